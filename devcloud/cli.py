@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: `python -m devcloud up` and `python -m devcloud run -- COMMAND ...`."""
+
+import argparse
+import contextlib
+import ctypes
+import dataclasses
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from devcloud.child import PR_SET_PDEATHSIG
+from devcloud.launcher import CannotStart, Cloud
+from devcloud.plan import Knobs, Plan
+
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_RESTART = signal.SIGUSR1
+_WAITED = {*_ENDING, _RESTART, signal.SIGCHLD}
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the command and exit with its status; 1 when the cloud did not come up."""
+    arguments = _parser().parse_args(argv)
+    for signum in _ENDING:  # until the cloud is up; `_supervise` has its own way
+        signal.signal(signum, lambda number, _frame: sys.exit(128 + number))
+    try:
+        sys.exit(_up(arguments) if arguments.verb == "up" else _run(arguments))
+    except CannotStart as error:
+        sys.exit(f"devcloud: {error}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="devcloud", description="Keystone, Glance and Swift.")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="up | run")
+    up = verbs.add_parser("up", help="start a cloud and keep it until a signal ends it")
+    up.add_argument("--root", type=Path, required=True, help="a new directory, which is kept")
+    run = verbs.add_parser("run", help="run a command beside a cloud of its own")
+    run.add_argument("--root", type=Path, help="a new directory, which is kept; else a temporary")
+    for verb in (up, run):
+        verb.add_argument("--regions", type=_names, default=("DFW", "ORD"), metavar="NAME,...")
+        for knob in dataclasses.fields(Knobs):
+            option = "--" + knob.name.replace("_", "-")
+            verb.add_argument(
+                option,
+                type=type(knob.default),
+                default=knob.default,
+                metavar="N",
+                help=f"{knob.metadata['help']} (%(default)s)",
+            )
+    run.add_argument("command", nargs="+", metavar="COMMAND", help="after --, with its arguments")
+    return parser
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    if not all(name.isalnum() for name in names) or len(set(names)) < len(names):
+        raise argparse.ArgumentTypeError("give distinct names of letters and digits")
+    return names
+
+
+def _up(arguments: argparse.Namespace) -> int:
+    with _cloud(arguments, arguments.root) as (cloud, plan):
+        print(f"READY OS_CLIENT_CONFIG_FILE={plan.clouds_yaml}", flush=True)
+        return _supervise(cloud, None)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if shutil.which(arguments.command[0]) is None:
+        raise CannotStart(f"There is no command '{arguments.command[0]}'; nothing was started.")
+    with contextlib.ExitStack() as stack:
+        root = arguments.root or stack.enter_context(_temporary_directory())
+        cloud, plan = stack.enter_context(_cloud(arguments, root))
+        return _supervise(cloud, _start(arguments.command, plan))
+
+
+def _start(command: list[str], plan: Plan) -> subprocess.Popen[bytes]:
+    environment = {"OS_CLIENT_CONFIG_FILE": str(plan.clouds_yaml), "DEVCLOUD_ROOT": str(plan.root)}
+    # From here on a signal is the command's, once it is there.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED)
+    return subprocess.Popen(
+        command,
+        env=os.environ | environment,
+        preexec_fn=_become_command,  # noqa: PLW1509  # there are no threads here
+    )
+
+
+@contextlib.contextmanager
+def _temporary_directory() -> Iterator[Path]:
+    root = tempfile.mkdtemp(prefix="devcloud-")
+    try:
+        yield Path(root)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _cloud(arguments: argparse.Namespace, root: Path) -> Iterator[tuple[Cloud, Plan]]:
+    knobs = Knobs(**{f.name: getattr(arguments, f.name) for f in dataclasses.fields(Knobs)})
+    cloud = Cloud(root, arguments.regions, knobs)
+    try:
+        started = time.monotonic()
+        plan = cloud.start()
+        print(f"devcloud: up in {time.monotonic() - started:.1f} s", file=sys.stderr)
+        yield cloud, plan
+    finally:
+        cloud.stop()
+
+
+def _become_command() -> None:
+    """Take signals again, and have the kernel send one when the parent is killed."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _WAITED)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _supervise(cloud: Cloud, command: subprocess.Popen[bytes] | None) -> int:
+    """Wait for the command's end, or without one for a signal, and give the exit status."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED)
+    while True:
+        for name in cloud.reap():
+            print(f"devcloud: {name} ended", file=sys.stderr, flush=True)
+        if command is not None and command.poll() is not None:
+            return _exit_status(command.returncode)
+        received = signal.sigwaitinfo(_WAITED)
+        if received.si_signo == _RESTART:
+            cloud.restart_dead()
+        elif received.si_signo in _ENDING:
+            if command is None:
+                return 0
+            if received.si_code <= 0:  # a process sent it; a terminal has told the command itself
+                command.send_signal(received.si_signo)
+
+
+def _exit_status(returncode: int) -> int:
+    """Give what a shell would: 128 + n for a command that signal n ended."""
+    return returncode if returncode >= 0 else 128 - returncode

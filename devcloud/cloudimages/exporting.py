@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An export task: an image becomes a Dynamic Large Object in the caller's container."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import swiftclient
+from glance.common import exception
+
+from devcloud.cloudimages import vhd
+from devcloud.cloudimages.failure import TaskFailed
+from devcloud.cloudimages.options import OPTIONS
+from devcloud.cloudimages.pace import pace
+from devcloud.cloudimages.swift import CallerSwift
+
+_LICENCE = "com.rackspace__1__options"
+
+
+def run(executor: Any, given: dict[str, Any]) -> dict[str, str]:
+    """Export and give the task's result.
+
+    :raises TaskFailed: when it may not or cannot be exported; no segment is left.
+    """
+    image = _exportable(executor, given["image_uuid"])
+    content = _Content(image)
+    container, name = given["receiving_swift_container"], f"{image.image_id}.vhd"
+    swift = CallerSwift(executor.context)
+    _check_target(swift, container, name)
+    try:
+        _upload(swift, container, name, content)
+    except swiftclient.ClientException as error:
+        raise TaskFailed(f"Error: Swift upload failed: HTTP {error.http_status}") from error
+    return {"export_location": f"{container}/{name}"}
+
+
+def _exportable(executor: Any, image_id: str) -> Any:
+    try:
+        image = executor.image_repo.get(image_id)
+    except exception.NotFound as error:
+        raise TaskFailed(f"Error: no image found with ID {image_id}") from error
+    licence = str(image.extra_properties.get(_LICENCE, "0"))
+    for wrong, reason in (
+        (image.visibility == "public", "is public"),
+        (image.owner != executor.context.owner, "is not owned by the caller"),
+        (image.status != "active", f"is {image.status}, not active"),
+        (licence != "0", "may not be exported by its licence"),
+    ):
+        if wrong:
+            raise TaskFailed(f"Error: image {image_id} {reason}")
+    return image
+
+
+def _check_target(swift: CallerSwift, container: str, name: str) -> None:
+    try:
+        swift.head_container(container)
+    except swiftclient.ClientException as error:
+        raise TaskFailed(f"Error: Swift container '{container}' not found") from error
+    with contextlib.suppress(swiftclient.ClientException):
+        swift.head_object(container, name)
+        raise TaskFailed(f"Swift already has an object with id '{name}' in container '{container}'")
+
+
+def _upload(swift: CallerSwift, container: str, name: str, content: "_Content") -> None:
+    """Put the segments and then the manifest that names them by their prefix."""
+    done = []
+    try:
+        for number, start in enumerate(range(0, content.size, OPTIONS.segment_bytes), 1):
+            length = min(OPTIONS.segment_bytes, content.size - start)
+            done.append(f"{name}-{number:05d}")
+            swift.put_object(
+                container, done[-1], _Segment(content, start, length), content_length=length
+            )
+        manifest = {"X-Object-Manifest": f"{container}/{name}-"}
+        swift.put_object(container, name, b"", headers=manifest)
+    except swiftclient.ClientException:
+        for segment in done:
+            with contextlib.suppress(swiftclient.ClientException):
+                swift.delete_object(container, segment)
+        raise
+
+
+class _Content:
+    """The exported file: the image with footers of its own, as every export of the service."""
+
+    def __init__(self, image: Any) -> None:
+        self._image = image
+        self.size: int = image.size
+        offsets = vhd.footer_offsets(self._stored, self.size)
+        if not offsets:
+            raise TaskFailed(f"Error: image {image.image_id} cannot be converted to a VHD")
+        footer = vhd.renewed(self._stored(offsets[-1], 512))
+        self._patches = dict.fromkeys(offsets, footer)
+
+    def chunks(self, start: int, length: int) -> Iterator[bytes]:
+        """Give `length` bytes from `start`."""
+        at = start
+        for chunk in pace(self._image.get_data(offset=start, chunk_size=length)):
+            yield self._patched(chunk, at)
+            at += len(chunk)
+
+    def _stored(self, offset: int, length: int) -> bytes:
+        return b"".join(self._image.get_data(offset=offset, chunk_size=length))
+
+    def _patched(self, chunk: bytes, at: int) -> bytes:
+        for offset, new in self._patches.items():
+            start, end = max(offset, at), min(offset + len(new), at + len(chunk))
+            if start < end:
+                chunk = chunk[: start - at] + new[start - offset : end - offset] + chunk[end - at :]
+        return chunk
+
+
+class _Segment:
+    """A stretch of the content as a file, from which swiftclient may begin again."""
+
+    def __init__(self, content: _Content, start: int, length: int) -> None:
+        self._content, self._start, self._length = content, start, length
+        self.seek(0)
+
+    def seek(self, position: int) -> None:
+        self._at = position
+        self._rest = b""
+        self._chunks = self._content.chunks(self._start + position, self._length - position)
+
+    def tell(self) -> int:
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._rest or next(self._chunks, b"")
+        cut = len(data) if size < 0 else size
+        self._rest = data[cut:]
+        self._at += len(data[:cut])
+        return data[:cut]

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every configuration file of the cloud, from its plan."""
+
+from devcloud.config import clouds, glance, keystone, swift
+from devcloud.plan import Plan
+
+
+def write_all(plan: Plan) -> None:
+    """Make the cloud's directories and fill them with configuration."""
+    plan.save()
+    keystone.write(plan)
+    for region in plan.regions:
+        swift.write(plan, region)
+        glance.write(plan, region)
+        for service in ("glance", "swift"):
+            plan.faults_dir(region, service).mkdir()
+    clouds.write(plan)

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start the cloud's processes, wait until they answer, and end them."""
+
+import contextlib
+import ctypes
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from devcloud import config
+from devcloud.accounts import USERS
+from devcloud.child import Job, Orders
+from devcloud.files import write_json
+from devcloud.plan import HOST, Knobs, Plan
+
+_PR_SET_CHILD_SUBREAPER = 36
+_START_SECONDS = 120.0
+_STOP_SECONDS = 5.0
+_TAIL_LINES = 25
+
+
+class CannotStart(Exception):
+    """The cloud did not come up; the message says why, with the end of the log that tells."""
+
+
+class Cloud:
+    """A cloud in an empty directory: `start`, `restart_dead`, `stop`.
+
+    :raises CannotStart: from `start`.
+    """
+
+    def __init__(self, root: Path, regions: tuple[str, ...], knobs: Knobs) -> None:
+        self._root, self._regions, self._knobs = root.absolute(), regions, knobs
+        self._pids: dict[str, int] = {}
+        self._importers: list[subprocess.Popen[bytes]] = []  # each ends when it has forked
+
+    def start(self) -> Plan:
+        """Bring everything up; when this returns, each service has answered a user."""
+        _prepare(self._root)
+        sockets = {name: _listen() for name in Plan.port_names(self._regions)}
+        ports = {name: sock.getsockname()[1] for name, sock in sockets.items()}
+        self._plan = Plan(self._root, self._regions, ports, self._knobs)
+        config.write_all(self._plan)
+        self._launch(_servers(self._regions), sockets)
+        _check(self._plan)
+        return self._plan
+
+    def restart_dead(self) -> None:
+        """Start again the servers that have ended, on their old ports."""
+        self.reap()
+        dead = [server for server in _servers(self._regions) if server[1] not in self._pids]
+        ports = [name for _program, _name, names in dead for name in names]
+        self._launch(dead, {name: _listen(self._plan.ports[name]) for name in ports})
+
+    def stop(self) -> None:
+        """End every server, at the latest by SIGKILL."""
+        for signum in (signal.SIGTERM, signal.SIGKILL):
+            for pid in self._pids.values():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signum)
+            deadline = time.monotonic() + _STOP_SECONDS
+            while self._pids and time.monotonic() < deadline:
+                self.reap()
+                time.sleep(0.005)
+
+    def reap(self) -> list[str]:
+        """Name the servers that have ended since the last call."""
+        ended = []
+        for name, pid in list(self._pids.items()):
+            with contextlib.suppress(ChildProcessError):
+                if os.waitpid(pid, os.WNOHANG) == (0, 0):
+                    continue
+            del self._pids[name]
+            ended.append(name)
+        return ended
+
+    def _launch(self, servers: "list[_Server]", sockets: dict[str, socket.socket]) -> None:
+        waiting: dict[int, tuple[str, str]] = {}  # ready pipe -> program, server
+        _adopt_orphans(True)
+        for program in ("keystone", "glance", "swift"):
+            jobs = [_job(name, ports, sockets) for kind, name, ports in servers if kind == program]
+            if jobs:
+                waiting |= {read: (program, job.name) for read, job in jobs}
+                self._spawn(program, [job for _read, job in jobs])
+        for sock in sockets.values():
+            sock.close()
+        self._wait(waiting)
+        while self._importers:
+            self._importers.pop().wait()
+        _adopt_orphans(False)
+        write_json(self._root / "pids.json", {"launcher": os.getpid(), **self._pids})
+
+    def _spawn(self, program: str, jobs: list[Job]) -> None:
+        orders = Orders(program, os.getpid(), str(self._root), tuple(jobs))
+        source = str(Path(__file__).parent.parent)
+        environment = os.environ | {"DEVCLOUD_CHILD": json.dumps(asdict(orders))}
+        environment |= {"PYTHONWARNINGS": "ignore", "PYTHONPATH": source}
+        fds = [fd for job in jobs for fd in (job.ready_fd, *job.sockets.values())]
+        with _log(self._root, program).open("ab") as log:
+            importer = subprocess.Popen(
+                [sys.executable, "-m", "devcloud.child"],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=fds,
+                start_new_session=True,
+                cwd=self._root,
+            )
+        self._importers.append(importer)
+        for job in jobs:
+            os.close(job.ready_fd)
+
+    def _wait(self, waiting: dict[int, tuple[str, str]]) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while waiting:
+            readable, _, _ = select.select(list(waiting), [], [], deadline - time.monotonic())
+            if not readable:
+                program, name = next(iter(waiting.values()))
+                raise CannotStart(self._failure(program, f"{name} was not ready in time"))
+            for fd in readable:
+                pid = os.read(fd, 100)
+                os.close(fd)
+                program, name = waiting.pop(fd)
+                if not pid:
+                    raise CannotStart(self._failure(program, f"{name} ended while it started"))
+                self._pids[name] = int(pid)
+
+    def _failure(self, program: str, problem: str) -> str:
+        log = _log(self._root, program)
+        tail = log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
+        return "\n  ".join([f"{problem}; the end of {log}:", *tail])
+
+
+def _adopt_orphans(adopt: bool) -> None:
+    """Become the parent of servers whose importer ends, and of nobody's else later."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(adopt))
+
+
+_Server = tuple[str, str, list[str]]  # program, name, names of its ports
+
+
+def _servers(regions: tuple[str, ...]) -> list[_Server]:
+    servers: list[_Server] = [("keystone", "keystone", ["keystone"])]
+    for region in regions:
+        servers += [
+            ("glance", f"glance-{region}", [f"{region}/glance"]),
+            ("swift", f"swift-proxy-{region}", [f"{region}/proxy"]),
+            ("swift", f"swift-listings-{region}", [f"{region}/account", f"{region}/container"]),
+            ("swift", f"swift-object-{region}", [f"{region}/object"]),
+        ]
+    return servers
+
+
+def _job(name: str, ports: list[str], sockets: dict[str, socket.socket]) -> tuple[int, Job]:
+    read, write = os.pipe()
+    parts = {port.rpartition("/")[2]: sockets[port].fileno() for port in ports}
+    return read, Job(name, ports[0].partition("/")[0], parts, write)
+
+
+def _listen(port: int = 0) -> socket.socket:
+    """Bind a socket, to a free port by default; a client may connect before its server is there."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((HOST, port))
+    sock.listen(1024)
+    return sock
+
+
+def _log(root: Path, program: str) -> Path:
+    return root / f"{program}.out"
+
+
+def _prepare(root: Path) -> None:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        if any(root.iterdir()):
+            raise CannotStart(f"{root} is not empty; name a new directory.")
+        os.setxattr(root, "user.devcloud", b"1")
+    except OSError as error:
+        raise CannotStart(
+            f"Cannot keep a cloud in {root} ({error.strerror}): Swift needs a writable directory on"
+            " a file system with extended attributes, such as ext4 or xfs; name one with --root."
+        ) from error
+
+
+def _check(plan: Plan) -> None:
+    """Send one real request through each service, as a user."""
+    try:
+        access = _log_in(plan)
+        for url in _public_urls(access["serviceCatalog"]):
+            request = urllib.request.Request(url, headers={"X-Auth-Token": access["token"]["id"]})
+            urllib.request.urlopen(request, timeout=_START_SECONDS).close()
+    except OSError as error:
+        raise CannotStart(
+            f"A service does not answer ({error}); see the logs in {plan.root}."
+        ) from error
+
+
+def _log_in(plan: Plan) -> Any:
+    account = USERS[0]
+    credentials = {"username": account.name, "password": account.password}
+    login = urllib.request.Request(
+        f"{plan.identity_url}/v2.0/tokens",
+        json.dumps({"auth": {"passwordCredentials": credentials}}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(login, timeout=_START_SECONDS) as response:
+        return json.load(response)["access"]
+
+
+def _public_urls(catalog: list[dict[str, Any]]) -> Iterator[str]:
+    for service in catalog:
+        path = "/v2/images" if service["type"] == "image" else ""
+        for endpoint in service["endpoints"]:
+            yield endpoint["publicURL"] + path

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The filter that makes the faults which `devcloud.faults` orders."""
+
+import contextlib
+import http
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from devcloud.faults import Rule
+from devcloud.middleware.accesslog import DROPPED
+from devcloud.middleware.bodies import WatchedInput
+from devcloud.middleware.requests import method, path
+from devcloud.middleware.rulebook import RuleBook, rule_book
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+class Faults:
+    """Let each request through, or do with it what a rule says."""
+
+    def __init__(self, app: "WSGIApplication", rules: RuleBook) -> None:
+        self._app, self._rules = app, rules
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        rule = self._rules.take(method(environ), path(environ), environ.get("QUERY_STRING", ""))
+        if rule is None:
+            return self._app(environ, start_response)
+        time.sleep(rule.delay)
+        if rule.drop == "before":
+            return _unanswered(environ, start_response)
+        if rule.status is not None:
+            return _answer(rule, rule.status, start_response)
+        environ["wsgi.input"] = _FaultyUpload(environ, rule)
+        environ["eventlet.minimum_write_chunk_size"] = 1  # or it holds back what precedes a stall
+        return self._carried_out(rule, environ, start_response)
+
+    def _carried_out(
+        self, rule: Rule, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        if rule.drop == "answer":
+            _exhaust(self._app(environ, _ignore_start))
+            return _unanswered(environ, start_response)
+        if rule.truncate is not None:
+            start_response = _shortened(start_response, rule.truncate)
+        response = self._app(environ, start_response)
+        return _closing(_faulty_download(response, environ, rule), response)
+
+
+class _FaultyUpload(WatchedInput):
+    """A request's body with the faults of a rule; no read goes across `offset`."""
+
+    def __init__(self, environ: "WSGIEnvironment", rule: Rule) -> None:
+        super().__init__(environ["wsgi.input"])
+        self._environ, self._rule = environ, rule
+        self._left = rule.offset  # bytes before what is to happen
+        self._happens = rule.drop == "upload" or rule.stall > 0
+        self._ended = False
+
+    def read(self, *size: int) -> bytes:
+        if not self._happens:
+            return b"" if self._ended else super().read(*size)
+        if self._left > 0:
+            return super().read(min([self._left, *(n for n in size if n >= 0)]))
+        self._happens = False
+        time.sleep(self._rule.stall)
+        if self._rule.drop == "upload":
+            _cut(self._environ)
+            self._ended = True
+        return self.read(*size)
+
+    def passed(self, length: int) -> None:
+        self._left -= length
+        if self._rule.bytes_per_second:
+            time.sleep(length / self._rule.bytes_per_second)
+
+
+def _faulty_download(
+    response: Iterable[bytes], environ: "WSGIEnvironment", rule: Rule
+) -> Iterator[bytes]:
+    sent = 0
+    for chunk in _until(response, rule.truncate):
+        at = rule.offset - sent
+        sent += len(chunk)
+        if rule.bytes_per_second:
+            time.sleep(len(chunk) / rule.bytes_per_second)
+        if not 0 <= at < len(chunk):
+            yield chunk
+            continue
+        yield chunk[:at]
+        time.sleep(rule.stall)
+        if rule.drop == "download":
+            _cut(environ)
+            return
+        yield _inverted(chunk[at:]) if rule.corrupt else chunk[at:]
+
+
+def _until(response: Iterable[bytes], length: int | None) -> Iterator[bytes]:
+    for chunk in response:
+        yield chunk if length is None else chunk[:length]
+        length = None if length is None else max(0, length - len(chunk))
+
+
+def _inverted(data: bytes) -> bytes:
+    return bytes([data[0] ^ 0xFF]) + data[1:]
+
+
+def _answer(rule: Rule, status: int, start_response: "StartResponse") -> Iterable[bytes]:
+    """Answer without reading the request's body, so the connection cannot be used again."""
+    body = rule.body.encode()
+    headers = {"Content-Length": str(len(body)), "Connection": "close", **rule.headers}
+    phrases = {code.value: code.phrase for code in http.HTTPStatus}
+    start_response(f"{status} {phrases.get(status, 'Fault')}", list(headers.items()))
+    return [body]
+
+
+def _unanswered(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    _cut(environ)
+    environ[DROPPED] = True
+    # The server insists on a response; nobody hears it.
+    start_response("503 Dropped", [("Content-Length", "0"), ("Connection", "close")])
+    return []
+
+
+def _cut(environ: "WSGIEnvironment") -> None:
+    """Close the client's connection under its server, which is eventlet's or Werkzeug's."""
+    connection = environ.get("werkzeug.socket") or environ["eventlet.input"].get_socket()
+    with contextlib.suppress(OSError):  # the client was faster
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+def _exhaust(response: Iterable[bytes]) -> None:
+    for _chunk in _closing(iter(response), response):
+        pass
+
+
+def _ignore_start(_status: str, _headers: list[tuple[str, str]], *_exc_info: Any) -> Any:
+    return lambda _data: None
+
+
+def _shortened(start_response: "StartResponse", length: int) -> "StartResponse":
+    def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
+        kept = [(n, v) for n, v in headers if n.lower() != "content-length"]
+        old = next((int(v) for n, v in headers if n.lower() == "content-length"), length)
+        return start_response(status, [*kept, ("Content-Length", str(min(old, length)))], *exc_info)
+
+    return start
+
+
+def _closing(chunks: Iterator[bytes], response: Iterable[bytes]) -> Iterator[bytes]:
+    """Iterate and then close the application's response, as WSGI demands."""
+    try:
+        yield from chunks
+    finally:
+        if hasattr(response, "close"):
+            response.close()
+
+
+def filter_factory(
+    _global_conf: dict[str, str], directory: str, **_swifts_own: str
+) -> "Callable[[WSGIApplication], WSGIApplication]":
+    """Make the filter that api-paste names."""
+    return lambda app: Faults(app, rule_book(directory))

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a request asks for, from its WSGI environment."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+
+def method(environ: "WSGIEnvironment") -> str:
+    return str(environ["REQUEST_METHOD"])
+
+
+def path(environ: "WSGIEnvironment") -> str:
+    """Give the decoded path: PEP 3333 has its bytes in a str of Latin-1."""
+    whole = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    return str(whole).encode("latin-1").decode("utf-8", "replace")

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules in force in this process, from the files of `devcloud.faults`."""
+
+import functools
+import json
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from devcloud.faults import Rule, fired_file
+from devcloud.files import write_json
+
+
+@dataclass
+class _RuleSet:
+    path: Path
+    rules: list[Rule]
+    met: list[int]
+    fired: list[int]
+
+    @classmethod
+    def read(cls, path: Path) -> "_RuleSet":
+        rules = [Rule(**values) for values in json.loads(path.read_text())]
+        return cls(path, rules, [0] * len(rules), [0] * len(rules))
+
+    def take(self, method: str, path: str, query: str) -> Rule | None:
+        """Give the first rule that applies and count it."""
+        for number, rule in enumerate(self.rules):
+            if not rule.matches(method, path, query):
+                continue
+            self.met[number] += 1
+            used_up = rule.times is not None and self.fired[number] >= rule.times
+            if self.met[number] > rule.skip and not used_up:
+                self.fired[number] += 1
+                write_json(fired_file(self.path), self.fired)
+                return rule
+        return None
+
+
+class RuleBook:
+    """All rule sets of a directory; the oldest comes first. Safe to use from threads."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._sets: dict[Path, _RuleSet] = {}
+        self._lock = threading.Lock()
+
+    def take(self, method: str, path: str, query: str = "") -> Rule | None:
+        """Give the rule for this request, which is thereby used once; None mostly."""
+        with self._lock:
+            for rule_set in self._current():
+                if (rule := rule_set.take(method, path, query)) is not None:
+                    return rule
+        return None
+
+    def _current(self) -> list[_RuleSet]:
+        current: dict[Path, _RuleSet] = {}
+        for path in sorted(self._directory.glob("*.json")):
+            try:
+                current[path] = self._sets.get(path) or _RuleSet.read(path)
+            except FileNotFoundError:  # its test has just taken it back
+                continue
+        self._sets = current
+        return list(current.values())
+
+
+@functools.cache
+def rule_book(directory: str) -> RuleBook:
+    """Give the one book that this process keeps of a directory: its counts are the true ones."""
+    return RuleBook(Path(directory))

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+from devcloud.tests import vhdfiles
+from devcloud.tests.functional import base
+
+
+class TestImport(base.CloudCase):
+    def test_import(self):
+        """A VHD becomes a private, active image of the caller's, with what the service knows."""
+        task = self.import_(vhdfiles.dynamic(8 << 20), name="an image")
+        self.assertEqual(("success", "None"), (task["status"], task["message"]))
+        self.assertIn("expires_at", task)
+        image = self.alice.image.get_image(task["result"]["image_id"])
+        self.assertEqual(
+            ("an image", "active", "vhd", "ovf", "private", 8 << 20),
+            (image.name, image.status, image.disk_format, image.container_format,
+             image.visibility, image.virtual_size),
+        )  # fmt: skip
+        self.assertEqual(self.alice.current_project_id, image.owner_id)
+
+    def test_begins_pending(self):
+        """A new task is pending and says nothing of its end."""
+        created = self.post("import", import_from="no/thing", image_properties={"name": "x"}).json()
+        self.assertEqual(("pending", "None"), (created["status"], created["message"]))
+        self.assertNotIn("expires_at", created)
+        self.end_of(created)
+
+    def test_codes(self):
+        """A disk that the service does not take fails with its code and leaves no image."""
+        for content, message in (
+            (b"", "Error 396: not a valid VHD"),
+            (b"raw" * 1000, "Error 396: not a valid VHD"),
+            (vhdfiles.dynamic(41 << 30, stored=0), "Error 413: virtual size over 40 GB"),
+            (vhdfiles.dynamic(kind=0), "Error 523: neither fixed nor dynamic"),
+            (vhdfiles.dynamic(vhd_uuid=bytes(16)), "Error 614: the VHD's UUID is all zeros"),
+            (vhdfiles.dynamic(kind=4), "Error 721: the VHD has a parent disk"),
+            (vhdfiles.dynamic()[:-512], "Error 111: the VHD failed validation"),
+        ):
+            self.assert_failed(message, self.import_(content, name="refused"))
+        self.assertEqual([], list(self.alice.image.images(name="refused")))
+
+    def test_nothing_there(self):
+        """A missing object, a missing container and another's container look the same."""
+        bob = self.connect("bob")
+        for location in (f"{self.container()}/no", "no/no", f"{self.container(bob)}/no"):
+            task = self.run_task("import", import_from=location, image_properties={"name": "x"})
+            self.assert_failed("Error: Image not found for import. Possible invalid location", task)
+
+    def test_name_only(self):
+        """Any property but the name fails the task."""
+        properties = {"name": "x", "min_disk": 1}
+        task = self.run_task("import", import_from="no/thing", image_properties=properties)
+        self.assert_failed("min_disk", task)
+
+    def test_object_names(self):
+        """An object's name may hold slashes, spaces, percent signs and any letter."""
+        content = vhdfiles.fixed()
+        container = self.container()
+        self.alice.object_store.put(f"/{container}/d%C3%ADr/a%20b%2525.vhd", data=content)
+        task = self.run_task(
+            "import",
+            import_from=f"{container}/dír/a b%25.vhd",
+            image_properties={"name": "náme"},
+        )
+        self.assertEqual("success", task["status"], task["message"])
+
+    def test_bad_input(self):
+        """What is no import is refused when it is asked for."""
+        self.assertEqual(400, self.post("import", import_from="container").status_code)
+        self.assertEqual(400, self.post("convert", import_from="a/b").status_code)
+
+    def test_large_object(self):
+        """A Static Large Object is read as one file."""
+        content = vhdfiles.dynamic()
+        container, half = self.container(), len(content) // 2
+        parts = (content[:half], content[half:])
+        manifest = [
+            {"path": self.upload(part, container, f"part-{number}"), "size_bytes": len(part)}
+            for number, part in enumerate(parts)
+        ]
+        store = self.alice.object_store
+        made = store.put(f"/{container}/slo?multipart-manifest=put", json=manifest)
+        self.assertEqual(201, made.status_code, made.text)
+        properties = {"name": "x"}
+        location = f"{container}/slo"
+        task = self.run_task("import", import_from=location, image_properties=properties)
+        self.assertEqual("success", task["status"], task["message"])
+        self.alice.image.delete_image(task["result"]["image_id"])

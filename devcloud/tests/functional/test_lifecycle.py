@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clouds of these tests' own, of one region, beside the one that the other tests share."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import fixtures
+import openstack
+
+from devcloud import operations
+from devcloud.tests import vhdfiles
+from devcloud.tests.functional import base
+
+PROGRAM = (sys.executable, "-m", "devcloud")
+PATIENCE = 60.0  # seconds
+
+
+def gone(pid):
+    """Say whether a process has ended, though perhaps nobody has asked for its status yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("Z")
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+class OwnCloud(base.CloudCase):
+    def setUp(self):
+        super().setUp()
+        self.own_root = Path(self.useFixture(fixtures.TempDir()).path) / "cloud"
+
+    def up(self, *options):
+        """Start a cloud and wait until it says that it is ready."""
+        arguments = (*PROGRAM, "up", "--root", self.own_root, "--regions", "DFW", *options)
+        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        self.assertIn(b"READY", process.stdout.readline())
+        return process
+
+    def own(self, cloud):
+        files = openstack.config.OpenStackConfig(
+            config_files=[str(self.own_root / "clouds.yaml")], load_envvars=False
+        )
+        connection = openstack.connection.Connection(config=files.get_one(cloud))
+        self.addCleanup(connection.close)
+        return connection
+
+    def assert_all_gone(self, pids):
+        deadline = time.monotonic() + PATIENCE
+        while not all(map(gone, pids)):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+
+
+class TestUp(OwnCloud):
+    def test_object_server_killed(self):
+        """A dead object server fails requests until it is started again; SIGTERM ends any."""
+        process = self.up()
+        store = self.own("alice").object_store
+        store.put("/container")
+        operations.kill_server(self.own_root, "swift-object-DFW")
+        self.assertEqual(503, store.put("/container/object", data=b"x").status_code)
+        operations.restart_dead(self.own_root)
+        self.assertEqual(201, store.put("/container/object", data=b"x").status_code)
+        pids = operations.pids(self.own_root)
+        os.kill(pids["swift-object-DFW"], signal.SIGTERM)
+        self.assert_all_gone([pids["swift-object-DFW"]])
+        process.terminate()
+        self.assertEqual(0, process.wait(PATIENCE))
+        self.assert_all_gone(pids.values())
+
+    def test_short_lives(self):
+        """Tokens, task records and files have their ordered limits; a task outlasts its token."""
+        self.up(
+            "--token-seconds", "3", "--task-seconds", "1", "--step-delay", "2",
+            "--segment-bytes", "1000000", "--max-physical-bytes", "3000000",
+        )  # fmt: skip
+        self.alice = self.own("alice")
+        stale = {"X-Auth-Token": self.alice.auth_token}
+        refused = self.import_(bytes(3_000_001))
+        self.assert_failed("Error 609: physical size", refused)
+        image = self.alice.image.create_image(
+            "slow", data=vhdfiles.fixed(3 << 19), disk_format="vhd", container_format="ovf",
+            validate_checksum=False,
+        )  # fmt: skip
+        exported = self.export(image)
+        self.assertEqual("success", exported["status"], exported["message"])
+        self.assert_becomes(404, f"/tasks/{refused['id']}")
+        self.assert_becomes(401, "/images", headers=stale, authenticated=False)
+
+    def assert_becomes(self, status, path, **request):
+        deadline = time.monotonic() + PATIENCE
+        while self.alice.image.get(path, raise_exc=False, **request).status_code != status:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
+
+
+class TestRun(OwnCloud):
+    def run_beside(self, *command):
+        arguments = (*PROGRAM, "run", "--root", self.own_root, "--regions", "DFW", "--", *command)
+        return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def test_exit_status(self):
+        """The command finds the cloud, its status is the whole's, and nothing is left running."""
+        script = 'test -s "$OS_CLIENT_CONFIG_FILE" && cat "$DEVCLOUD_ROOT/pids.json"; exit 7'
+        process = self.run_beside("sh", "-c", script)
+        out, _err = process.communicate(timeout=PATIENCE)
+        self.assertEqual(7, process.returncode)
+        self.assertIn(b"swift-object-DFW", out)
+        self.assert_all_gone(operations.pids(self.own_root).values())
+
+    def test_signals_passed_on(self):
+        """SIGTERM reaches the command, whose answer decides."""
+        script = "trap 'echo bye; exit 3' TERM; echo here; while :; do sleep 0.1; done"
+        process = self.run_beside("sh", "-c", script)
+        self.assertEqual(b"here\n", process.stdout.readline())
+        process.send_signal(signal.SIGTERM)
+        out, _err = process.communicate(timeout=PATIENCE)
+        self.assertEqual((b"bye\n", 3), (out, process.returncode))
+
+    def test_killed(self):
+        """SIGKILL for the launcher ends the command and every server."""
+        process = self.run_beside("sh", "-c", "echo $$; exec sleep 1000")
+        command = int(process.stdout.readline())
+        pids = operations.pids(self.own_root)
+        self.assertEqual(process.pid, pids.pop("launcher"))
+        process.kill()
+        process.communicate(timeout=PATIENCE)
+        self.assert_all_gone([command, *pids.values()])
+
+
+class TestCannotStart(OwnCloud):
+    def test_not_empty(self):
+        """A directory with something in it is left alone, with a sentence."""
+        self.own_root.mkdir()
+        (self.own_root / "file").touch()
+        arguments = (*PROGRAM, "up", "--root", self.own_root)
+        ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        self.assertEqual(1, ended.returncode)
+        self.assertEqual(
+            f"devcloud: {self.own_root} is not empty; name a new directory.\n", ended.stderr
+        )
+        self.assertEqual(["file"], [entry.name for entry in self.own_root.iterdir()])
+
+    def test_no_extended_attributes(self):
+        """On a file system that Swift cannot use, the reason is said."""
+        arguments = (*PROGRAM, "up", "--root", "/proc/devcloud")
+        ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        self.assertEqual(1, ended.returncode)
+        self.assertIn("extended attributes", ended.stderr)
+        self.assertNotIn("Traceback", ended.stderr)
+
+    def test_no_such_command(self):
+        """A command that is not there is said, before anything is started."""
+        arguments = (*PROGRAM, "run", "--root", self.own_root, "--", "/no/such/command")
+        ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        self.assertEqual(1, ended.returncode)
+        self.assertIn("no command '/no/such/command'", ended.stderr)
+        self.assertFalse(self.own_root.exists())

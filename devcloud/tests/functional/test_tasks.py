@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+import subprocess
+import sys
+from pathlib import Path
+
+from devcloud.tests import vhdfiles
+from devcloud.tests.functional import base
+
+
+class TestTasks(base.CloudCase):
+    def test_plain_member(self):
+        """Without a task admin's role, nothing about tasks is answered."""
+        carol = self.connect("carol")
+        asked = {"import_from": "a/b", "image_properties": {"name": "x"}}
+        self.assertEqual(403, self.post("import", carol, **asked).status_code)
+        self.assertEqual(403, carol.image.get("/tasks").status_code)
+        self.assertEqual([], [c.name for c in carol.object_store.containers(prefix="none")])
+
+    def test_list(self):
+        """Tasks are listed for their project alone, by type where asked."""
+        imported = self.run_task("import", import_from="no/no", image_properties={"name": "x"})
+        exported = self.run_task("export", image_uuid="no", receiving_swift_container="no")
+
+        def ids(query, connection=self.alice):
+            return {task["id"] for task in connection.image.get(f"/tasks{query}").json()["tasks"]}
+
+        self.assertLessEqual({imported["id"], exported["id"]}, ids("?limit=1000"))
+        self.assertIn(imported["id"], ids("?type=import"))
+        self.assertNotIn(imported["id"], ids("?type=export"))
+        self.assertIn(exported["id"], ids("?type=export&status=failure"))
+        self.assertNotIn(imported["id"], ids("", self.connect("bob")))
+        self.assertEqual(400, self.alice.image.get("/tasks?type=other").status_code)
+
+    def test_not_mine(self):
+        """Another project's task is not found."""
+        task = self.run_task("export", image_uuid="no", receiving_swift_container="no")
+        self.assertEqual(404, self.connect("bob").image.get(f"/tasks/{task['id']}").status_code)
+
+    def test_regions(self):
+        """An image exists in its own region alone."""
+        image = self.image(vhdfiles.fixed())
+        other = self.connect("alice", "ORD")
+        self.assertIsNone(other.image.find_image(image.id))
+        self.assertNotEqual(self.alice.image.get_endpoint(), other.image.get_endpoint())
+
+
+class TestLogin(base.CloudCase):
+    def openstack(self, *arguments):
+        program = Path(sys.executable).parent / "openstack"
+        return subprocess.run(
+            [program, *arguments], capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def test_client_by_api_key(self):
+        """The command line client works by user name and API key, in each region."""
+        image = self.image(vhdfiles.fixed(), name="by-key")
+        cloud = ("--os-cloud", "alice-apikey")
+        listed = self.openstack(*cloud, "image", "list", "-f", "value", "-c", "ID")
+        self.assertIn(image.id, listed.stdout, listed.stderr)
+        other = self.openstack(
+            *cloud, "--os-region-name", "ORD", "image", "list", "-f", "value", "-c", "ID"
+        )
+        self.assertEqual((0, False), (other.returncode, image.id in other.stdout), other.stderr)
+
+    def test_task_by_api_key(self):
+        """A token by API key starts a task that reads and writes Swift."""
+        connection = self.connect("alice-apikey")
+        image = self.image(vhdfiles.fixed())
+        self.assertEqual("success", self.export(image, self.container(), connection)["status"])

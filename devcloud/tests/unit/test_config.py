@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
+import fixtures
+from oslotest import base
+from swift.common.ring import RingData
+
+from devcloud.config import swift
+from devcloud.config.clouds import clouds
+from devcloud.plan import Knobs, Plan
+
+
+def plan(root):
+    regions = ("DFW", "ORD")
+    ports = {name: 1000 + number for number, name in enumerate(Plan.port_names(regions))}
+    return Plan(Path(root), regions, ports, Knobs(segment_bytes=7))
+
+
+class TestConfig(base.BaseTestCase):
+    def setUp(self):
+        super().setUp()
+        self.root = self.useFixture(fixtures.TempDir()).path
+
+    def test_plan_survives_its_file(self):
+        """What the launcher planned is what its servers and the tests read."""
+        planned = plan(self.root)
+        planned.save()
+        self.assertEqual(planned, Plan.load(Path(self.root)))
+
+    def test_ring(self):
+        """Swift reads the ring that was written without it."""
+        path = Path(self.root) / "object.ring.gz"
+        swift.write_ring(path, 6200)
+        ring = RingData.load(str(path))
+        self.assertEqual([6200], [device["port"] for device in ring.devs])
+        self.assertEqual([[0]], [list(row) for row in ring._replica2part2dev_id])
+
+    def test_clouds(self):
+        """Every cloud reaches both regions, polls fast, and logs in where its user is known."""
+        entries = clouds(plan(self.root))
+        self.assertEqual({"alice", "carol", "bob", "admin", "alice-apikey"}, entries.keys())
+        for entry in entries.values():
+            self.assertEqual(["DFW", "ORD"], entry["regions"])
+            self.assertEqual(0.1, entry["image_tasks"]["poll_interval"])
+        self.assertEqual("http://127.0.0.1:1000/v2.0/", entries["alice-apikey"]["auth"]["auth_url"])
+        self.assertEqual("acme", entries["carol"]["auth"]["project_name"])
