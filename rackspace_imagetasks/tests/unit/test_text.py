@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+from oslotest import base
+
+from rackspace_imagetasks.text import format_size, parse_size, printable
+
+
+class TextTest(base.BaseTestCase):
+    def test_terminal_escapes_are_defused(self):
+        """What would move the cursor, colour or end a line is shown as a replacement."""
+        self.assertEqual("�[31mred�line��", printable("\x1b[31mred\nline\x9b\u202e"))
+        self.assertEqual("naïve 日本 name", printable("naïve 日本 name"))
+
+    def test_long_text_is_cut(self):
+        """A server cannot flood the terminal."""
+        self.assertEqual(300, len(printable("x" * 10**6)))
+
+    def test_sizes_in_words(self):
+        """Round sizes have no fraction; bytes are counted."""
+        self.assertEqual("40 GiB", format_size(40 * 2**30))
+        self.assertEqual("3.5 KiB", format_size(3584))
+        self.assertEqual("511 bytes", format_size(511))
+
+    def test_sizes_read(self):
+        """GiB, GB and G are the same binary unit, in any case; others are refused."""
+        for text in ("40GiB", "40 GB", "40g", "40 gib"):
+            self.assertEqual(40 * 2**30, parse_size(text))
+        self.assertEqual(1536, parse_size("1.5k"))
+        for text in ("", "GiB", "4 0", "-1", "1e9", "40 ZB"):
+            self.assertIn("is no size", str(self.assertRaises(ValueError, parse_size, text)))
+
+    def test_sizes_that_nothing_has(self):
+        """A size is exact up to the largest offset of a file; beyond it is none."""
+        self.assertEqual(2**63 - 1, parse_size(str(2**63 - 1)))
+        for text in (str(2**63), "8EiB", "9" * 400, "9" * 5000, "1." + "9" * 5000):
+            self.assertIn("is no size", str(self.assertRaises(ValueError, parse_size, text)))

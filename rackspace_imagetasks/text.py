@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Text for people: what files and servers say made harmless, and sizes in words."""
+
+import re
+from fractions import Fraction
+
+#: The largest offset in a file, and in an object of any store.
+_LARGEST = 2**63 - 1
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+
+def printable(text: object, limit: int = 300) -> str:
+    """Give untrusted text without control characters (terminal escapes), cut to `limit`."""
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def format_size(size: float) -> str:
+    """Give a size in bytes for people, in binary units: `40 GiB`, `3.5 KiB`, `17 bytes`."""
+    value, unit = float(size), 0
+    while abs(value) >= 1024 and unit < len(_UNITS) - 1:
+        value, unit = value / 1024, unit + 1
+    number = f"{value:.1f}".removesuffix(".0") if unit else f"{size:.0f}"
+    return f"{number} {_UNITS[unit]}"
+
+
+def parse_size(text: str) -> int:
+    """Read a size such as `40 GiB`, `512MiB` or `1000` in bytes; `G` and `GB` mean GiB too.
+
+    :raises ValueError: with a sentence, when it is no size.
+    """
+    match = re.fullmatch(
+        r"\s*(\d{1,19}(?:\.\d{1,19})?)\s*([KMGTPE]?)(?:i?B|bytes)?\s*", text, re.IGNORECASE
+    )
+    size = None
+    if match:
+        number, prefix = match.groups()
+        size = int(Fraction(number) * 1024 ** " KMGTPE".index(prefix.upper() or " "))
+    if size is None or size > _LARGEST:
+        raise ValueError(f"'{printable(text)}' is no size; write it like 40GiB, 512MiB or 1000.")
+    return size
