@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+import errno
+import os
+from pathlib import Path
+from unittest import mock
+
+import fixtures
+from oslotest import base
+
+from rackspace_imagetasks.bytesource import BytesSource, Extent, FileSource
+from rackspace_imagetasks.exceptions import SourceChanged, SourceError
+
+
+def failing_seek(failing):
+    """Give an `os.lseek` that fails as a broken disk does, for one kind of seek."""
+    seek = os.lseek
+
+    def lseek(fd, offset, whence):
+        if whence == failing:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return seek(fd, offset, whence)
+
+    return lseek
+
+
+class FileSourceTest(base.BaseTestCase):
+    def setUp(self):
+        super().setUp()
+        self.root = Path(self.useFixture(fixtures.TempDir()).path)
+        self.path = self.root / "disk"
+        self.path.write_bytes(b"0123456789")
+
+    def open(self):
+        source = FileSource(self.path)
+        self.addCleanup(source.close)
+        return source
+
+    def test_reads_anywhere(self):
+        """Any range within the size is read exactly."""
+        source = self.open()
+        self.assertEqual((b"0123456789", b"345"), (source.read_at(0, 10), source.read_at(3, 3)))
+
+    def test_a_file_that_became_shorter_is_noticed_while_read(self):
+        """A short read is an error, never a short result."""
+        source = self.open()
+        os.truncate(self.path, 5)
+        error = self.assertRaises(SourceChanged, source.read_at, 0, 10)
+        self.assertIn("ends at byte 5", str(error))
+
+    def test_changes_are_noticed(self):
+        """Written to, replaced by another file of the same size, or removed: all are noticed."""
+
+        def write():
+            self.path.write_bytes(b"9876543210")
+            os.utime(self.path, ns=(1, 1))
+
+        def replace():
+            (self.root / "other").write_bytes(b"0123456789")
+            (self.root / "other").replace(self.path)
+
+        for change in (write, replace, self.path.unlink):
+            source = self.open()
+            source.verify_unchanged()
+            change()
+            self.assertRaises(SourceChanged, source.verify_unchanged)
+
+    def test_holes_are_known(self):
+        """Only stored extents are data; the rest of a sparse file reads as zeros."""
+        with self.path.open("wb") as file:
+            file.truncate(64 << 20)
+            file.seek(16 << 20)
+            file.write(b"x" * (1 << 20))
+        source = self.open()
+        self.assertEqual([Extent(16 << 20, 1 << 20)], list(source.data_extents()))
+        self.assertEqual(bytes(100), source.read_at(0, 100))
+
+    def test_a_file_system_that_fails_to_tell(self):
+        """An error of the disk is not taken for a hole; nothing is read as zeros for it."""
+        for whence in (os.SEEK_DATA, os.SEEK_HOLE):
+            with mock.patch("os.lseek", failing_seek(whence)):
+                error = self.assertRaises(SourceError, list, self.open().data_extents())
+            self.assertIn(os.strerror(errno.EIO), str(error))
+
+    def test_what_is_no_file(self):
+        """A directory, a missing file and a FIFO each have their sentence, at once."""
+        os.mkfifo(self.root / "fifo")
+        for name, said in (("", "directory"), ("none", "not exist"), ("fifo", "no regular file")):
+            error = self.assertRaises(SourceError, FileSource, self.root / name)
+            self.assertIn(said, str(error))
+
+    def test_an_unreadable_file(self):
+        """The system's reason is passed on."""
+        loop = self.root / "loop"
+        loop.symlink_to(loop)
+        self.assertRaises(SourceError, FileSource, loop)
+
+    def test_identity_names_content(self):
+        """The same file has the same identity; a changed one another."""
+        first = self.open().identity
+        self.assertEqual(first, self.open().identity)
+        os.utime(self.path, ns=(1, 1))
+        self.assertNotEqual(first, self.open().identity)
+
+
+class BytesSourceTest(base.BaseTestCase):
+    def test_reads_outside_are_errors(self):
+        """As with a file, never a short result."""
+        source = BytesSource(b"abc")
+        self.assertEqual(b"bc", source.read_at(1, 2))
+        self.assertRaises(SourceError, source.read_at, 2, 2)
+        self.assertRaises(SourceError, source.read_at, -1, 1)

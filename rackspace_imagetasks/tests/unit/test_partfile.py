@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+import errno
+from pathlib import Path
+from unittest import mock
+
+import fixtures
+from oslotest import base
+
+from rackspace_imagetasks.exceptions import TargetError
+from rackspace_imagetasks.partfile import part_file
+
+
+class PartFileTest(base.BaseTestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = Path(self.useFixture(fixtures.TempDir()).path)
+        self.path = self.folder / "file"
+        self.part = self.folder / "file.part"
+
+    def names(self):
+        return [path.name for path in self.folder.iterdir()]
+
+    def test_named_when_complete(self):
+        """Until the block ends the name is free, then it has all that was written."""
+        with part_file(self.path) as part:
+            part.resize(10)
+            part.write_at(8, b"ok")
+            self.assertEqual(["file.part"], self.names())
+        self.assertEqual(["file"], self.names())
+        self.assertEqual(bytes(8) + b"ok", self.path.read_bytes())
+
+    def test_error_leaves_nothing(self):
+        """After an error, an interrupt included, nothing is left."""
+        for error in (ValueError, KeyboardInterrupt):
+            with self.assertRaises(error), part_file(self.path) as part:
+                part.write_at(0, b"half")
+                raise error
+            self.assertEqual([], self.names())
+
+    def test_kept_for_a_resume(self):
+        """With `keep`, what was written stays after an error and is there the next time."""
+        with self.assertRaises(ValueError), part_file(self.path, keep=True) as part:
+            part.write_at(0, b"half")
+            raise ValueError
+        with part_file(self.path, keep=True) as part:
+            part.write_at(4, b" and half")
+        self.assertEqual(b"half and half", self.path.read_bytes())
+
+    def test_nothing_is_kept_of_nothing(self):
+        """An error before anything was written leaves no file, `keep` or not."""
+        with self.assertRaises(ValueError), part_file(self.path, keep=True):
+            raise ValueError
+        self.assertEqual([], list(self.path.parent.iterdir()))
+
+    def test_leftover_is_not_mixed_in(self):
+        """Without `keep`, what an earlier run left is gone."""
+        self.part.write_bytes(b"old and long")
+        with part_file(self.path) as part:
+            part.write_at(0, b"new")
+        self.assertEqual(b"new", self.path.read_bytes())
+
+    def test_one_writer_at_a_time(self):
+        """A second writer is told so, and does the first no harm."""
+        with part_file(self.path) as first:
+            first.write_at(0, b"first")
+            with self.assertRaises(TargetError) as caught, part_file(self.path):
+                pass
+        self.assertIn("another process", str(caught.exception))
+        self.assertEqual(b"first", self.path.read_bytes())
+
+    def test_file_system_without_locks(self):
+        """Where nothing can be locked, a file is written all the same."""
+        no_locks = OSError(errno.ENOLCK, "No locks available")
+        with mock.patch("fcntl.flock", side_effect=no_locks), part_file(self.path) as part:
+            part.write_at(0, b"ok")
+        self.assertEqual(b"ok", self.path.read_bytes())
+
+    def test_name_taken_meanwhile(self):
+        """A file that appears under the name while ours is written is not replaced."""
+        with self.assertRaises(TargetError), part_file(self.path):
+            self.path.write_bytes(b"theirs")
+        self.assertEqual(b"theirs", self.path.read_bytes())
+
+    def test_no_regular_file(self):
+        """Directories, devices, missing folders and a link as FILE.part are refused."""
+        for path in (self.folder, Path("/dev/null"), self.folder / "none" / "file"):
+            with self.assertRaises(TargetError) as caught, part_file(path, overwrite=True):
+                pass
+            self.assertTrue(str(caught.exception).endswith("."))
+        victim = self.folder / "victim"
+        victim.write_bytes(b"precious")
+        self.part.symlink_to(victim)
+        with self.assertRaises(TargetError), part_file(self.path):
+            pass
+        self.assertEqual(b"precious", victim.read_bytes())
+
+    def test_file_systems_error_is_said(self):
+        """An error of the file system is a TargetError that names the file and the reason."""
+        for action in (lambda part: part.resize(-1), lambda part: part.reserve(0, 0)):
+            with self.assertRaises(TargetError) as caught, part_file(self.path) as part:
+                action(part)
+            self.assertIn("file.part': Invalid argument.", str(caught.exception))
