@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Counting in sectors and blocks."""
+
+SECTOR = 512
+
+
+def divide_up(amount: int, unit: int) -> int:
+    """Give how many units hold `amount`."""
+    return -(-amount // unit)
+
+
+def round_up(amount: int, unit: int) -> int:
+    """Give the smallest multiple of `unit` that is no less than `amount`."""
+    return divide_up(amount, unit) * unit

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writing a source to a file: what is zero stays a hole."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from rackspace_imagetasks.bytesource import ByteSource, Extent
+from rackspace_imagetasks.partfile import PartFile, part_file
+from rackspace_imagetasks.progress import SILENT, Phase, Progress
+
+_PIECE = 512 << 10
+_STRETCH = 16 << 20
+_THREADS = 2  # one copies while the other waits for the kernel
+_ZEROS = bytes(_PIECE)
+
+
+def write_file(
+    source: ByteSource,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    progress: Progress = SILENT,
+) -> None:
+    """Write all of a source, such as a `VirtualVhd` or the disk in a VHD, to a sparse file.
+
+    The file appears under its name once it is complete; on an error nothing is left. As with other
+    programs that convert, the kernel stores it in its own time.
+
+    :raises TargetError: when the file exists and may not be overwritten, or cannot be written.
+    :raises SourceError: when the source cannot be read, or changed meanwhile.
+    """
+    with (
+        part_file(path, overwrite=overwrite, sync=False) as part,
+        progress.phase("Writing", source.size) as phase,
+    ):
+        part.resize(source.size)
+        _in_threads(lambda stretch: _copy(source, part, stretch, phase), _stretches(source, phase))
+        source.verify_unchanged()
+
+
+def _stretches(source: ByteSource, phase: Phase) -> Iterator[Extent]:
+    """Cut what holds data at multiples of `_STRETCH`; count the rest as done."""
+    end = 0
+    for start, length in source.data_extents():
+        phase.advance(start - end)
+        end = start + length
+        for begin in range(start - start % _STRETCH, end, _STRETCH):
+            first = max(start, begin)
+            yield Extent(first, min(end, begin + _STRETCH) - first)
+    phase.advance(source.size - end)
+
+
+def _copy(source: ByteSource, part: PartFile, stretch: Extent, phase: Phase) -> None:
+    end = stretch.offset + stretch.length
+    for offset in range(stretch.offset, end, _PIECE):
+        piece = source.read_at(offset, min(_PIECE, end - offset))
+        if not _ZEROS.startswith(piece):
+            part.reserve(offset, len(piece))
+            part.write_at(offset, piece)
+        phase.advance(len(piece))
+
+
+def _in_threads(work: Callable[[Extent], None], stretches: Iterable[Extent]) -> None:
+    """Work on the stretches; after an error, or an interrupt, begin no other one."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        try:
+            for _done in pool.map(work, stretches):
+                pass
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
