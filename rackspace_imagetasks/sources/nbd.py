@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A client of the Network Block Device protocol: just what reading a disk needs.
+
+The protocol is the NBD project's doc/proto.md: fixed newstyle handshake, structured replies and
+the `base:allocation` context. Each connection has one request in flight; threads share a pool.
+What the server says is checked before it is believed: magics, cookies, lengths and counts.
+"""
+
+import contextlib
+import os
+import queue
+import socket
+import struct
+from collections.abc import Iterator, Sequence
+
+from rackspace_imagetasks.bytesource import Extent, joined
+from rackspace_imagetasks.exceptions import SourceError
+from rackspace_imagetasks.text import printable
+
+MAX_READ = 2 * 2**20
+"""Bytes asked for at once; larger ones gain nothing."""
+MAX_STATUS = 2**31
+"""Bytes whose allocation is asked for at once; the protocol's lengths have 32 bits."""
+_MAX_REPLY = 2**20
+"""Bytes of any answer but data: extents, errors, options."""
+
+_GREETING = b"NBDMAGICIHAVEOPT"
+_OPTION = struct.Struct(">8sII")
+_OPTION_REPLY = struct.Struct(">QIII")
+_OPTION_REPLY_MAGIC = 0x0003E889045565A9
+_FIXED_NEWSTYLE, _NO_ZEROES = 1, 2
+_OPT_GO, _OPT_STRUCTURED_REPLY, _OPT_SET_META_CONTEXT = 7, 8, 10
+_REP_ACK, _REP_INFO, _REP_META_CONTEXT, _REP_ERROR = 1, 3, 4, 1 << 31
+_ALLOCATION = b"base:allocation"
+
+_REQUEST = struct.Struct(">IHHQQI")
+_REQUEST_MAGIC = 0x25609513
+_CMD_READ, _CMD_BLOCK_STATUS = 0, 7
+_FLAG_DONT_FRAGMENT = 1 << 2
+_CHUNK = struct.Struct(">IHHQI")
+_CHUNK_MAGIC = 0x668E33EF
+_CHUNK_DONE = 1
+_CHUNK_NONE, _CHUNK_DATA, _CHUNK_HOLE, _CHUNK_STATUS, _CHUNK_ERROR = 0, 1, 2, 5, 1 << 15
+_STATUS_ZERO = 2
+
+
+class NbdError(SourceError):
+    """The server went away, or answered what the protocol does not allow."""
+
+
+class Connection:
+    """One connection to the default export, past its handshake.
+
+    :ivar size: the export's size in bytes.
+    :raises NbdError: when the server is no NBD server that can do what is needed.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._cookie = 0
+        self._greet()
+        self._ask_structured_replies()
+        self._context = self._ask_allocation()
+        self.size = self._go()
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Read `length` bytes, at most `MAX_READ`, from `offset`."""
+        self._send_request(_CMD_READ, _FLAG_DONT_FRAGMENT, offset, length)
+        content = None
+        for kind, size in self._chunks():
+            if content is not None or size < 8 or self._receive(8) != offset.to_bytes(8, "big"):
+                raise NbdError("data that nobody asked for")
+            if kind == _CHUNK_DATA and size - 8 == length:
+                content = self._receive(length)
+            elif kind == _CHUNK_HOLE and self._receive(4) == length.to_bytes(4, "big"):
+                content = bytes(length)
+            else:
+                raise NbdError(f"{size - 8} bytes for {length}")
+        if content is None:
+            raise NbdError(f"no data for {length} bytes")
+        return content
+
+    def allocation(self, offset: int, length: int) -> list[tuple[int, bool]]:
+        """Give (length, reads as zeros) of the stretches from `offset` on; at least one."""
+        self._send_request(_CMD_BLOCK_STATUS, 0, offset, length)
+        stretches: list[tuple[int, bool]] = []
+        for kind, size in self._chunks():
+            if kind != _CHUNK_STATUS or not 12 <= size <= _MAX_REPLY or size % 8 != 4:
+                raise NbdError(f"a block status of type {kind} and {size} bytes")
+            context, *fields = struct.unpack(f">{size // 4}I", self._receive(size))
+            if context != self._context or stretches:
+                raise NbdError("a block status that nobody asked for")
+            stretches = [
+                (length, bool(flags & _STATUS_ZERO))
+                for length, flags in zip(fields[::2], fields[1::2], strict=True)
+            ]
+        if not stretches or not all(length for length, _ in stretches):
+            raise NbdError("a block status that leads nowhere")
+        return stretches
+
+    def close(self) -> None:
+        """Drop the connection; the server needs no goodbye."""
+        self._sock.close()
+
+    def _greet(self) -> None:
+        greeting = self._receive(18)
+        flags = int.from_bytes(greeting[16:], "big")
+        if greeting[:16] != _GREETING or not flags & _FIXED_NEWSTYLE:
+            raise NbdError("no greeting of an NBD server")
+        self._send(struct.pack(">I", _FIXED_NEWSTYLE | flags & _NO_ZEROES))
+
+    def _ask_structured_replies(self) -> None:
+        for _ in self._option(_OPT_STRUCTURED_REPLY, b""):
+            raise NbdError("more than was asked for structured replies")
+
+    def _ask_allocation(self) -> int:
+        query = struct.pack(">III", 0, 1, len(_ALLOCATION)) + _ALLOCATION
+        contexts = [
+            int.from_bytes(content[:4], "big")
+            for kind, content in self._option(_OPT_SET_META_CONTEXT, query)
+            if kind == _REP_META_CONTEXT and content[4:] == _ALLOCATION
+        ]
+        if len(contexts) != 1:
+            raise NbdError("no base:allocation context")
+        return contexts[0]
+
+    def _go(self) -> int:
+        sizes = [
+            int.from_bytes(content[2:10], "big")
+            for kind, content in self._option(_OPT_GO, struct.pack(">IH", 0, 0))
+            if kind == _REP_INFO and len(content) == 12 and content[:2] == b"\0\0"
+        ]
+        if len(sizes) != 1 or sizes[0] >= 2**63:
+            raise NbdError("no believable size of the disk")
+        return sizes[0]
+
+    def _option(self, option: int, content: bytes) -> Iterator[tuple[int, bytes]]:
+        """Send an option; give type and content of each reply before the final ACK."""
+        self._send(_OPTION.pack(b"IHAVEOPT", option, len(content)) + content)
+        while True:
+            magic, answered, kind, length = _OPTION_REPLY.unpack(self._receive(_OPTION_REPLY.size))
+            if magic != _OPTION_REPLY_MAGIC or answered != option or length > _MAX_REPLY:
+                raise NbdError("a malformed answer to an option")
+            reply = self._receive(length)
+            if kind & _REP_ERROR:
+                raise NbdError(f"no to option {option}: {_words(reply)}")
+            if kind == _REP_ACK:
+                return
+            yield kind, reply
+
+    def _send_request(self, command: int, flags: int, offset: int, length: int) -> None:
+        self._cookie += 1
+        self._send(_REQUEST.pack(_REQUEST_MAGIC, flags, command, self._cookie, offset, length))
+
+    def _chunks(self) -> Iterator[tuple[int, int]]:
+        """Give type and length of each chunk with content, which the caller receives."""
+        flags = 0
+        while not flags & _CHUNK_DONE:
+            magic, flags, kind, cookie, length = _CHUNK.unpack(self._receive(_CHUNK.size))
+            if magic != _CHUNK_MAGIC or cookie != self._cookie:
+                raise NbdError("a reply to nothing that was asked")
+            if kind & _CHUNK_ERROR:
+                self._raise_error(length, final=bool(flags & _CHUNK_DONE))
+            if kind != _CHUNK_NONE:
+                yield kind, length
+
+    def _raise_error(self, length: int, *, final: bool) -> None:
+        if not 6 <= length <= _MAX_REPLY or not final:
+            raise NbdError("a malformed error")
+        content = self._receive(length)
+        number, size = struct.unpack_from(">IH", content)
+        words = _words(content[6 : 6 + size])
+        raise SourceError(os.strerror(number & 0xFFFF) + (f" ({words})" if words else ""))
+
+    def _send(self, content: bytes) -> None:
+        try:
+            self._sock.sendall(content)
+        except OSError as error:
+            raise NbdError(f"nothing any more: {error.strerror}") from error
+
+    def _receive(self, length: int) -> bytes:
+        pieces, missing = [], length
+        while missing:
+            try:
+                piece = self._sock.recv(missing, socket.MSG_WAITALL)
+            except OSError as error:
+                raise NbdError(f"nothing any more: {error.strerror}") from error
+            if not piece:
+                raise NbdError("nothing any more: it hung up")
+            pieces.append(piece)
+            missing -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+class NbdDisk:
+    """The disk behind connections to one NBD server, as a `ByteSource` for threads.
+
+    :param sockets: connected ones, as many as requests shall be in flight.
+    :raises NbdError: when the handshake fails.
+    """
+
+    def __init__(self, sockets: Sequence[socket.socket], name: str, identity: str) -> None:
+        self.name = name
+        self.identity = identity
+        self._connections = [Connection(sock) for sock in sockets]
+        self._idle: queue.LifoQueue[Connection] = queue.LifoQueue()
+        for connection in self._connections:
+            self._idle.put(connection)
+
+    @property
+    def size(self) -> int:
+        """The disk's size in bytes."""
+        return self._connections[0].size
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Read exactly `length` bytes from `offset`."""
+        if offset < 0 or length < 0 or offset + length > self.size:
+            raise SourceError(f"'{self.name}' holds no {length} bytes at offset {offset}.")
+        end = offset + length
+        with self._connection(offset) as connection:
+            pieces = [
+                connection.read(start, min(MAX_READ, end - start))
+                for start in range(offset, end, MAX_READ)
+            ]
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def data_extents(self) -> Iterator[Extent]:
+        """Give what the server does not know to be zeros, in as few extents as can be."""
+        return joined(extent for extent, zeros in self._stretches() if not zeros)
+
+    def verify_unchanged(self) -> None:
+        """Do nothing: who opened the file that the server reads knows."""
+
+    def close(self) -> None:
+        """Drop all connections."""
+        for connection in self._connections:
+            connection.close()
+
+    def _stretches(self) -> Iterator[tuple[Extent, bool]]:
+        offset = 0
+        while offset < self.size:
+            with self._connection(offset) as connection:
+                found = connection.allocation(offset, min(MAX_STATUS, self.size - offset))
+            for length, zeros in found:
+                # The last stretch may go on beyond what was asked for, never beyond the disk.
+                end = min(offset + length, self.size)
+                yield Extent(offset, end - offset), zeros
+                offset = end
+
+    @contextlib.contextmanager
+    def _connection(self, offset: int) -> Iterator[Connection]:
+        """Lend a connection, and say in a sentence what goes wrong with it."""
+        connection = self._idle.get()
+        try:
+            yield connection
+        except NbdError as error:
+            connection.close()  # no telling where the next answer begins
+            raise NbdError(
+                f"Cannot read '{self.name}' at offset {offset}: its NBD server gave {error}."
+            ) from error
+        except SourceError as error:
+            raise SourceError(f"Cannot read '{self.name}' at offset {offset}: {error}.") from error
+        finally:
+            self._idle.put(connection)
+
+
+def _words(content: bytes) -> str:
+    return printable(content.decode(errors="replace"))

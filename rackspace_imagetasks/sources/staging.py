@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What to send for a local file: the VHD that it is, or a VHD made of its disk on the way."""
+
+import os
+
+from rackspace_imagetasks import vhd
+from rackspace_imagetasks.bytesource import ByteSource, FileSource
+from rackspace_imagetasks.exceptions import Refused
+from rackspace_imagetasks.profile import ProviderProfile
+from rackspace_imagetasks.progress import Progress
+from rackspace_imagetasks.sources import DiskSource, open_source
+from rackspace_imagetasks.sources.convert import view_as_vhd
+
+_ONLY_VHDS = "the service takes VHDs only"
+_BOOT_SIGNATURE = (510, b"\x55\xaa")  # of an MBR, which a GPT disk has too
+_EXT_MAGIC = (0x438, b"\x53\xef")  # a file system without a partition table, as Xen can boot
+
+
+def open_for_import(
+    path: str | os.PathLike[str],
+    profile: ProviderProfile,
+    progress: Progress,
+    *,
+    convert: bool = True,
+    source_format: str | None = None,
+) -> ByteSource:
+    """Open a local disk image as the VHD to send; no temporary file is written.
+
+    A VHD as XenServer writes it is sent as it is. Any other disk, a VHD that would not grow and a
+    fixed one among them, is laid out as such a VHD while it is read, and the user is told why.
+
+    :param convert: False sends the file's own bytes, whatever they are.
+    :param source_format: one of `sources.FORMATS`; None to find out.
+    :raises Refused: when the disk breaks a limit, or nothing says that the file is a disk.
+    :raises SourceError: when the file is no disk that can be read.
+    """
+    if not convert and source_format:
+        raise Refused("--no-convert sends the file as it is; leave --source-format out.")
+    if source_format in (None, "vhd"):
+        file = FileSource(path)
+        reason = _reason_to_convert(vhd.check(file)) if convert else None
+        if reason is None:
+            return file
+        file.close()
+    else:
+        reason = _ONLY_VHDS
+    disk = open_source(path, format=source_format)
+    if disk.format == "raw" and source_format is None:
+        _require_disk(disk)
+    view = view_as_vhd(
+        disk,
+        max_virtual_size=profile.max_virtual_size,
+        max_physical_size=profile.max_physical_size,
+        progress=progress,
+    )
+    progress.message(
+        f"'{disk.name}', a {disk.description}, goes as a dynamic VHD that grows: {reason}."
+    )
+    return view
+
+
+def _reason_to_convert(report: vhd.Report) -> str | None:
+    """Say why the file should not be sent as it is; None if it should, or cannot be mended."""
+    facts = report.facts
+    if facts is None:
+        return _ONLY_VHDS
+    if report.errors:
+        return None
+    if facts.kind == "fixed":
+        return "a fixed VHD has all its zeros in it"
+    return None if facts.grows else "the disk of this VHD would not grow to a server's size"
+
+
+def _require_disk(disk: DiskSource) -> None:
+    """Refuse what is only taken for a raw disk because nothing else fits."""
+    for offset, magic in (_BOOT_SIGNATURE, _EXT_MAGIC):
+        end = offset + len(magic)
+        if disk.size >= end and disk.read_at(offset, len(magic)) == magic:
+            return
+    raise Refused(
+        f"'{disk.name}' is no disk image of a known format, and has no boot sector; if it is a raw"
+        " disk all the same, say --source-format raw."
+    )
