@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every chunk passes: the stop, the rate limit and the progress."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from rackspace_imagetasks.objects.retry import Pause
+from rackspace_imagetasks.progress import Phase
+
+
+class RateLimit:
+    """A token bucket that all threads of a transfer share, or of several transfers.
+
+    :param rate: bytes a second, or None for no limit.
+    """
+
+    def __init__(self, rate: int | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._free_at = clock()
+
+    @classmethod
+    def of(cls, limit: "int | RateLimit | None") -> "RateLimit":
+        """Give a limit of one's own for a number of bytes a second, or the shared one given."""
+        return limit if isinstance(limit, RateLimit) else cls(limit)
+
+    def delay(self, amount: int) -> float:
+        """Book `amount` bytes and give the seconds to wait before they may pass."""
+        if not self._rate:
+            return 0.0
+        with self._lock:
+            now = self._clock()
+            wait = max(self._free_at - now, 0.0)
+            self._free_at = now + wait + amount / self._rate
+        return wait
+
+
+class Meter:
+    """Counts the bytes of a transfer in a phase of its progress."""
+
+    def __init__(self, phase: Phase, pause: Pause, limit: RateLimit) -> None:
+        self._phase = phase
+        self._pause = pause
+        self._limit = limit
+
+    def let_pass(self, amount: int) -> None:
+        """Count `amount` bytes, once the rate limit allows them.
+
+        :raises Cancelled: when the transfer is called off.
+        """
+        self._pause.wait(self._limit.delay(amount))
+        self._phase.advance(amount)
+
+    def take_back(self, amount: int) -> None:
+        """Count `amount` bytes as not done, before they are sent or fetched again."""
+        self._phase.advance(-amount)

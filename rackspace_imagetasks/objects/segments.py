@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which segments a large object is made of, and what they are called. Pure.
+
+Swift holds at most 5 GB in one object; a Static Large Object names at most 1000 segments
+(https://docs.openstack.org/swift/latest/overview_large_objects.html). The names follow
+python-swiftclient: one listing of a prefix tells what is already there, so that a resume needs
+no journal.
+"""
+
+from typing import NamedTuple
+
+from rackspace_imagetasks.exceptions import Refused
+from rackspace_imagetasks.text import format_size
+
+MIB = 1024**2
+LARGEST_PUT = 5 * 1024**3
+SMALLEST_SEGMENT = 128 * MIB
+MOST_SEGMENTS = 1000
+
+
+class Segment(NamedTuple):
+    """A slice of the content, and the object that holds it."""
+
+    name: str
+    offset: int
+    length: int
+
+
+def segments_container(container: str) -> str:
+    """Name the container of the segments of what is in `container`."""
+    return f"{container}_segments"
+
+
+def segment_size_for(size: int, wanted: int | None = None) -> int:
+    """Give the bytes of a segment: `wanted` or 128 MiB, and so many that 1000 segments suffice.
+
+    :raises Refused: when `size` bytes do not fit 1000 segments of 5 GiB.
+    """
+    if size > MOST_SEGMENTS * LARGEST_PUT:
+        too_large = (
+            f"{format_size(size)} do not fit one object: Swift takes {MOST_SEGMENTS} segments"
+            f" of {format_size(LARGEST_PUT)}."
+        )
+        raise Refused(too_large)
+    enough = _round_up(-(-size // MOST_SEGMENTS), MIB) if size > MOST_SEGMENTS else 1
+    if wanted is None:
+        return max(SMALLEST_SEGMENT, enough)
+    return min(max(wanted, 1 if wanted * MOST_SEGMENTS >= size else enough), LARGEST_PUT)
+
+
+def _round_up(number: int, unit: int) -> int:
+    return -(-number // unit) * unit
+
+
+def segment_prefix(name: str, identity: str, size: int, segment_size: int) -> str:
+    """Give what the names of all segments of this content begin with."""
+    return f"{name}/slo/{identity}/{size}/{segment_size}/"
+
+
+def plan_segments(prefix: str, size: int, segment_size: int) -> list[Segment]:
+    """Cut `size` bytes into segments of `segment_size`, the last one shorter."""
+    return [
+        Segment(f"{prefix}{index:08d}", offset, min(segment_size, size - offset))
+        for index, offset in enumerate(range(0, size, segment_size))
+    ]

@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Swift, one request a method: typed answers, errors as this package's exceptions.
+
+The API: https://docs.openstack.org/api-ref/object-store/
+"""
+
+import copy
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, NamedTuple, Self, TypeVar
+
+import requests
+from keystoneauth1.adapter import Adapter
+
+from rackspace_imagetasks.exceptions import IntegrityError, ServiceError
+from rackspace_imagetasks.objects.body import CHUNK, Body
+from rackspace_imagetasks.objects.connection import (
+    DROPPED,
+    Connection,
+)
+from rackspace_imagetasks.objects.names import container_path, object_path
+from rackspace_imagetasks.objects.retry import backoff
+from rackspace_imagetasks.text import printable
+
+_NOT_FOUND = frozenset({404})
+
+
+class ContainerInfo(NamedTuple):
+    """A container; `size` is the bytes in it, which may lag behind."""
+
+    name: str
+    objects: int
+    size: int
+
+
+class ObjectEntry(NamedTuple):
+    """An object in a listing; `hash` is its MD5 in hex, `bytes` is 0 for a DLO's manifest."""
+
+    name: str
+    bytes: int
+    hash: str
+    last_modified: str
+    content_type: str
+
+
+Listed = TypeVar("Listed", ContainerInfo, ObjectEntry)
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """What HEAD tells of an object.
+
+    :ivar size: bytes of the content, over all segments.
+    :ivar etag: the MD5 in hex of a plain object's content, or of its segments' MD5s.
+    :ivar dlo_manifest: `container/prefix` of its segments, still quoted, or None.
+    """
+
+    container: str
+    name: str
+    size: int
+    etag: str
+    is_slo: bool
+    dlo_manifest: str | None
+    headers: Mapping[str, str] = field(repr=False)
+
+    @property
+    def shown(self) -> str:
+        """Its name for messages."""
+        return shown(self.container, self.name)
+
+
+class ObjectStore:
+    """One account's containers and objects in one region; safe to use from threads.
+
+    :param adapter: a keystoneauth adapter of the object store, such as openstacksdk's
+        `Connection.object_store`.
+    :param retries: how often a request is sent again, at most.
+    :param connect_timeout: seconds, also for one chunk to leave.
+    :param read_timeout: seconds until the next byte of an answer.
+
+    Every method raises `AccessDenied`, `NotFound`, `QuotaExceeded` or `ServiceError`, and
+    `Refused`, without a request, for a name that no container or object can have.
+    """
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        *,
+        retries: int = 7,
+        connect_timeout: float = 60.0,
+        read_timeout: float = 120.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._retries = retries
+        self._connection = Connection(
+            adapter,
+            retries=retries,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+            sleep=sleep,
+        )
+        self.pause = self._connection.pause
+
+    def until(self, abort: threading.Event) -> Self:
+        """Give the same store, whose requests end with `Cancelled` when `abort` is set."""
+        other = copy.copy(self)
+        other._connection = self._connection.until(abort)  # noqa: SLF001
+        other.pause = other._connection.pause  # noqa: SLF001
+        return other
+
+    def list_containers(self, prefix: str = "") -> Iterator[ContainerInfo]:
+        """Give the account's containers, by name."""
+        return self._pages("", "list the containers", prefix, _container)
+
+    def head_container(self, name: str) -> ContainerInfo | None:
+        """Give a container's facts, or None where there is none."""
+        action = f"look at container '{printable(name)}'"
+        answer = self._connection.request("HEAD", container_path(name), action, accept=_NOT_FOUND)
+        if answer.status == 404:
+            return None
+        return ContainerInfo(
+            name,
+            _number(answer.headers, "X-Container-Object-Count") or 0,
+            _number(answer.headers, "X-Container-Bytes-Used") or 0,
+        )
+
+    def create_container(self, name: str) -> None:
+        """Create a container, if there is none."""
+        action = f"create container '{printable(name)}'"
+        self._connection.request("PUT", container_path(name), action, body=b"")
+
+    def list_objects(self, container: str, prefix: str = "") -> Iterator[ObjectEntry]:
+        """Give the objects whose names begin with `prefix`, by name; a page is 10 000.
+
+        A listing that is not in order is refused: its pages might never end.
+        """
+        action = f"list container '{printable(container)}'"
+        return self._pages(container_path(container), action, prefix, _entry)
+
+    def _pages(
+        self, path: str, action: str, prefix: str, read: Callable[[dict[str, Any]], Listed]
+    ) -> Iterator[Listed]:
+        params = {"format": "json", "prefix": prefix}
+        while True:
+            answer = self._connection.request("GET", path, action, params=params)
+            page = [] if answer.status == 204 else answer.json(action)
+            if not isinstance(page, list):
+                raise ServiceError(f"Cannot {action}: the answer is no listing.")
+            try:
+                entries: list[Listed] = [read(entry) for entry in page]
+            except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+                raise ServiceError(f"Cannot {action}: the answer is no listing.") from error
+            if not entries:
+                return
+            names = [params.get("marker", ""), *(entry.name for entry in entries)]
+            if not all(name < following for name, following in pairwise(names)):
+                raise ServiceError(f"Cannot {action}: the answer is out of order.")
+            yield from entries
+            params = params | {"marker": names[-1]}
+
+    def head_object(self, container: str, name: str) -> ObjectInfo | None:
+        """Give an object's facts, or None where there is none."""
+        action = f"look at {shown(container, name)}"
+        path = object_path(container, name)
+        answer = self._connection.request("HEAD", path, action, accept=_NOT_FOUND)
+        if answer.status == 404:
+            return None
+        headers = answer.headers
+        size = _number(headers, "Content-Length")
+        if size is None:
+            raise ServiceError(f"Cannot {action}: the answer does not tell its size.")
+        return ObjectInfo(
+            container,
+            name,
+            size,
+            headers.get("ETag", "").strip('"'),
+            headers.get("X-Static-Large-Object", "").lower() == "true",
+            headers.get("X-Object-Manifest"),
+            headers,
+        )
+
+    def get_manifest(self, container: str, name: str) -> list[dict[str, Any]]:
+        """Give the entries of a Static Large Object's manifest, as Swift keeps them."""
+        action = f"read the manifest of {shown(container, name)}"
+        params = {"multipart-manifest": "get"}
+        answer = self._connection.request(
+            "GET", object_path(container, name), action, params=params
+        )
+        entries = answer.json(action)
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise ServiceError(f"Cannot {action}: the answer is no manifest.")
+        return entries
+
+    def get_range(
+        self, container: str, name: str, offset: int, length: int, etag: str | None = None
+    ) -> Iterator[bytes]:
+        """Give exactly `length` bytes from `offset`, in chunks.
+
+        A connection that breaks is taken up again at the byte that was reached.
+
+        :param etag: the version to read.
+        :raises IntegrityError: when the object is another version, or not so long.
+        """
+        action = f"read {shown(container, name)}"
+        end, failures = offset + length, 0
+        while offset < end:
+            response = self._open_range(container, name, offset, end, etag)
+            try:
+                for chunk in _chunks(response, end - offset):
+                    offset += len(chunk)
+                    failures = 0 if len(chunk) == CHUNK else failures
+                    yield chunk
+            except DROPPED as error:
+                failures += 1
+                if failures > self._retries:
+                    raise ServiceError(
+                        f"Cannot {action}: the connection broke {failures} times at byte {offset}."
+                    ) from error
+                self.pause.wait(backoff(failures))
+            finally:
+                response.close()
+
+    def _open_range(
+        self, container: str, name: str, offset: int, end: int, etag: str | None
+    ) -> requests.Response:
+        headers = {"Range": f"bytes={offset}-{end - 1}"}
+        if etag:
+            headers["If-Match"] = f'"{etag}"'
+        response = self._connection.open(
+            object_path(container, name),
+            f"read {shown(container, name)}",
+            headers,
+            frozenset({412, 416}),
+        )
+        if response.status_code == 206:
+            expected = f"bytes {offset}-{end - 1}/"
+            if response.headers.get("Content-Range", "").startswith(expected):
+                return response
+        whole = response.headers.get("Content-Length") == str(end) and offset == 0
+        if response.status_code == 200 and whole:
+            return response
+        response.close()
+        if response.status_code == 412:
+            raise IntegrityError(
+                f"{shown(container, name)} was replaced while it was read; run the command again."
+            )
+        raise IntegrityError(
+            f"{shown(container, name)} does not hold the bytes {offset} to {end - 1}: the service"
+            f" answered {response.status_code}"
+            f" {printable(response.headers.get('Content-Range', ''), 60)}".rstrip()
+            + "."
+        )
+
+    def put_object(
+        self,
+        container: str,
+        name: str,
+        body: Body | bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> str:
+        """Write an object and give the answer's ETag."""
+        answer = self._connection.request(
+            "PUT",
+            object_path(container, name),
+            f"write {shown(container, name)}",
+            body=body,
+            headers=headers,
+            params=params,
+        )
+        return answer.headers.get("ETag", "").strip('"')
+
+    def post_object(self, container: str, name: str, headers: Mapping[str, str]) -> None:
+        """Replace an object's metadata, its expiry included."""
+        action = f"update {shown(container, name)}"
+        self._connection.request("POST", object_path(container, name), action, headers=headers)
+
+    def delete_object(
+        self, container: str, name: str, params: Mapping[str, str] | None = None
+    ) -> bytes:
+        """Delete an object, which may be gone already, and give the answer's text."""
+        answer = self._connection.request(
+            "DELETE",
+            object_path(container, name),
+            f"delete {shown(container, name)}",
+            headers={"Accept": "application/json"},
+            params=params,
+            accept=_NOT_FOUND,
+        )
+        return answer.content
+
+
+def _chunks(response: requests.Response, length: int) -> Iterator[bytes]:
+    while length > 0:
+        chunk = response.raw.read(min(CHUNK, length), decode_content=False)
+        if not chunk:
+            raise requests.ConnectionError("the answer ended early")
+        length -= len(chunk)
+        yield chunk
+
+
+def _container(entry: dict[str, Any]) -> ContainerInfo:
+    return ContainerInfo(str(entry["name"]), int(entry["count"]), int(entry["bytes"]))
+
+
+def _entry(entry: dict[str, Any]) -> ObjectEntry:
+    texts = (str(entry[key]) for key in ("hash", "last_modified", "content_type"))
+    return ObjectEntry(str(entry["name"]), int(entry["bytes"]), *texts)
+
+
+def _number(headers: Mapping[str, str], header: str) -> int | None:
+    text = headers.get(header, "")
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
+
+
+def shown(container: str, name: str) -> str:
+    """Give an object's name for messages."""
+    return f"'{printable(container)}/{printable(name)}'"
