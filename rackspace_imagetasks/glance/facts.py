@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is known of an image, apart from how it is asked for."""
+
+import dataclasses
+from collections.abc import Mapping
+
+from rackspace_imagetasks.text import printable
+
+# Of an image's flat JSON object: what is no property (Images API v2, "Show image").
+ATTRIBUTES = frozenset({
+    "checksum", "container_format", "created_at", "direct_url", "disk_format", "file", "id",
+    "locations", "min_disk", "min_ram", "name", "os_hash_algo", "os_hash_value", "os_hidden",
+    "owner", "protected", "schema", "self", "size", "status", "stores", "tags", "updated_at",
+    "virtual_size", "visibility",
+})  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageFacts:
+    """What policy must know of an image in Glance. In bytes; min_disk in GiB, min_ram in MiB."""
+
+    id: str
+    name: str | None
+    owner: str | None
+    status: str
+    visibility: str
+    size: int | None
+    virtual_size: int | None
+    min_disk: int
+    min_ram: int
+    tags: tuple[str, ...]
+    properties: Mapping[str, str]
+
+    @property
+    def title(self) -> str:
+        """What to call it in a message."""
+        return f"Image '{printable(self.name or self.id)}'"

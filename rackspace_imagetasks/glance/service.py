@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests to Glance, with what goes wrong said in one sentence and passing faults retried."""
+
+import contextlib
+import random
+import threading
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import requests
+from keystoneauth1 import exceptions as ksa
+from openstack import connection as sdk_connection
+from openstack import exceptions as sdk
+
+from rackspace_imagetasks.exceptions import (
+    AccessDenied,
+    Cancelled,
+    ImageTasksError,
+    NotFound,
+    QuotaExceeded,
+    ServiceError,
+)
+from rackspace_imagetasks.text import printable
+
+_PASSING = frozenset({408, 429, 500, 502, 503, 504})
+_ATTEMPTS = 5
+_LONGEST_PAUSE = 60.0
+_PAGE = 1000  # Glance gives no more in one answer
+
+# openstacksdk repeats requests by itself, a POST too, which could create a second task; and it
+# may be told to cache answers, when a task's status must be fresh.
+_ONCE: dict[str, Any] = {
+    "timeout": 60.0,
+    "connect_retries": 0,
+    "status_code_retries": 0,
+    "skip_cache": True,
+}
+
+
+class ImageService:
+    """The image service of one cloud and region, by openstacksdk's connection.
+
+    :ivar region: the region's name, for messages.
+    """
+
+    def __init__(self, connection: sdk_connection.Connection, stop: threading.Event) -> None:
+        self.connection = connection
+        self.region: str = printable(connection.config.get_region_name("image") or "")
+        self._stop = stop
+
+    def get(self, path: str, what: str) -> dict[str, Any]:
+        """Give the JSON answer of a GET, tried again after passing faults.
+
+        :param what: what is asked for, to name in a message: "task 123".
+        :raises NotFound, AccessDenied, ServiceError: when there is no good answer.
+        """
+        response = self._get_patiently(path, what)
+        self._expect(response, 200, what)
+        return _json(response, what)
+
+    def pages(self, path: str, key: str, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        """Give the items under `key` of a listing, over all its pages.
+
+        The next page's address is the server's word: only its marker is believed, and once.
+        """
+        given = urllib.parse.urlencode({"limit": str(_PAGE), **query})
+        markers = [""]
+        while True:
+            marker = f"&marker={markers[-1]}" if markers[-1] else ""
+            answer = self.get(f"{path}?{given}{marker}", f"the list of {key}")
+            for item in answer.get(key) or ():
+                if isinstance(item, dict):
+                    yield item
+            following = _marker(answer.get("next"))
+            if not following or following in markers:
+                return
+            markers.append(following)
+
+    def post(self, path: str, body: Mapping[str, Any], what: str) -> dict[str, Any]:
+        """Give the JSON answer (201) of a POST, sent once: it may not be safe to repeat.
+
+        :raises AccessDenied, QuotaExceeded, ServiceError: when it is refused, or when nobody
+            knows whether it arrived (`status` None or 5xx).
+        """
+        with self.errors(what):
+            response = self.connection.image.post(path, json=dict(body), **_ONCE)
+        self._expect(response, 201, what)
+        return _json(response, what)
+
+    def patch(self, path: str, changes: list[dict[str, Any]], what: str) -> dict[str, Any]:
+        """Give the JSON answer of a JSON patch; safe to repeat with `add` operations.
+
+        :raises NotFound, AccessDenied, ServiceError: when it is refused.
+        """
+        headers = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+        with self.errors(what):
+            response = self.connection.image.patch(path, json=changes, headers=headers, **_ONCE)
+        self._expect(response, 200, what)
+        return _json(response, what)
+
+    @contextlib.contextmanager
+    def errors(self, what: str) -> Iterator[None]:
+        """Turn errors of keystoneauth and openstacksdk into ours, naming `what` was asked for."""
+        try:
+            yield
+        except (ksa.EndpointNotFound, ksa.EmptyCatalog, sdk.ServiceDisabledException) as error:
+            raise NotFound(
+                f"The cloud's catalog has no image service in region '{self.region}'; check"
+                " --os-region-name and the cloud's entry in clouds.yaml."
+            ) from error
+        except ksa.Unauthorized as error:
+            raise AccessDenied(f"The cloud refused the credentials; check {_WHO}.") from error
+        except sdk.HttpException as error:
+            raise _refusal(what, error.response, error.details or "") from error
+        except (ksa.ClientException, sdk.SDKException, requests.RequestException) as error:
+            raise ServiceError(
+                f"The image service gave no answer for {what}: {printable(error)}"
+            ) from error
+
+    def _get_patiently(self, path: str, what: str) -> requests.Response:
+        for attempt in range(1, _ATTEMPTS + 1):
+            last = attempt == _ATTEMPTS
+            try:
+                response = self.connection.image.get(path, **_ONCE)
+            except (ksa.ConnectFailure, requests.RequestException):
+                if last:
+                    with self.errors(what):
+                        raise
+                response = None
+            except (ksa.ClientException, sdk.SDKException):
+                with self.errors(what):
+                    raise
+            if response is not None and (last or response.status_code not in _PASSING):
+                return response
+            if self._stop.wait(_pause(attempt, response)):
+                raise Cancelled(f"Stopped while asking for {what}.")
+        raise AssertionError("the last attempt returns or raises")
+
+    def _expect(self, response: requests.Response, status: int, what: str) -> None:
+        if response.status_code != status:
+            raise _refusal(what, response, _reason(response))
+
+
+_TASK_ROLE = (
+    "; image tasks need the project's admin role (identity:user-admin, admin or cloudImages:admin)"
+)
+_WHO = "the user, key or password in clouds.yaml or OS_* variables"
+
+
+def _pause(attempt: int, response: requests.Response | None) -> float:
+    """Give the seconds to wait before the next attempt: what the service asks for, or backoff."""
+    asked = response.headers.get("Retry-After", "") if response is not None else ""
+    if asked.isascii() and asked.isdecimal():
+        return min(float(asked), _LONGEST_PAUSE)
+    return min(2.0**attempt, _LONGEST_PAUSE) * random.uniform(0.5, 1.0)  # noqa: S311  no secret
+
+
+def _refusal(what: str, response: requests.Response | None, reason: str) -> ImageTasksError:
+    """Give the error that says why the service refused `what`."""
+    status = response.status_code if response is not None else None
+    said = f": {printable(reason)}" if reason else ""
+    match status:
+        case 401:
+            return AccessDenied(f"The cloud refused the credentials; check {_WHO}.")
+        case 403:
+            role = _TASK_ROLE if response is not None and "/tasks" in response.url else ""
+            return AccessDenied(f"The image service refuses you {what}{said}{role}.")
+        case 404:
+            return NotFound(f"The image service knows no {what}.")
+        case 413:
+            return QuotaExceeded(
+                f"The cloud's limit leaves no room for {what}{said}; wait for running tasks to"
+                " end, or ask for a higher limit."
+            )
+        case _:
+            return ServiceError(f"The image service answered {status} for {what}{said}.", status)
+
+
+def _reason(response: requests.Response) -> str:
+    """Give what an error answer says: Glance writes JSON, HTML or plain text."""
+    try:
+        body = response.json()
+    except ValueError:
+        return response.reason or ""
+    message = body.get("message") if isinstance(body, dict) else None
+    if not message and isinstance(body, dict):
+        message = next((v.get("message") for v in body.values() if isinstance(v, dict)), None)
+    return str(message or response.reason or "").rstrip(".")
+
+
+def _marker(next_page: object) -> str:
+    query = urllib.parse.urlsplit(next_page if isinstance(next_page, str) else "").query
+    return urllib.parse.quote(urllib.parse.parse_qs(query).get("marker", [""])[0], safe="")
+
+
+def _json(response: requests.Response, what: str) -> dict[str, Any]:
+    try:
+        answer = response.json()
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise ServiceError(f"The image service's answer for {what} is no JSON object.")
+    return answer
