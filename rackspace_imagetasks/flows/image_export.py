@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Export: an image of this project becomes a VHD in one of its containers."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from rackspace_imagetasks import policy
+from rackspace_imagetasks.cloud import Cloud
+from rackspace_imagetasks.exceptions import IntegrityError, ServiceError
+from rackspace_imagetasks.glance.facts import ImageFacts
+from rackspace_imagetasks.glance.tasks import Task
+from rackspace_imagetasks.policy import Verdict
+from rackspace_imagetasks.progress import Progress
+from rackspace_imagetasks.text import printable
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportPlan:
+    """An export that nothing known stands in the way of."""
+
+    image: ImageFacts
+    container: str
+    create_container: bool
+    task: Task | None
+    """A task of an earlier run that does just this."""
+    warnings: tuple[str, ...]
+    exported: bool = False
+    """Whether the VHD of an earlier run is there, and is to be taken."""
+
+    @property
+    def object_name(self) -> str:
+        """The object that the service writes (developer guide, "Export task")."""
+        return f"{self.image.id}.vhd"
+
+    @property
+    def location(self) -> str:
+        """Container and object."""
+        return f"{self.container}/{self.object_name}"
+
+    @property
+    def task_input(self) -> dict[str, str]:
+        """The task's input."""
+        return {"image_uuid": self.image.id, "receiving_swift_container": self.container}
+
+    def preview(self) -> "ExportResult":
+        """Give what a run would give, as far as it is known."""
+        return ExportResult(
+            self.image.id,
+            self.image.name,
+            self.task.id if self.task else None,
+            "not started",
+            self.location,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportResult:
+    """An export task, and where its VHD is once it has succeeded. Size in bytes."""
+
+    image_id: str
+    image_name: str | None
+    task_id: str | None
+    status: str
+    location: str | None = None
+    size: int | None = None
+
+
+def plan_export(
+    cloud: Cloud,
+    image: ImageFacts,
+    container: str | None = None,
+    *,
+    create_container: bool = False,
+    reuse: bool = False,
+) -> ExportPlan:
+    """Check everything that would make an export fail.
+
+    :param container: the container to export to; the profile's by default, made if absent.
+    :param create_container: make a named container too if it is absent.
+    :param reuse: take the VHD that an earlier export left in the container, instead of refusing.
+    :raises Refused: with all the reasons.
+    """
+    name = container or cloud.profile.export_container
+    verdict = policy.judge_export(image, cloud.project_id, cloud.profile)
+    naming = policy.judge_container_name(name, cloud.profile.container_name_forbids)
+    verdict += naming
+    exists = not naming.refusals and cloud.objects.head_container(name) is not None
+    if not exists and not naming.refusals and container and not create_container:
+        verdict += Verdict.refuse(
+            f"There is no container '{printable(name)}' in region '{cloud.region}'; add"
+            " --create-container to make it."
+        )
+    plan = ExportPlan(image, name, not exists, _running(cloud, image, name), ())
+    if exists and not plan.task and cloud.objects.head_object(name, plan.object_name):
+        plan = dataclasses.replace(plan, exported=True)
+        verdict += Verdict() if reuse else _in_the_way(plan)
+    verdict.enforce()
+    return dataclasses.replace(plan, warnings=verdict.warnings)
+
+
+def _running(cloud: Cloud, image: ImageFacts, container: str) -> Task | None:
+    """Give the task that exports the image to the container already."""
+
+    def same(given: Mapping[str, Any]) -> bool:
+        location = (given.get("image_uuid"), given.get("receiving_swift_container"))
+        return location == (image.id, container)
+
+    return cloud.tasks.find("export", same, running=True)
+
+
+def _in_the_way(plan: ExportPlan) -> Verdict:
+    return Verdict.refuse(
+        f"There is already an object '{plan.location}', and the service does not replace it; get"
+        f" it with `openstack image task save {plan.location} --file <file>`, delete it, or choose"
+        " another --container."
+    )
+
+
+def export(
+    cloud: Cloud, plan: ExportPlan, progress: Progress, timeout: float | None = None
+) -> ExportResult:
+    """Give the VHD of the image: a new one, or that of an earlier run.
+
+    :raises TaskFailed, TaskTimeout, IntegrityError: see `finish_export`.
+    """
+    if plan.exported:
+        return _result(cloud, plan, None, "exported before")
+    return finish_export(cloud, plan, start_export(cloud, plan), progress, timeout)
+
+
+def start_export(cloud: Cloud, plan: ExportPlan) -> Task:
+    """Create the export task, or give the one that an earlier run created."""
+    if plan.task:
+        return plan.task
+    if plan.create_container:
+        cloud.objects.create_container(plan.container)
+    return cloud.tasks.create("export", plan.task_input)
+
+
+def finish_export(
+    cloud: Cloud, plan: ExportPlan, task: Task, progress: Progress, timeout: float | None = None
+) -> ExportResult:
+    """Wait for the task and give the location and size of its VHD.
+
+    :param timeout: seconds.
+    :raises TaskFailed, TaskTimeout: as the task ends.
+    :raises IntegrityError: when the VHD is not where the task should have put it.
+    """
+    with progress.phase(f"Exporting {plan.image.title}") as phase:
+        task = cloud.tasks.wait(
+            task.id, timeout=timeout, on_status=lambda current: phase.note(current.status)
+        )
+    location = export_location(task)
+    if location != plan.location:
+        raise IntegrityError(
+            f"The export task {task.id} says that its VHD is at '{printable(location)}', and it"
+            f" was to be at '{plan.location}'; look at both before you use either."
+        )
+    return _result(cloud, plan, task.id, task.status)
+
+
+def _result(cloud: Cloud, plan: ExportPlan, task_id: str | None, status: str) -> ExportResult:
+    exported = cloud.objects.head_object(plan.container, plan.object_name)
+    if exported is None:
+        raise IntegrityError(
+            f"The image was exported, but there is no object '{plan.location}'; it was deleted"
+            " meanwhile, or is not listed yet."
+        )
+    return ExportResult(
+        plan.image.id, plan.image.name, task_id, status, plan.location, exported.size
+    )
+
+
+def export_location(task: Task) -> str:
+    """Give the `container/object` that an export task says it wrote.
+
+    :raises ServiceError: when it does not say so.
+    """
+    location = task.result.get("export_location")
+    if not isinstance(location, str) or not all(location.partition("/")[::2]):
+        raise ServiceError(f"The export task {task.id} does not say where its VHD is.")
+    return location

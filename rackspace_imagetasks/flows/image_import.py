@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Import: a VHD in a container, or a local file by way of one, becomes an image."""
+
+import contextlib
+import dataclasses
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rackspace_imagetasks import policy, vhd
+from rackspace_imagetasks.bytesource import ByteSource
+from rackspace_imagetasks.cloud import Cloud
+from rackspace_imagetasks.exceptions import NotFound, ServiceError
+from rackspace_imagetasks.flows.options import TransferOptions
+from rackspace_imagetasks.flows.resumable import hinting, resumable
+from rackspace_imagetasks.glance.images import ImageSettings
+from rackspace_imagetasks.glance.tasks import Task
+from rackspace_imagetasks.objects.cleanup import delete
+from rackspace_imagetasks.objects.source import ObjectSource
+from rackspace_imagetasks.objects.upload import upload
+from rackspace_imagetasks.policy import Verdict
+from rackspace_imagetasks.progress import Progress
+from rackspace_imagetasks.text import printable
+
+
+@dataclasses.dataclass(frozen=True)
+class ImportPlan:
+    """An import that nothing known stands in the way of."""
+
+    name: str
+    settings: ImageSettings
+    container: str
+    object_name: str
+    source: ByteSource | None
+    """What to upload first; None where the object is already there."""
+    create_container: bool
+    delete_object: bool
+    """Whether the staged object goes once the image is complete."""
+    task: Task | None
+    """A task of an earlier run that does, or did, just this."""
+    facts: vhd.VhdFacts | None
+    warnings: tuple[str, ...]
+
+    def close(self) -> None:
+        """Let go of the file to upload, and of what reads it."""
+        if self.source:
+            self.source.close()
+
+    @property
+    def location(self) -> str:
+        """Container and object."""
+        return f"{self.container}/{self.object_name}"
+
+    @property
+    def task_input(self) -> dict[str, Any]:
+        """The task's input; the name is the only property that it may hold."""
+        return {
+            "import_from": self.location,
+            "import_from_format": "vhd",
+            "image_properties": {"name": self.name},
+        }
+
+    def result(self, task: Task | None, image_id: str | None = None) -> "ImportResult":
+        """Give what is known while the task is, or has ended, or was never started."""
+        return ImportResult(
+            name=self.name,
+            task_id=task.id if task else None,
+            status=task.status if task else "not started",
+            location=None if image_id and self.delete_object else self.location,
+            size=self.facts.virtual_size if self.facts else None,
+            image_id=image_id,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class ImportResult:
+    """An import task, and its image once it has succeeded; the disk's size in bytes.
+
+    :ivar location: the staged object; None once it is deleted.
+    """
+
+    name: str
+    task_id: str | None
+    status: str
+    location: str | None
+    size: int | None
+    image_id: str | None = None
+
+
+def staged_name(source: ByteSource, name: str) -> str:
+    """Name the staged object of an upload: the same content, the same name, so a resume finds it.
+
+    Safe in any URL: letters, digits, `.`, `_` and `-`.
+    """
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(name).stem).strip(".-")[:80] or "disk"
+    key = f"{source.size}\0{source.identity}\0{name}"
+    return f"{stem}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.vhd"
+
+
+def is_staged_name(name: str) -> bool:
+    """Tell what `staged_name` gives from the names of a user's own objects."""
+    return re.fullmatch(r"[A-Za-z0-9._-]{1,80}-[0-9a-f]{16}\.vhd", name) is not None
+
+
+def plan_import(
+    cloud: Cloud,
+    *,
+    name: str,
+    settings: ImageSettings,
+    container: str,
+    object_name: str,
+    source: ByteSource | None = None,
+    create_container: bool = False,
+    delete_object: bool = False,
+) -> ImportPlan:
+    """Check everything that would make an import fail.
+
+    :param source: a VHD to upload to the object first; without it, the object must be there.
+    :param create_container: make the container if it is absent.
+    :param delete_object: delete the object once the image is complete.
+    :raises Refused: with all the reasons.
+    """
+    verdict = policy.judge_import(name, settings.properties, settings.min_disk, cloud.profile)
+    naming = policy.judge_container_name(container)
+    verdict += naming
+    exists = not naming.refusals and cloud.objects.head_container(container) is not None
+    if not exists and not naming.refusals:
+        verdict += _judge_absent(cloud, container, source, create_container=create_container)
+    content = source
+    if source is None and exists:
+        content, missing = _stored(cloud, container, object_name)
+        verdict += missing
+    report = check(cloud, content) if content else None
+    if report:
+        verdict += policy.judge_vhd(report)
+    verdict.enforce()
+    plan = ImportPlan(
+        name=name,
+        settings=settings,
+        container=container,
+        object_name=object_name,
+        source=source,
+        create_container=not exists,
+        delete_object=delete_object,
+        task=None,
+        facts=report.facts if report else None,
+        warnings=verdict.warnings,
+    )
+    return dataclasses.replace(plan, task=earlier_run(cloud, plan)) if exists else plan
+
+
+def earlier_run(cloud: Cloud, plan: ImportPlan) -> Task | None:
+    """Give the task of an earlier run of this plan.
+
+    The name of an upload's object stands for its content, so a success with the object still there
+    is a run that was cut off before its end; a user's own object may be imported again.
+    """
+    if plan.source is None:
+        return earlier_import(cloud, plan.location, name=plan.name)
+    staged = cloud.objects.head_object(plan.container, plan.object_name) is not None
+    return earlier_import(cloud, plan.location, ended=staged)
+
+
+def _judge_absent(
+    cloud: Cloud, container: str, source: ByteSource | None, *, create_container: bool
+) -> Verdict:
+    if source and create_container:
+        return Verdict()
+    hint = "; add --create-container to make it" if source else ""
+    return Verdict.refuse(
+        f"There is no container '{printable(container)}' in region '{cloud.region}'{hint}."
+    )
+
+
+def _stored(cloud: Cloud, container: str, name: str) -> tuple[ByteSource | None, Verdict]:
+    """Give the object to import, or say that there is none."""
+    if cloud.objects.head_object(container, name) is None:
+        shown = printable(f"{container}/{name}")
+        return None, Verdict.refuse(f"There is no object '{shown}' to import.")
+    return ObjectSource(cloud.objects, container, name), Verdict()
+
+
+def check(cloud: Cloud, content: ByteSource) -> vhd.Report:
+    """Judge a VHD as this cloud's service will."""
+    return vhd.check(
+        content,
+        max_virtual_size=cloud.profile.max_virtual_size,
+        max_physical_size=cloud.profile.max_physical_size,
+    )
+
+
+def earlier_import(
+    cloud: Cloud, location: str, *, name: str | None = None, ended: bool = False
+) -> Task | None:
+    """Give the task of an earlier run that imports from `location`, if it goes on.
+
+    :param name: the image's name, where the object alone does not tell one import from another.
+    :param ended: give one that has succeeded, too, if its image is there.
+    """
+
+    def same(given: Mapping[str, Any]) -> bool:
+        properties = given.get("image_properties")
+        named = properties.get("name") if isinstance(properties, dict) else None
+        return given.get("import_from") == location and name in (None, named)
+
+    if task := cloud.tasks.find("import", same, running=True):
+        return task
+    task = cloud.tasks.find("import", same, running=False) if ended else None
+    return task if task and _image_is_there(cloud, task) else None
+
+
+def _image_is_there(cloud: Cloud, task: Task) -> bool:
+    try:
+        return cloud.images.get(imported_image_id(task)).status == "active"
+    except NotFound:
+        return False
+
+
+def start_import(
+    cloud: Cloud, plan: ImportPlan, progress: Progress, transfer: TransferOptions
+) -> Task:
+    """Upload what must be uploaded and create the import task, unless an earlier run did.
+
+    :raises TransferError: when the upload fails; running the command again goes on with it.
+    """
+    if plan.task:
+        return plan.task
+    if plan.create_container:
+        cloud.objects.create_container(plan.container)
+    if plan.source:
+        _upload(cloud, plan, plan.source, progress, transfer)
+    # Again: while this run uploaded, another one of the same command may have come further.
+    task = earlier_import(cloud, plan.location, name=plan.name)
+    return task or cloud.tasks.create("import", plan.task_input)
+
+
+def _upload(
+    cloud: Cloud,
+    plan: ImportPlan,
+    source: ByteSource,
+    progress: Progress,
+    transfer: TransferOptions,
+) -> None:
+    with resumable(f"sending '{source.name}' to '{plan.location}'", progress) as counted:
+        upload(
+            cloud.objects,
+            source,
+            plan.container,
+            plan.object_name,
+            segment_size=cloud.profile.segment_size,
+            threads=transfer.threads,
+            expire_after=cloud.profile.staging_lifetime if plan.delete_object else None,
+            limit_rate=transfer.limit_rate,
+            cleanup=transfer.cleanup,
+            progress=counted,
+            stop=cloud.stop,
+        )
+
+
+_THE_SAME_AGAIN = "The same command again follows it too, and then completes the image."
+
+
+def finish_import(
+    cloud: Cloud, plan: ImportPlan, task: Task, progress: Progress, timeout: float | None = None
+) -> ImportResult:
+    """Wait for the task, complete its image, and delete the staged object if that is wanted.
+
+    The object is deleted last: while anything may still need it, it stays.
+
+    :param timeout: seconds.
+    :raises TaskFailed, TaskTimeout: as the task ends; the object stays.
+    """
+    with hinting(_THE_SAME_AGAIN) if plan.source else contextlib.nullcontext():
+        task, image_id = await_image(cloud, plan, task, progress, timeout)
+    cloud.images.complete(image_id, plan.settings)
+    if plan.delete_object:
+        _delete_staged(cloud, plan, task, progress)
+    return plan.result(task, image_id)
+
+
+def _delete_staged(cloud: Cloud, plan: ImportPlan, task: Task, progress: Progress) -> None:
+    """Delete the object, unless another task than the one that has ended reads it."""
+    other = earlier_import(cloud, plan.location)
+    if other and other.id != task.id:
+        progress.message(f"'{plan.location}' stays: task {other.id} is reading it.")
+    else:
+        delete(cloud.objects, plan.container, plan.object_name)
+
+
+def await_image(
+    cloud: Cloud, plan: ImportPlan, task: Task, progress: Progress, timeout: float | None
+) -> tuple[Task, str]:
+    """Give the ended task and the ID of the image that it made."""
+    with progress.phase(f"Importing image '{printable(plan.name)}'") as phase:
+        task = cloud.tasks.wait(
+            task.id, timeout=timeout, on_status=lambda current: phase.note(current.status)
+        )
+    return task, imported_image_id(task)
+
+
+def imported_image_id(task: Task) -> str:
+    """Give the ID of the image that an import task made.
+
+    :raises ServiceError: when the task does not say it.
+    """
+    image_id = task.result.get("image_id")
+    if not isinstance(image_id, str) or not image_id:
+        raise ServiceError(f"The import task {task.id} does not say which image it made.")
+    return image_id
