@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What python-openstackclient asks of a plugin, and nothing else."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from osc_lib.clientmanager import ClientManager
+
+    from rackspace_imagetasks.imagetasks import ImageTasks
+
+API_NAME = "rackspace_imagetasks"
+API_VERSION_OPTION = "os_rackspace_imagetasks_api_version"
+API_VERSIONS = ("2",)
+DEFAULT_API_VERSION = "2"
+
+
+def make_client(instance: "ClientManager") -> "ImageTasks":
+    """Give the client that commands find as `client_manager.rackspace_imagetasks`."""
+    from rackspace_imagetasks.imagetasks import ImageTasks
+
+    return ImageTasks(instance.sdk_connection)
+
+
+def build_option_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Add no global option: Glance's API has one version with tasks."""
+    return parser

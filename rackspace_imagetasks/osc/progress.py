@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Progress on standard error: bars on a terminal, a line now and then in a log, or nothing."""
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Protocol, Self, TextIO
+
+from rich import progress as rich_progress
+from rich.console import Console
+
+from rackspace_imagetasks.progress import Phase, Progress, SilentProgress
+from rackspace_imagetasks.text import format_size, printable
+
+_LINE_EVERY = 10.0  # seconds
+
+
+class ShownProgress(Progress, Protocol):
+    """Progress that takes a part of the screen until it is closed."""
+
+    def close(self) -> None:
+        """Leave the screen to others."""
+
+
+def progress_on(stream: TextIO, verbose_level: int) -> ShownProgress:
+    """Choose how to show progress: 0 is `-q`, 1 the default, 2 and more `-v`."""
+    if verbose_level == 0:
+        return QuietProgress()
+    if stream.isatty():
+        return BarProgress(stream)
+    return LineProgress(stream, phases=verbose_level > 1)
+
+
+class QuietProgress(SilentProgress):
+    """Shows nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class BarProgress:
+    """Bars with bytes, rate and time left."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._bars = rich_progress.Progress(
+            rich_progress.TextColumn("{task.description}", markup=False),
+            rich_progress.BarColumn(),
+            rich_progress.DownloadColumn(binary_units=True),
+            rich_progress.TransferSpeedColumn(),
+            rich_progress.TimeRemainingColumn(),
+            rich_progress.TimeElapsedColumn(),
+            console=Console(file=stream, highlight=False),
+            transient=True,
+        )
+        self._bars.start()
+
+    def phase(self, title: str, total: int | None = None) -> Phase:
+        """Add a bar."""
+        return _Bar(self._bars, printable(title), total)
+
+    def message(self, text: str) -> None:
+        """Print a line above the bars."""
+        self._bars.console.print(printable(text, limit=2000), markup=False, soft_wrap=True)
+
+    def close(self) -> None:
+        """Take the bars away."""
+        self._bars.stop()
+
+
+class _Bar:
+    def __init__(self, bars: rich_progress.Progress, title: str, total: int | None) -> None:
+        self._bars, self._title = bars, title
+        self._task = bars.add_task(title, total=total)
+
+    def advance(self, amount: int) -> None:
+        self._bars.advance(self._task, amount)
+
+    def note(self, text: str) -> None:
+        self._bars.update(self._task, description=f"{self._title}: {printable(text)}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bars.remove_task(self._task)
+
+
+class LineProgress:
+    """Messages, and with `phases` a line of progress every so often."""
+
+    def __init__(
+        self, stream: TextIO, *, phases: bool, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._stream, self._phases, self._clock = stream, phases, clock
+
+    def phase(self, title: str, total: int | None = None) -> Phase:
+        """Begin a phase that writes lines, or none."""
+        if not self._phases:
+            return SilentProgress().phase(title)
+        return _Lines(self.message, printable(title), total, self._clock)
+
+    def message(self, text: str) -> None:
+        """Write a line."""
+        self._stream.write(printable(text, limit=2000) + "\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class _Lines:
+    def __init__(
+        self,
+        write: Callable[[str], None],
+        title: str,
+        total: int | None,
+        clock: Callable[[], float],
+    ) -> None:
+        self._write, self._title, self._total, self._clock = write, title, total, clock
+        self._lock = threading.Lock()
+        self._done, self._noted = 0, ""
+        self._began = self._said = clock()
+
+    def advance(self, amount: int) -> None:
+        with self._lock:
+            self._done += amount
+            if self._clock() - self._said >= _LINE_EVERY:
+                self._said = self._clock()
+                self._write(f"{self._title}: {self._state()}")
+
+    def note(self, text: str) -> None:
+        with self._lock:
+            if text != self._noted:
+                self._noted = text
+                self._write(f"{self._title}: {printable(text)}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._done and not kind:
+            seconds = self._clock() - self._began
+            self._write(f"{self._title}: {format_size(self._done)} in {seconds:.1f} s")
+
+    def _state(self) -> str:
+        if not self._total:
+            return format_size(self._done)
+        percent = 100 * self._done // self._total
+        return f"{format_size(self._done)} of {format_size(self._total)} ({percent} %)"

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`openstack image task export`."""
+
+import argparse
+import typing
+
+from osc_lib import exceptions
+
+from rackspace_imagetasks.i18n import _
+from rackspace_imagetasks.osc import command as common
+from rackspace_imagetasks.osc import options
+
+if typing.TYPE_CHECKING:
+    from rackspace_imagetasks.flows.image_export import ExportResult
+    from rackspace_imagetasks.imagetasks import ImageTasks
+
+_COLUMNS = ("Image", "Name", "Task", "Status", "Location", "Size")
+
+
+class ExportImage(common.SavingCommand):
+    _description = _(
+        "Export images of this project as VHDs into a container.\n\n"
+        "What the service would refuse is said before anything is sent. Without --wait the task"
+        " goes on in the cloud; follow it with `openstack image task wait <task>`."
+    )
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the arguments."""
+        parser = super().get_parser(prog_name)
+        options.add_image_arguments(parser, _("Image to export (name or ID; repeat for several)"))
+        parser.add_argument(
+            "--container",
+            metavar="<container>",
+            help=_("Container to export to (default: image-exports, created if absent)"),
+        )
+        parser.add_argument(
+            "--create-container",
+            action="store_true",
+            help=_("Create the container named by --container if it is absent"),
+        )
+        options.add_wait_options(parser)
+        options.add_save_options(parser, required=False)
+        options.add_transfer_options(parser)
+        options.add_fleet_options(parser)
+        options.add_dry_run_option(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> common.Table:
+        """Export."""
+        _check_options(parsed_args)
+        with self.image_tasks(parsed_args) as tasks:
+            images = options.images_of(tasks, parsed_args)
+            options.check_save_options(parsed_args, images)
+            results = self.run_each(
+                images,
+                lambda image: self._export(tasks, image, parsed_args),
+                parsed_args.concurrency,
+            )
+        return _COLUMNS, [_row(result) for result in results]
+
+    def _export(
+        self, tasks: "ImageTasks", image: str, parsed_args: argparse.Namespace
+    ) -> "ExportResult":
+        plan = tasks.plan_export(
+            image,
+            container=parsed_args.container,
+            create_container=parsed_args.create_container,
+            reuse=bool(parsed_args.file),
+        )
+        self.warn(plan.warnings)
+        if parsed_args.file:
+            tasks.check_target(plan.location, parsed_args.file, overwrite=parsed_args.overwrite)
+        if parsed_args.dry_run:
+            return plan.preview()
+        if not parsed_args.wait:
+            return tasks.start_export(plan)
+        result = tasks.export_image(plan, timeout=options.timeout_of(parsed_args))
+        if parsed_args.file:
+            self.save(tasks, plan.location, parsed_args)
+        return result
+
+
+def _check_options(parsed_args: argparse.Namespace) -> None:
+    """Refuse options that would have no effect."""
+    if parsed_args.file and not parsed_args.wait:
+        raise exceptions.CommandError(_("--file needs the end of the export; add --wait."))
+    for name in ("overwrite", "no_validate", "delete_object"):
+        if getattr(parsed_args, name) and not parsed_args.file:
+            option = "--" + name.replace("_", "-")
+            raise exceptions.CommandError(_("%s is about a saved file; add --file.") % option)
+
+
+def _row(result: "ExportResult") -> tuple[object, ...]:
+    return (
+        result.image_id,
+        common.TextColumn(result.image_name),
+        common.TextColumn(result.task_id),
+        common.TextColumn(result.status),
+        common.TextColumn(result.location),
+        common.SizeColumn(result.size),
+    )

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`openstack image task save`."""
+
+import argparse
+import typing
+
+from rackspace_imagetasks.i18n import _
+from rackspace_imagetasks.osc import command as common
+from rackspace_imagetasks.osc import options
+
+if typing.TYPE_CHECKING:
+    from rackspace_imagetasks.flows.image_save import SaveResult
+
+_COLUMNS = ("Location", "File", "Size", "Fetched")
+
+
+class SaveExport(common.SavingCommand):
+    _description = _(
+        "Save exported VHDs into local files.\n\n"
+        "Each segment is compared with its MD5, and the VHD is checked, before a file gets its"
+        " name. Run again, the command fetches only what is missing."
+    )
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the arguments."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "export",
+            metavar="<export>",
+            nargs="+",
+            help=_("Export task (ID), or <container>/<object>, to save (repeat for several)"),
+        )
+        options.add_save_options(parser, required=True)
+        options.add_transfer_options(parser)
+        options.add_poll_option(parser)
+        options.add_fleet_options(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> common.Table:
+        """Save."""
+        options.check_save_options(parsed_args, parsed_args.export)
+        with self.image_tasks(parsed_args) as tasks:
+            results = self.run_each(
+                parsed_args.export,
+                lambda export: self.save(tasks, export, parsed_args),
+                parsed_args.concurrency,
+            )
+        return _COLUMNS, [_row(result) for result in results]
+
+
+def _row(result: "SaveResult") -> tuple[object, ...]:
+    return (
+        common.TextColumn(result.location),
+        common.TextColumn(result.path),
+        common.SizeColumn(result.size),
+        common.SizeColumn(result.fetched_bytes),
+    )

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`openstack image task transfer`."""
+
+import argparse
+import typing
+
+from osc_lib.command import command
+
+from rackspace_imagetasks.i18n import _
+from rackspace_imagetasks.osc import command as common
+from rackspace_imagetasks.osc import options
+
+if typing.TYPE_CHECKING:
+    from rackspace_imagetasks.flows.image_transfer import TransferResult
+    from rackspace_imagetasks.imagetasks import ImageTasks
+
+_COLUMNS = ("Image", "Name", "Region", "Status", "Target Image")
+
+
+class TransferImage(common.ImageTaskCommand, command.Lister):
+    _description = _(
+        "Copy images of this project to another region or cloud.\n\n"
+        "Each is exported here, copied from object store to object store, and imported there with"
+        " its name, properties and tags. Run again at any point, the command finishes the job."
+    )
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the arguments."""
+        parser = super().get_parser(prog_name)
+        options.add_image_arguments(parser, _("Image to transfer (name or ID; repeat for several)"))
+        parser.add_argument(
+            "--to-region", metavar="<region>", help=_("Region to copy to (default: the cloud's)")
+        )
+        parser.add_argument(
+            "--to-cloud",
+            metavar="<cloud>",
+            help=_("Cloud of clouds.yaml to copy to (default: this one)"),
+        )
+        parser.add_argument(
+            "--keep-objects",
+            action="store_true",
+            help=_("Keep the exported and the staged object (default: delete them at the end)"),
+        )
+        parser.add_argument(
+            "--timeout",
+            metavar="<seconds>",
+            type=options.seconds,
+            help=_("Most seconds to wait for each task (default: wait to its end)"),
+        )
+        options.add_poll_option(parser)
+        options.add_transfer_options(parser)
+        options.add_fleet_options(parser)
+        options.add_dry_run_option(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> common.Table:
+        """Transfer."""
+        with self.image_tasks(parsed_args) as tasks:
+            images = options.images_of(tasks, parsed_args)
+            target = self.target(tasks, parsed_args)
+            results = self.run_each(
+                images,
+                lambda image: self._transfer(tasks, target, image, parsed_args),
+                parsed_args.concurrency,
+            )
+        return _COLUMNS, [_row(result) for result in results]
+
+    def _transfer(
+        self, tasks: "ImageTasks", target: "ImageTasks", image: str, parsed_args: argparse.Namespace
+    ) -> "TransferResult":
+        plan = tasks.plan_transfer(image, target)
+        self.warn(plan.warnings)
+        if parsed_args.dry_run:
+            return plan.preview(target.cloud)
+        return tasks.transfer_image(
+            plan,
+            target,
+            keep_objects=parsed_args.keep_objects,
+            timeout=parsed_args.timeout,
+            transfer=options.transfer_options(parsed_args),
+        )
+
+
+def _row(result: "TransferResult") -> tuple[object, ...]:
+    return (
+        result.image_id,
+        common.TextColumn(result.name),
+        result.region,
+        result.status,
+        common.TextColumn(result.target_image_id),
+    )

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`openstack image vhd convert`."""
+
+import argparse
+import typing
+
+from osc_lib.command import command
+
+from rackspace_imagetasks.i18n import _
+from rackspace_imagetasks.osc import local, options
+from rackspace_imagetasks.osc.v2 import vhd_show
+
+if typing.TYPE_CHECKING:
+    from rackspace_imagetasks.sources.convert import Conversion
+
+
+class ConvertVhd(local.LocalCommand, command.ShowOne):
+    _description = _(
+        "Write a disk as a VHD that can be imported and that XenServer can grow\n\n"
+        "Needs no cloud. Raw disks and VHDs are read directly; qcow2, VMDK, VDI, VHDX and QED need"
+        " QEMU's tools (package qemu-utils or qemu-img). The disk's size is rounded up to 2 MiB,"
+        " and blocks of zeros are left out."
+    )
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the arguments."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument("source", metavar="<source>", help=_("Disk image file to read"))
+        parser.add_argument(
+            "file",
+            metavar="<file>",
+            help=_("VHD file to write; it is <file>.part until it is complete"),
+        )
+        parser.add_argument(
+            "--source-format",
+            metavar="<format>",
+            help=_(
+                "Format of <source>: raw, vhd, qcow2, vmdk, vdi, vhdx or qed (default: found out"
+                " from its content)"
+            ),
+        )
+        parser.add_argument(
+            "--overwrite", action="store_true", help=_("Replace <file> if it exists")
+        )
+        options.add_limit_options(parser)
+        return parser
+
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[tuple[str, ...], tuple[object, ...]]:
+        """Convert."""
+        from rackspace_imagetasks.osc import signals
+        from rackspace_imagetasks.osc.progress import progress_on
+        from rackspace_imagetasks.sources.convert import convert
+
+        max_virtual_size, max_physical_size = self.limits(parsed_args)
+        progress = progress_on(self.app.stderr, self.app.options.verbose_level)
+        try:
+            with signals.ended_by_sigterm():
+                done = convert(
+                    parsed_args.source,
+                    parsed_args.file,
+                    source_format=parsed_args.source_format,
+                    overwrite=parsed_args.overwrite,
+                    max_virtual_size=max_virtual_size,
+                    max_physical_size=max_physical_size,
+                    progress=progress,
+                )
+            progress.message(_in_words(done))
+        finally:
+            progress.close()
+        shown = vhd_show.fields(
+            {"file": done.file, "source": done.source, "source_format": done.source_format},
+            done.facts,
+        )
+        return tuple(shown), tuple(shown.values())
+
+
+def _in_words(done: "Conversion") -> str:
+    from rackspace_imagetasks.text import format_size
+
+    facts = done.facts
+    left_out = (facts.blocks_total or 0) - (facts.blocks_allocated or 0)
+    words = (
+        f"'{done.file}' is a dynamic VHD of {format_size(facts.physical_size)} that XenServer can"
+        f" grow, with the {done.source_format} disk of {format_size(done.source_size)} from"
+        f" '{done.source}'"
+    )
+    if added := facts.virtual_size - done.source_size:
+        words += f" and {format_size(added)} of zeros after it, as VHDs have whole blocks of 2 MiB"
+    if left_out:
+        words += f"; {left_out} of its {facts.blocks_total} blocks are zeros and were left out"
+    return words + "."

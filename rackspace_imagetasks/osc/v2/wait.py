@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`openstack image task wait`."""
+
+import argparse
+import typing
+
+from osc_lib.command import command
+
+from rackspace_imagetasks.i18n import _
+from rackspace_imagetasks.osc import command as common
+from rackspace_imagetasks.osc import options
+
+if typing.TYPE_CHECKING:
+    from rackspace_imagetasks.glance.tasks import Task
+    from rackspace_imagetasks.imagetasks import ImageTasks
+
+_COLUMNS = ("Task", "Type", "Status", "Result", "Message")
+
+
+class WaitTask(common.ImageTaskCommand, command.Lister):
+    _description = _("Wait for image tasks to end; exit with 1 if any of them failed")
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the arguments."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "task", metavar="<task>", nargs="+", help=_("Task to follow (ID; repeat for several)")
+        )
+        parser.add_argument(
+            "--timeout",
+            metavar="<seconds>",
+            type=options.seconds,
+            help=_("Stop waiting after <seconds>; the tasks go on (default: wait to their end)"),
+        )
+        options.add_poll_option(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> common.Table:
+        """Wait."""
+        with self.image_tasks(parsed_args) as tasks:
+            ended = self._wait(tasks, parsed_args)
+            self.fail_with([tasks.failure_of(task) for task in ended if task.status != "success"])
+        return _COLUMNS, [_row(task) for task in ended]
+
+    def _wait(self, tasks: "ImageTasks", parsed_args: argparse.Namespace) -> "list[Task]":
+        """Give the tasks that ended; say which others are unknown or go on."""
+        from rackspace_imagetasks.exceptions import NotFound, TaskTimeout
+
+        ended: list[Task] = []
+        try:
+            with tasks.progress.phase(_("Waiting")) as phase:
+                ended.extend(
+                    tasks.wait(
+                        parsed_args.task,
+                        timeout=parsed_args.timeout,
+                        on_status=lambda task: phase.note(
+                            f"{task.type} task {task.id} {task.status}"
+                        ),
+                    )
+                )
+        except (NotFound, TaskTimeout) as error:
+            if not ended:
+                raise
+            self.fail_with([error])
+        return ended
+
+
+def _row(task: "Task") -> tuple[object, ...]:
+    result = task.result.get("image_id") or task.result.get("export_location")
+    return (
+        task.id,
+        task.type,
+        task.status,
+        common.TextColumn(result),
+        common.TextColumn(task.message),
+    )

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+from pathlib import Path
+
+import fixtures
+from oslotest import base
+
+from rackspace_imagetasks.exceptions import Refused
+from rackspace_imagetasks.osc.locations import Location
+
+
+class LocationTest(base.BaseTestCase):
+    def setUp(self):
+        super().setUp()
+        root = self.useFixture(fixtures.TempDir()).path
+        self.addCleanup(os.chdir, Path.cwd())
+        os.chdir(root)
+
+    def test_files(self):
+        """No slash, or a path that begins like one, is a file, there or not."""
+        for text in ("disk.vhd", "./images/disk.vhd", "../disk.vhd", "/srv/disk.vhd"):
+            location = Location.parse(text)
+            self.assertEqual(Path(text), location.path)
+            self.assertEqual("disk", location.image_name)
+
+    def test_objects(self):
+        """Container, then the object's whole name with its slashes."""
+        location = Location.parse("images/2026/disk.vhd")
+        self.assertEqual(("images", "2026/disk.vhd"), (location.container, location.object_name))
+        self.assertEqual("disk", location.image_name)
+
+    def test_what_may_be_both_is_refused(self):
+        """A path that is there, and reads like an object, is not guessed at."""
+        Path("images").mkdir()
+        Path("images/disk.vhd").touch()
+        error = self.assertRaises(Refused, Location.parse, "images/disk.vhd")
+        self.assertIn("'./images/disk.vhd' for the file", str(error))
+
+    def test_what_cannot_be_looked_for(self):
+        """A name that is too long for a file may still be an object's."""
+        self.assertEqual("x" * 600, Location.parse(f"images/{'x' * 600}").object_name)
+
+    def test_two_ways_to_name_a_file(self):
+        """The same file, however it is named, has one key."""
+        self.assertEqual(Location.parse("d.vhd").key, Location.parse("./d.vhd").key)
+        self.assertNotEqual(Location.parse("d.vhd").key, Location.parse("c/d.vhd").key)
+
+    def test_a_container_alone(self):
+        """A container is no image."""
+        self.assertIn(
+            "add the object's name", str(self.assertRaises(Refused, Location.parse, "a/"))
+        )
