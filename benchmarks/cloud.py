@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The development cloud, with what the programs need to reach its Swift."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import openstack
+
+USER, REGIONS = "alice", ("DFW", "ORD")
+
+
+class Region:
+    """One region of a running cloud, as its user sees it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.connection = openstack.connect(cloud=USER, region_name=name)
+        self.address = str(self.connection.object_store.get_endpoint())
+        self.token = str(self.connection.auth_token)
+
+    def empty(self) -> None:
+        """Delete all objects and images, and let the tasks that lose theirs end."""
+        store = self.connection.object_store
+        for container in store.containers():
+            for found in store.objects(container):
+                store.delete_object(found)
+            store.delete_container(container)
+        while any(task.status in {"pending", "processing"} for task in self._tasks()):
+            time.sleep(0.2)
+        for image in self.connection.image.images(owner=self.connection.current_project_id):
+            self.connection.image.delete_image(image)
+
+    def _tasks(self) -> Iterator[object]:
+        return iter(self.connection.image.tasks())
+
+
+@contextlib.contextmanager
+def running(root: Path) -> Iterator[Region]:
+    """Run a cloud, with clouds.yaml in the environment, and give its first region."""
+    command = [sys.executable, "-m", "devcloud", "up", "--root", root]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            _ready, _, clouds = process.stdout.readline().strip().partition("=")
+            os.environ["OS_CLIENT_CONFIG_FILE"] = clouds
+            yield Region(REGIONS[0])
+        finally:
+            process.terminate()

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the plugin adds to every `openstack` command: two equal installations, one without it."""
+
+import shutil
+import statistics
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+import rackspace_imagetasks
+from benchmarks.measure import compare, print_table
+
+_ROUNDS = 25
+_LOAD = """
+import argparse, importlib, sys, time, openstack, cliff.lister, cliff.show, osc_lib.command.command
+start = time.process_time()
+for module in sys.argv[1:]:
+    importlib.import_module(module)
+print(time.process_time() - start)
+"""
+
+
+def main() -> None:
+    """Print a table of whole commands, which are noisy, and the loading alone."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        plain = _installation(folder / "without", plugin=False)
+        extended = _installation(folder / "with", plugin=True)
+        _whole_command(plain, extended)
+        _loading_alone(extended)
+
+
+def _whole_command(plain: Path, extended: Path) -> None:
+    command = ("-m", "openstackclient.shell", "--version")
+    results = compare(
+        {"without the plugin": [plain, *command], "with the plugin": [extended, *command]},
+        rounds=_ROUNDS,
+    )
+    print_table("`openstack --version`", [*results.values()], results["without the plugin"])
+
+
+def _loading_alone(python: Path) -> None:
+    entries = metadata.distribution("rackspace-imagetasks").entry_points
+    commands = [entry.module for entry in entries if entry.group.endswith(".v2")]
+    (plugin,) = (entry.module for entry in entries if entry.group == "openstack.cli.extension")
+    print("\nLoading alone, CPU ms by the median, after what python-openstackclient loads:")
+    print(f"the plugin {_load(python, [plugin]):.1f}, its commands {_load(python, commands):.1f}.")
+
+
+def _load(python: Path, modules: list[str]) -> float:
+    """Give the milliseconds that loading takes in a process of its own."""
+    command = [python, "-c", _LOAD, *modules]
+    return 1000 * statistics.median(
+        float(subprocess.check_output(command, text=True)) for _ in range(_ROUNDS)
+    )
+
+
+def _installation(folder: Path, *, plugin: bool) -> Path:
+    """Make an environment of links to this one's packages, and give its Python."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    paths = {"base": str(folder), "platbase": str(folder)}
+    packages = Path(sysconfig.get_path("purelib", vars=paths))
+    for package in Path(sysconfig.get_path("purelib")).iterdir():
+        if "rackspace_imagetasks" not in package.name and package.suffix != ".pth":
+            (packages / package.name).symlink_to(package)
+    if plugin:
+        _install(packages)
+    return folder / "bin" / "python"
+
+
+def _install(packages: Path) -> None:
+    """Put the plugin there as pip does, not as an editable one."""
+    (source,) = rackspace_imagetasks.__path__
+    shutil.copytree(source, packages / "rackspace_imagetasks")
+    (facts,) = Path(sysconfig.get_path("purelib")).glob("rackspace_imagetasks-*.dist-info")
+    (packages / facts.name).symlink_to(facts)

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writing, viewing and judging VHDs, beside qemu-img and beside Python's own start."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from uuid import UUID
+
+from benchmarks.disks import GIB, sparse_disk
+from benchmarks.measure import Result, compare, print_table, python
+
+_NOTHING = "pass"
+_CONVERT = """
+import sys
+from rackspace_imagetasks.bytesource import FileSource
+from rackspace_imagetasks.vhd import VirtualVhd, write_file
+write_file(VirtualVhd(FileSource(sys.argv[1])), sys.argv[2])
+"""
+_VIEW = """
+import sys
+from rackspace_imagetasks.bytesource import FileSource
+from rackspace_imagetasks.vhd import VirtualVhd
+vhd, piece = VirtualVhd(FileSource(sys.argv[1])), 256 << 10
+for offset in range(0, vhd.size, piece):
+    vhd.read_at(offset, min(piece, vhd.size - offset))
+"""
+_OPEN = """
+import sys
+from rackspace_imagetasks.bytesource import FileSource
+from rackspace_imagetasks.vhd import VirtualVhd
+VirtualVhd(FileSource(sys.argv[1]))
+"""
+_VALIDATE = """
+import sys
+from rackspace_imagetasks.bytesource import FileSource
+from rackspace_imagetasks.vhd import check
+report = check(FileSource(sys.argv[1]))
+sys.exit(bool(report.findings) or report.facts.blocks_allocated != 20480)
+"""
+
+
+def main() -> None:
+    """Print a table for each of convert, view and validate."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        raw = sparse_disk(folder / "disk.raw", 8 * GIB, GIB)
+        _convert(raw, folder / "disk.vhd")
+        _view(raw)
+        _validate(_full_vhd(folder / "full.vhd"))
+
+
+def _convert(raw: Path, vhd: Path) -> None:
+    commands = {"convert": python(_CONVERT, raw, vhd), "python": python(_NOTHING)}
+    if shutil.which("qemu-img"):
+        options = "subformat=dynamic,force_size=on"
+        convert = ["qemu-img", "convert", "-O", "vpc", "-o", options, str(raw), str(vhd)]
+        commands["qemu-img convert"] = convert
+    results = compare(commands, before=lambda: vhd.unlink(missing_ok=True))
+    against = results.get("qemu-img convert")
+    print_table(
+        "A sparse raw disk of 8 GiB with 1 GiB of data to a VHD", [*results.values()], against
+    )
+    vhd.unlink(missing_ok=True)
+
+
+def _view(raw: Path) -> None:
+    results = compare({"view": python(_VIEW, raw), "open alone": python(_OPEN, raw)})
+    print_table("The VHD of that disk, read in pieces of 256 KiB", [*results.values()])
+    seconds = results["view"].wall - results["open alone"].wall
+    print(f"\nReading alone: {GIB / 1e9 / seconds:.1f} GB/s.")
+
+
+def _validate(vhd: Path) -> None:
+    results = compare({"validate": python(_VALIDATE, vhd), "python": python(_NOTHING)})
+    print_table("A 40 GiB VHD with all of 20,480 blocks, judged", [*results.values()])
+    _beyond_python(results)
+
+
+def _beyond_python(results: dict[str, Result]) -> None:
+    seconds = results["validate"].wall - results["python"].wall
+    print(f"\nBeyond Python's own start: {seconds * 1000:.0f} ms.")
+
+
+class _FullDisk:
+    """A disk of 40 GiB that holds data everywhere, and keeps none."""
+
+    size = 40 * GIB
+    name = identity = "full"
+
+    def read_at(self, _offset: int, length: int) -> bytes:
+        return b"x" * length
+
+    def data_extents(self) -> list[tuple[int, int]]:
+        return [(0, self.size)]
+
+
+def _full_vhd(path: Path) -> Path:
+    """Write the metadata of a full VHD, and leave its blocks as holes."""
+    from rackspace_imagetasks.vhd import VirtualVhd  # noqa: PLC0415
+
+    layout = VirtualVhd(_FullDisk(), uuid=UUID(int=1)).layout
+    with path.open("wb") as file:
+        file.write(layout.head)
+        file.seek(layout.footer_at)
+        file.write(layout.footer)
+    return path
