@@ -1,0 +1,50 @@
+# Each target works on a fresh machine with python3 and make; all else goes into .venv.
+# Not PYTHON: stestr would run the tests by it.
+BASE_PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+REQUIREMENTS := requirements.txt test-requirements.txt doc/requirements.txt
+
+.PHONY: demo test unit functional test-large style bench docs clean
+
+demo: $(READY)  ## an image goes in and out of a real Keystone, Glance and Swift on loopback
+	$(BIN)/python -m devcloud run -- $(BIN)/python -m devcloud.demo
+
+test: style unit functional docs
+
+unit: $(READY)
+	$(BIN)/stestr run
+	$(BIN)/stestr --test-path ./devcloud/tests/unit run
+
+functional: $(READY)
+	$(BIN)/python -m devcloud run --segment-bytes 1000000 -- \
+		$(BIN)/stestr --test-path ./devcloud/tests/functional run
+	$(BIN)/python -m devcloud run --segment-bytes 2097152 -- \
+		$(BIN)/stestr --test-path ./rackspace_imagetasks/tests/functional run
+
+test-large: $(READY)  ## 6 GiB up and down; takes a minute or two, and 7 GB of disk
+	$(BIN)/python -m devcloud run --regions DFW -- \
+		$(BIN)/stestr --test-path ./rackspace_imagetasks/tests/large run
+
+style: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/flake8 rackspace_imagetasks devcloud benchmarks
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+docs: $(READY)
+	$(BIN)/sphinx-build -W -b html doc/source doc/build/html
+	$(BIN)/sphinx-build -W -b html releasenotes/source releasenotes/build/html
+
+$(READY): constraints.txt setup.cfg $(REQUIREMENTS)
+	$(BASE_PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt \
+		$(REQUIREMENTS:%=-r %) -e '.[rackspace,devcloud]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist doc/build releasenotes/build .stestr .hypothesis
