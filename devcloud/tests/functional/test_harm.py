@@ -82,7 +82,8 @@ class TestSwiftFaults(base.CloudCase):
         """A transfer falls silent until its client's timeout, and holds up no other."""
         self.put()
         with self.inject("GET", stall=30, offset=1000):
-            self.assertRaises(requests.ConnectionError, self.http.get, self.url, timeout=(3, 0.2))
+            broken = (requests.ConnectionError, requests.Timeout)
+            self.assertRaises(broken, self.http.get, self.url, timeout=(3, 0.2))
             self.assertEqual(CONTENT, self.get().content)
 
     def test_slowed(self):
@@ -104,13 +105,14 @@ class TestGlanceFaults(base.CloudCase):
 
     def test_task_fails(self):
         """A task can be made slow, and fail with any message."""
-        rule = Rule("TASK", "/import/faulty/x", delay=0.5, body="Error 999: unheard of")
+        rule = Rule("TASK", "/import/faulty/x", delay=3, body="Error 999: unheard of")
         given = {"import_from": "faulty/x", "image_properties": {"name": "x"}}
         with inject(self.root, "DFW", rule, service="glance") as injected:
             task = self.post("import", **given).json()
-            time.sleep(0.2)
-            seen = self.alice.image.get(f"/tasks/{task['id']}").json()
-            self.assertEqual("processing", seen["status"])
+            where = f"/tasks/{task['id']}"
+            while (status := self.alice.image.get(where).json()["status"]) == "pending":
+                time.sleep(0.05)
+            self.assertEqual("processing", status)
             self.assert_failed("Error 999: unheard of", self.end_of(task))
         self.assertEqual([1], injected.fired())
 

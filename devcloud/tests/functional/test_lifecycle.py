@@ -76,7 +76,7 @@ class TestUp(OwnCloud):
     def test_short_lives(self):
         """Tokens, task records and files have their ordered limits; a task outlasts its token."""
         self.up(
-            "--token-seconds", "3", "--task-seconds", "1", "--step-delay", "2",
+            "--token-seconds", "3", "--task-seconds", "4", "--step-delay", "2",
             "--segment-bytes", "1000000", "--max-physical-bytes", "3000000",
         )  # fmt: skip
         self.alice = self.own("alice")

@@ -36,10 +36,19 @@ class InterruptTest(processcase.ProcessTestCase):
         return lambda: injected.fired() == [1]
 
     def slow_task(self, subject, region="DFW"):
-        """Have a task take long; give what tells whether it was begun."""
-        rule = Rule("TASK", subject, delay=4)
-        injected = self.inject(rule, region=region, service="glance")
-        return lambda: injected.fired() == [1]
+        """Have a task take long; give what tells whether it was begun and is followed."""
+        self.inject(Rule("TASK", subject, delay=4), region=region, service="glance")
+        log, glance = self.log(region, "glance"), self.sdk(region=region).image
+        inputs = {}  # of the tasks that somebody has asked for, by their IDs
+
+        def followed():
+            for request in log():
+                task = request.path.partition("/v2/tasks/")[2]
+                if task and task not in inputs:
+                    inputs[task] = str(glance.get(f"/tasks/{task}").json()["input"])
+            return any(subject in given for given in inputs.values())
+
+        return followed
 
     def test_upload(self):
         """It says how much was sent; the same command sends the rest."""
@@ -67,7 +76,6 @@ class InterruptTest(processcase.ProcessTestCase):
         words += ("--container", container)
         process = self.start(*words)
         self.until(begun)
-        time.sleep(0.3)
         said = self.interrupted(process, signal.SIGTERM)
         task = re.search("`openstack image task wait (.*)`", said)[1]
         self.assertIn("The same command again follows it too", said)
@@ -102,7 +110,6 @@ class InterruptTest(processcase.ProcessTestCase):
         ):
             process = self.start(*words)
             self.until(begun)
-            time.sleep(0.3)
             said = self.interrupted(process)
             self.assertIn(f"Stopped while {part} image '{self.name}'", said)
             self.assertIn("run the same command again", said)
@@ -119,7 +126,6 @@ class InterruptTest(processcase.ProcessTestCase):
         begun = self.slow_task(ids[1])
         process = self.start(*("image", "task", "export", *ids, "--wait", "--concurrency", "1"))
         self.until(begun)
-        time.sleep(0.3)
         said = self.interrupted(process)
         self.assertIn("1 of 3 were done, 1 not begun.", said)
         self.assertEqual(1, said.count("openstack image task wait"))
@@ -149,21 +155,21 @@ class InterruptTest(processcase.ProcessTestCase):
         )
         os.close(end)
         self.until(begun)
-        time.sleep(0.5)
+        shown = _read(terminal, until=b"Importing")
         process.send_signal(signal.SIGINT)
-        shown = _all_of(terminal)
-        self.assertEqual(130, process.wait(_SOON))
         self.assertIn(b"Importing", shown)
+        shown += _read(terminal)
+        self.assertEqual(130, process.wait(_SOON))
         last = shown.rpartition(b"Importing")[2]
         self.assertIn(b"\x1b[?25h", last)
         self.assertIn(b"\x1b[2K", last)
         self.assertIn(b"Stopped; the work goes on", last)
 
 
-def _all_of(terminal):
-    """Read a terminal until its program ends."""
+def _read(terminal, until=None):
+    """Read a terminal until something is shown, or else until its program ends."""
     shown = b""
-    while select.select([terminal], [], [], _SOON)[0]:
+    while (until is None or until not in shown) and select.select([terminal], [], [], _SOON)[0]:
         try:
             shown += os.read(terminal, 65536)
         except OSError:  # how Linux says that the other end is closed

@@ -11,7 +11,7 @@ from devcloud.faults import Rule
 from rackspace_imagetasks.tests.functional import processcase
 
 POINTS = 10
-_DELETION = 2.0  # seconds that Swift may need for it
+_DELETION = 5.0  # seconds that Swift may need for it
 TRANSFERS = "image-transfers-ORD"
 
 
