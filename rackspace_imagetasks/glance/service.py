@@ -2,7 +2,6 @@
 """Requests to Glance, with what goes wrong said in one sentence and passing faults retried."""
 
 import contextlib
-import random
 import threading
 import urllib.parse
 from collections.abc import Iterator, Mapping
@@ -21,11 +20,10 @@ from rackspace_imagetasks.exceptions import (
     QuotaExceeded,
     ServiceError,
 )
+from rackspace_imagetasks.retry import RETRIED_STATUSES, backoff
 from rackspace_imagetasks.text import printable
 
-_PASSING = frozenset({408, 429, 500, 502, 503, 504})
-_ATTEMPTS = 5
-_LONGEST_PAUSE = 60.0
+_ATTEMPTS = 7
 _PAGE = 1000  # Glance gives no more in one answer
 
 # openstacksdk repeats requests by itself, a POST too, which could create a second task; and it
@@ -119,23 +117,24 @@ class ImageService:
             ) from error
 
     def _get_patiently(self, path: str, what: str) -> requests.Response:
-        for attempt in range(1, _ATTEMPTS + 1):
-            last = attempt == _ATTEMPTS
-            try:
-                response = self.connection.image.get(path, **_ONCE)
-            except (ksa.ConnectFailure, requests.RequestException):
-                if last:
-                    with self.errors(what):
-                        raise
-                response = None
-            except (ksa.ClientException, sdk.SDKException):
-                with self.errors(what):
-                    raise
-            if response is not None and (last or response.status_code not in _PASSING):
+        for attempt in range(1, _ATTEMPTS):
+            response = self._try_to_get(path, what)
+            if response is not None and response.status_code not in RETRIED_STATUSES:
                 return response
-            if self._stop.wait(_pause(attempt, response)):
+            asked = response.headers.get("Retry-After") if response is not None else None
+            if self._stop.wait(backoff(attempt, asked)):
                 raise Cancelled(f"Stopped while asking for {what}.")
-        raise AssertionError("the last attempt returns or raises")
+        with self.errors(what):
+            return self.connection.image.get(path, **_ONCE)
+
+    def _try_to_get(self, path: str, what: str) -> requests.Response | None:
+        """Give the answer, None when the connection broke."""
+        with (
+            self.errors(what),
+            contextlib.suppress(ksa.ConnectFailure, requests.RequestException),
+        ):
+            return self.connection.image.get(path, **_ONCE)
+        return None
 
     def _expect(self, response: requests.Response, status: int, what: str) -> None:
         if response.status_code != status:
@@ -146,14 +145,6 @@ _TASK_ROLE = (
     "; image tasks need the project's admin role (identity:user-admin, admin or cloudImages:admin)"
 )
 _WHO = "the user, key or password in clouds.yaml or OS_* variables"
-
-
-def _pause(attempt: int, response: requests.Response | None) -> float:
-    """Give the seconds to wait before the next attempt: what the service asks for, or backoff."""
-    asked = response.headers.get("Retry-After", "") if response is not None else ""
-    if asked.isascii() and asked.isdecimal():
-        return min(float(asked), _LONGEST_PAUSE)
-    return min(2.0**attempt, _LONGEST_PAUSE) * random.uniform(0.5, 1.0)  # noqa: S311  no secret
 
 
 def _refusal(what: str, response: requests.Response | None, reason: str) -> ImageTasksError:

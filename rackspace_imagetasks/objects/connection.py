@@ -26,7 +26,8 @@ from rackspace_imagetasks.exceptions import (
     ServiceError,
 )
 from rackspace_imagetasks.objects.body import Body
-from rackspace_imagetasks.objects.retry import RETRIED_STATUSES, Pause, backoff
+from rackspace_imagetasks.objects.pause import Pause
+from rackspace_imagetasks.retry import RETRIED_STATUSES, backoff
 from rackspace_imagetasks.text import printable
 
 _ENDPOINT = (

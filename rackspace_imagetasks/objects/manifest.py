@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from rackspace_imagetasks.exceptions import IntegrityError, NotFound, TransferError
-from rackspace_imagetasks.objects.retry import backoff
 from rackspace_imagetasks.objects.store import ObjectEntry, ObjectInfo, ObjectStore, shown
+from rackspace_imagetasks.retry import backoff
 from rackspace_imagetasks.text import printable
 
 _DEEPEST_NESTING = 10  # what Swift allows

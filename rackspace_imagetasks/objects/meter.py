@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from rackspace_imagetasks.objects.retry import Pause
+from rackspace_imagetasks.objects.pause import Pause
 from rackspace_imagetasks.progress import Phase
 
 

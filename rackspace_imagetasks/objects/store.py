@@ -23,7 +23,7 @@ from rackspace_imagetasks.objects.connection import (
     Connection,
 )
 from rackspace_imagetasks.objects.names import container_path, object_path
-from rackspace_imagetasks.objects.retry import backoff
+from rackspace_imagetasks.retry import backoff
 from rackspace_imagetasks.text import printable
 
 _NOT_FOUND = frozenset({404})

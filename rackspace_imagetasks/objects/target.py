@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from rackspace_imagetasks.exceptions import IntegrityError, NotFound, ServiceError
 from rackspace_imagetasks.objects.body import Body
-from rackspace_imagetasks.objects.retry import backoff
 from rackspace_imagetasks.objects.segments import Segment, segments_container
 from rackspace_imagetasks.objects.store import ObjectEntry, ObjectStore
+from rackspace_imagetasks.retry import backoff
 from rackspace_imagetasks.text import printable
 
 ATTEMPTS = 3

@@ -187,7 +187,7 @@ class FollowTest(TaskTestCase):
         """Two polls that fail, each after all its attempts, do not end the wait."""
         self.requests.get(
             f"{TASKS}/{TASK_ID}",
-            [{"status_code": 503}] * 10
+            [{"status_code": 503}] * 14
             + [{"json": {"id": TASK_ID, "type": "export", "status": "success"}}],
         )
         self.assertEqual("success", self.tasks.wait(TASK_ID).status)

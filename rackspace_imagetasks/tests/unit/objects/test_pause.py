@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import io
 import threading
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 
 from oslotest import base
 
@@ -11,31 +9,9 @@ from rackspace_imagetasks.exceptions import Cancelled
 from rackspace_imagetasks.objects.copy import copy
 from rackspace_imagetasks.objects.download import download, download_stream
 from rackspace_imagetasks.objects.meter import RateLimit
-from rackspace_imagetasks.objects.retry import Pause, backoff
+from rackspace_imagetasks.objects.pause import Pause
 from rackspace_imagetasks.objects.upload import upload
 from rackspace_imagetasks.tests.unit.objects.base import SwiftCase
-
-
-class TestBackoff(base.BaseTestCase):
-    def test_grows(self):
-        """Waits double up to half a minute, and no two clients wait in step."""
-        for attempt, longest in ((1, 0.5), (2, 1), (5, 8), (7, 30), (2000, 30)):
-            waits = {backoff(attempt) for _ in range(50)}
-            self.assertGreater(len(waits), 1)
-            self.assertTrue(all(longest / 2 <= wait <= longest for wait in waits))
-
-    def test_retry_after(self):
-        """Retry-After is honoured in seconds and as a date, but not without end."""
-        self.assertEqual(17, backoff(1, "17"))
-        self.assertEqual(300, backoff(1, "86400"))
-        date = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
-        self.assertTrue(95 < backoff(1, date) <= 100)
-
-    def test_senseless_retry_after(self):
-        """What is no time to come is no reason to fail or to hurry."""
-        past = format_datetime(datetime.now(UTC) - timedelta(days=1), usegmt=True)
-        for value in ("", "soon", "-5", "1e400", "\u00b2", "9" * 400, past, "Mon, 99 Foo"):
-            self.assertTrue(0.25 <= backoff(1, value) <= 300, value)
 
 
 class TestPause(base.BaseTestCase):

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Waiting in a transfer that may be called off."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from rackspace_imagetasks.exceptions import Cancelled
+
+_GLANCE_AT_ABORT = 0.25  # seconds
+
+
+class Pause:
+    """Waiting that ends when the transfer is called off."""
+
+    def __init__(
+        self, sleep: Callable[[float], None] = time.sleep, abort: threading.Event | None = None
+    ) -> None:
+        self.sleep = sleep
+        self._abort = abort
+
+    def check(self) -> None:
+        """Go on, unless the transfer is called off.
+
+        :raises Cancelled: when it is.
+        """
+        if self._abort is not None and self._abort.is_set():
+            raise Cancelled("The transfer was stopped.")
+
+    def wait(self, seconds: float) -> None:
+        """Wait `seconds`.
+
+        :raises Cancelled: as soon as the transfer is called off.
+        """
+        self.check()
+        while seconds > 0:
+            self.sleep(min(seconds, _GLANCE_AT_ABORT))
+            seconds -= _GLANCE_AT_ABORT
+            self.check()
