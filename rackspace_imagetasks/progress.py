@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long work is reported: a phase with a total that advances, and may step back."""
 
-from types import TracebackType
-from typing import Protocol, Self
+import contextlib
+from typing import Protocol
 
 
 class Phase(Protocol):
-    """One stretch of work, from `with progress.phase(...)` on; safe to use from threads."""
+    """One stretch of work; safe to use from threads."""
 
     def advance(self, amount: int) -> None:
         """Count `amount` more bytes as done; negative when a retry takes some back."""
@@ -14,21 +14,14 @@ class Phase(Protocol):
     def note(self, text: str) -> None:
         """Say in a word how it goes, such as a task's status."""
 
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
-
 
 class Progress(Protocol):
     """Where phases are shown: a terminal, a log, a callback, or nowhere."""
 
-    def phase(self, title: str, total: int | None = None) -> Phase:
-        """Begin a phase of `total` bytes, or of unknown length."""
+    def phase(
+        self, title: str, total: int | None = None
+    ) -> contextlib.AbstractContextManager[Phase]:
+        """Give a phase of `total` bytes, or of unknown length; it lasts while it is entered."""
 
     def message(self, text: str) -> None:
         """Tell the user one thing that matters now, such as what was decided and why."""
@@ -43,24 +36,17 @@ class SilentPhase:
     def note(self, text: str) -> None:
         """Do nothing."""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Do nothing."""
-
 
 class SilentProgress:
     """Progress that nobody watches."""
 
-    def phase(self, title: str, total: int | None = None) -> Phase:  # noqa: ARG002
+    def phase(
+        self,
+        title: str,  # noqa: ARG002
+        total: int | None = None,  # noqa: ARG002
+    ) -> contextlib.AbstractContextManager[Phase]:
         """Give a phase that nobody watches."""
-        return SilentPhase()
+        return contextlib.nullcontext(SilentPhase())
 
     def message(self, text: str) -> None:
         """Do nothing."""

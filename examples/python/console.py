@@ -4,8 +4,8 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
-from typing import Self, TypeVar
+from contextlib import AbstractContextManager, nullcontext
+from typing import TypeVar
 
 Result = TypeVar("Result")
 
@@ -31,23 +31,13 @@ class ConsolePhase:
         """Print a word about how it goes, such as a task's status."""
         print(f"{self._title}: {text}", flush=True)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
-
 
 class ConsoleProgress:
     """Give one to `ImageTasks(..., progress=...)`."""
 
-    def phase(self, title: str, total: int | None = None) -> ConsolePhase:
-        """Begin a phase of `total` bytes, or of unknown length."""
-        return ConsolePhase(title, total)
+    def phase(self, title: str, total: int | None = None) -> AbstractContextManager[ConsolePhase]:
+        """Give a phase of `total` bytes, or of unknown length."""
+        return nullcontext(ConsolePhase(title, total))
 
     def message(self, text: str) -> None:
         """Print what the user should know."""

@@ -3,8 +3,6 @@
 
 import contextlib
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Self
 
 from rackspace_imagetasks.exceptions import Cancelled, TaskTimeout
 from rackspace_imagetasks.progress import Phase, Progress
@@ -55,10 +53,12 @@ class _Counted:
     def __str__(self) -> str:
         return f", {self._last} moved" if self._last else ""
 
-    def phase(self, title: str, total: int | None = None) -> Phase:
-        phase = _CountedPhase(self._progress.phase(title, total), total)
-        self._last = phase if total else self._last
-        return phase
+    @contextlib.contextmanager
+    def phase(self, title: str, total: int | None = None) -> Iterator[Phase]:
+        with self._progress.phase(title, total) as phase:
+            counted = _CountedPhase(phase, total)
+            self._last = counted if total else self._last
+            yield counted
 
     def message(self, text: str) -> None:
         self._progress.message(text)
@@ -79,15 +79,3 @@ class _CountedPhase:
 
     def note(self, text: str) -> None:
         self._phase.note(text)
-
-    def __enter__(self) -> Self:
-        self._phase.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._phase.__exit__(kind, error, traceback)

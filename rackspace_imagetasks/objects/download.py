@@ -266,7 +266,7 @@ class _Download:
             md5.update(chunk)
             meter.let_pass(len(chunk))
 
-    def _phase(self, verb: str, total: int) -> Phase:
+    def _phase(self, verb: str, total: int) -> contextlib.AbstractContextManager[Phase]:
         return self.progress.phase(f"{verb} {printable(self.layout.info.name)}", total)
 
 

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Progress on standard error: bars on a terminal, a line now and then in a log, or nothing."""
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable
-from types import TracebackType
-from typing import Protocol, Self, TextIO
+from collections.abc import Callable, Iterator
+from typing import Protocol, TextIO
 
 from rich import progress as rich_progress
 from rich.console import Console
 
-from rackspace_imagetasks.progress import Phase, Progress, SilentProgress
+from rackspace_imagetasks.progress import Phase, Progress, SilentPhase, SilentProgress
 from rackspace_imagetasks.text import format_size, printable
 
 _LINE_EVERY = 10.0  # seconds
@@ -55,9 +55,15 @@ class BarProgress:
         )
         self._bars.start()
 
-    def phase(self, title: str, total: int | None = None) -> Phase:
-        """Add a bar."""
-        return _Bar(self._bars, printable(title), total)
+    @contextlib.contextmanager
+    def phase(self, title: str, total: int | None = None) -> Iterator[Phase]:
+        """Show a bar."""
+        title = printable(title)
+        bar = self._bars.add_task(title, total=total)
+        try:
+            yield _Bar(self._bars, bar, title)
+        finally:
+            self._bars.remove_task(bar)
 
     def message(self, text: str) -> None:
         """Print a line above the bars."""
@@ -69,26 +75,14 @@ class BarProgress:
 
 
 class _Bar:
-    def __init__(self, bars: rich_progress.Progress, title: str, total: int | None) -> None:
-        self._bars, self._title = bars, title
-        self._task = bars.add_task(title, total=total)
+    def __init__(self, bars: rich_progress.Progress, bar: rich_progress.TaskID, title: str) -> None:
+        self._bars, self._bar, self._title = bars, bar, title
 
     def advance(self, amount: int) -> None:
-        self._bars.advance(self._task, amount)
+        self._bars.advance(self._bar, amount)
 
     def note(self, text: str) -> None:
-        self._bars.update(self._task, description=f"{self._title}: {printable(text)}")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._bars.remove_task(self._task)
+        self._bars.update(self._bar, description=f"{self._title}: {printable(text)}")
 
 
 class LineProgress:
@@ -99,11 +93,15 @@ class LineProgress:
     ) -> None:
         self._stream, self._phases, self._clock = stream, phases, clock
 
-    def phase(self, title: str, total: int | None = None) -> Phase:
-        """Begin a phase that writes lines, or none."""
+    @contextlib.contextmanager
+    def phase(self, title: str, total: int | None = None) -> Iterator[Phase]:
+        """Give a phase that writes lines, or none."""
         if not self._phases:
-            return SilentProgress().phase(title)
-        return _Lines(self.message, printable(title), total, self._clock)
+            yield SilentPhase()
+            return
+        lines = _Lines(self.message, printable(title), total, self._clock)
+        yield lines
+        lines.end()
 
     def message(self, text: str) -> None:
         """Write a line."""
@@ -140,16 +138,8 @@ class _Lines:
                 self._noted = text
                 self._write(f"{self._title}: {printable(text)}")
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._done and not kind:
+    def end(self) -> None:
+        if self._done:
             seconds = self._clock() - self._began
             self._write(f"{self._title}: {format_size(self._done)} in {seconds:.1f} s")
 
