@@ -4,8 +4,6 @@
 import argparse
 import typing
 
-from osc_lib import exceptions
-
 from rackspace_imagetasks.i18n import _
 from rackspace_imagetasks.osc import command as common
 from rackspace_imagetasks.osc import options
@@ -81,13 +79,21 @@ class ExportImage(common.SavingCommand):
 
 
 def _check_options(parsed_args: argparse.Namespace) -> None:
-    """Refuse options that would have no effect."""
+    """Refuse options that would have no effect.
+
+    :raises Refused: with all of them.
+    """
+    from rackspace_imagetasks.exceptions import Refused
+
+    problems = []
     if parsed_args.file and not parsed_args.wait:
-        raise exceptions.CommandError(_("--file needs the end of the export; add --wait."))
+        problems.append("--file needs the end of the export; add --wait.")
     for name in ("overwrite", "no_validate", "delete_object"):
         if getattr(parsed_args, name) and not parsed_args.file:
             option = "--" + name.replace("_", "-")
-            raise exceptions.CommandError(_("%s is about a saved file; add --file.") % option)
+            problems.append(f"{option} is about a saved file; add --file.")
+    if problems:
+        raise Refused(*problems)
 
 
 def _row(result: "ExportResult") -> tuple[object, ...]:

@@ -101,20 +101,14 @@ class ImportImage(common.ImageTaskCommand, command.Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> common.Table:
         """Import."""
-        from rackspace_imagetasks.exceptions import Refused
         from rackspace_imagetasks.osc.locations import Location
 
         sources = [Location.parse(source) for source in parsed_args.source]
         sources += [Location(path=Path(path)) for path in parsed_args.file]
         sources = list({source.key: source for source in sources}.values())
-        if not sources:
-            raise Refused("Name what to import: a local file, or <container>/<object>.")
-        if parsed_args.name is not None and len(sources) > 1:
-            raise Refused("--name names one image; leave it out to import several.")
         with self.image_tasks(parsed_args) as tasks:
             settings = _settings(tasks, parsed_args)
-            if settings.changes() and not parsed_args.wait:
-                raise Refused(tasks.SETTINGS_NEED_WAIT)
+            _check_options(parsed_args, sources, settings)
             results = self.run_each(
                 sources,
                 lambda source: self._import(tasks, source, settings, parsed_args),
@@ -207,6 +201,27 @@ def _settings(tasks: "ImageTasks", parsed_args: argparse.Namespace) -> "ImageSet
         min_ram=parsed_args.min_ram,
         visibility=parsed_args.visibility,
     )
+
+
+def _check_options(
+    parsed_args: argparse.Namespace, sources: "list[Location]", settings: "ImageSettings"
+) -> None:
+    """Refuse options that cannot be obeyed.
+
+    :raises Refused: with all of them.
+    """
+    from rackspace_imagetasks.exceptions import Refused
+    from rackspace_imagetasks.imagetasks import ImageTasks
+
+    problems = []
+    if not sources:
+        problems.append("Name what to import: a local file, or <container>/<object>.")
+    if parsed_args.name is not None and len(sources) > 1:
+        problems.append("--name names one image; leave it out to import several.")
+    if settings.changes() and not parsed_args.wait:
+        problems.append(ImageTasks.SETTINGS_NEED_WAIT)
+    if problems:
+        raise Refused(*problems)
 
 
 def _plan(

@@ -168,8 +168,15 @@ class FileTest(BadInputTest):
     def test_nothing_to_import(self):
         """No source at all, or one name for several."""
         self.assertIn("Name what to import", self.refused_unsent("import"))
-        text = self.refused_unsent("import", "a.vhd", "b.vhd", "--name", "x")
+        text = self.refused_unsent("import", "a.vhd", "b.vhd", "--name", "x", "--tag", "x")
         self.assertIn("--name names one image", text)
+        self.assertIn("add --wait", text)
+
+    def test_options_without_effect(self):
+        """Each option that needs another one is named, all at once."""
+        text = self.refused_unsent("export", "x", "--overwrite", "--delete-object")
+        self.assertEqual(2, text.count("add --file"))
+        self.assertIn("add --wait", self.refused_unsent("export", "x", "--file", "x.vhd"))
 
 
 class WhoTest(BadInputTest):
