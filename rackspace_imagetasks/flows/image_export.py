@@ -91,8 +91,9 @@ def plan_export(
             f"There is no container '{printable(name)}' in region '{cloud.region}'; add"
             " --create-container to make it."
         )
-    plan = ExportPlan(image, name, not exists, _running(cloud, image, name), ())
-    if exists and not plan.task and cloud.objects.head_object(name, plan.object_name):
+    task = _running(cloud, image, name) if exists else None
+    plan = ExportPlan(image, name, not exists, task, ())
+    if exists and not task and cloud.objects.head_object(name, plan.object_name):
         plan = dataclasses.replace(plan, exported=True)
         verdict += Verdict() if reuse else _in_the_way(plan)
     verdict.enforce()
