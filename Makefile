@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 REQUIREMENTS := requirements.txt test-requirements.txt doc/requirements.txt
+# A test's log is shown when it fails, and not otherwise.
+export OS_LOG_CAPTURE := 1
 
 .PHONY: demo test unit functional test-large style bench docs clean
 
