@@ -198,7 +198,7 @@ class ImageTasks:
         """Check that an export can be saved there, before it is made.
 
         :param location: `container/object`.
-        :raises TargetError: when the file exists or its directory does not.
+        :raises TargetError: when the file exists or its directory takes none.
         """
         image_save.check_target(location, target, overwrite=overwrite)
 

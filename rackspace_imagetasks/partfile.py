@@ -62,7 +62,7 @@ def part_file(
     :raises TargetError: when the file cannot be written, or exists and may not be replaced.
     """
     target = Path(path)
-    _require_free(target, overwrite)
+    require_writable(target, overwrite=overwrite)
     part = target.with_name(target.name + ".part")
     with _target_errors(part):
         fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
@@ -81,6 +81,21 @@ def part_file(
             raise
     finally:
         os.close(fd)
+
+
+def require_writable(path: Path, *, overwrite: bool) -> None:
+    """Check that a file can be written there; worth it before long work.
+
+    :raises TargetError: when it exists and may not be replaced, or its directory takes none.
+    """
+    _require_free(path, overwrite)
+    folder = path.parent
+    if not folder.is_dir():
+        raise TargetError(f"There is no directory '{printable(folder)}'; create it first.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise TargetError(
+            f"The directory '{printable(folder)}' may not be written to; name a file elsewhere."
+        )
 
 
 def _require_free(target: Path, overwrite: bool) -> None:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from rackspace_imagetasks import vhd
 from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.cloud import Cloud
-from rackspace_imagetasks.exceptions import IntegrityError, Refused, TargetError
+from rackspace_imagetasks.exceptions import IntegrityError, Refused
 from rackspace_imagetasks.flows.image_export import export_location
 from rackspace_imagetasks.flows.options import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.flows.resumable import resumable
@@ -17,6 +17,7 @@ from rackspace_imagetasks.objects.cleanup import delete
 from rackspace_imagetasks.objects.download import Downloaded, download, download_stream
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.objects.store import ObjectStore
+from rackspace_imagetasks.partfile import require_writable
 from rackspace_imagetasks.progress import Progress
 from rackspace_imagetasks.text import printable
 
@@ -120,17 +121,10 @@ def save_object(
 def check_target(location: str, target: str | os.PathLike[str], *, overwrite: bool) -> None:
     """Check that `container/object` can be saved there, before long work; `-` is a stream.
 
-    :raises TargetError: when the file exists or its directory does not.
+    :raises TargetError: see `require_writable`.
     """
-    if str(target) == "-":
-        return
-    file = _file(Path(target), location)
-    if not file.parent.is_dir():
-        raise TargetError(f"There is no directory '{printable(file.parent)}'; create it first.")
-    if file.exists() and not overwrite:
-        raise TargetError(
-            f"'{printable(file)}' exists; name another file, or replace it with --overwrite."
-        )
+    if str(target) != "-":
+        require_writable(_file(Path(target), location), overwrite=overwrite)
 
 
 def _delete_saved(store: ObjectStore, container: str, name: str, saved: Downloaded) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rackspace_imagetasks import vhd
 from rackspace_imagetasks.exceptions import Refused, TargetError
+from rackspace_imagetasks.partfile import require_writable
 from rackspace_imagetasks.progress import SILENT, Progress
 from rackspace_imagetasks.sources import DiskSource, open_source
 from rackspace_imagetasks.text import format_size, printable
@@ -54,7 +55,7 @@ def convert(
     :raises TargetError: when the target exists, is the source, or cannot be written.
     """
     target = Path(target)
-    _check_target(target, overwrite=overwrite)
+    require_writable(target, overwrite=overwrite)
     with open_source(source, format=source_format) as disk:
         _check_apart(disk, target)
         view = view_as_vhd(
@@ -101,13 +102,6 @@ def view_as_vhd(
     if report.errors:
         raise Refused(*(f"The VHD of '{disk.name}': {found.detail}" for found in report.errors))
     return view
-
-
-def _check_target(target: Path, *, overwrite: bool) -> None:
-    if target.exists() and not overwrite:
-        raise TargetError(
-            f"'{printable(target)}' exists; name another file, or replace it with --overwrite."
-        )
 
 
 def _check_apart(disk: DiskSource, target: Path) -> None:

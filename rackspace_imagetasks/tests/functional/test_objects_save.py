@@ -44,7 +44,7 @@ class SaveTest(objectcase.ObjectCase):
 
     def test_directories_that_take_nothing(self):
         """One that is missing or read-only is named."""
-        self.assertIn("No such file or directory", self.refuses(self.tmp / "none" / "x"))
+        self.assertIn("There is no directory", self.refuses(self.tmp / "none" / "x"))
         self.assertIn("Cannot write '/proc/", self.refuses("/proc/x"))
         self.assertEqual([], self.requests("GET"))
 

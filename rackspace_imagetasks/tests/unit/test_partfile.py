@@ -7,7 +7,7 @@ import fixtures
 from oslotest import base
 
 from rackspace_imagetasks.exceptions import TargetError
-from rackspace_imagetasks.partfile import part_file
+from rackspace_imagetasks.partfile import part_file, require_writable
 
 
 class PartFileTest(base.BaseTestCase):
@@ -93,6 +93,12 @@ class PartFileTest(base.BaseTestCase):
         with self.assertRaises(TargetError), part_file(self.path):
             pass
         self.assertEqual(b"precious", victim.read_bytes())
+
+    def test_directory_of_others(self):
+        """A directory that may not be written to is named before any work."""
+        with mock.patch("os.access", return_value=False):  # root may write everywhere
+            error = self.assertRaises(TargetError, require_writable, self.path, overwrite=False)
+        self.assertIn(f"directory '{self.folder}' may not be written to", str(error))
 
     def test_file_systems_error_is_said(self):
         """An error of the file system is a TargetError that names the file and the reason."""

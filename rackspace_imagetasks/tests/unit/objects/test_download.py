@@ -446,7 +446,7 @@ class TestTarget(DownloadCase):
     def test_no_directory(self):
         """A directory that is not there is an error before any request."""
         self.path = self.dir / "none" / "disk.vhd"
-        self.assertIn("No such file or directory", self.refused())
+        self.assertIn("There is no directory", self.refused())
         self.assertEqual([], self.swift.log)
 
     def test_read_only(self):

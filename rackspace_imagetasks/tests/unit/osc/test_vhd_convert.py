@@ -146,7 +146,7 @@ class TestVhdConvert(local_shell.LocalShellTest):
             self.assert_fails("image", "vhd", "convert", source, "disk.vhd", says=says)
             self.assert_no_target()
         command = ("image", "vhd", "convert", "disk.raw")
-        self.assert_fails(*command, "none/disk.vhd", says="Cannot write 'none/disk.vhd")
+        self.assert_fails(*command, "none/disk.vhd", says="There is no directory 'none'")
         self.assert_fails(*command, ".", says="'.'")
 
     def test_interrupted(self):
