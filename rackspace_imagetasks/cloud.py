@@ -68,7 +68,7 @@ class Cloud:
         if not endpoint:
             raise NotFound(
                 f"The cloud's catalog has no object-store service in region '{self.region}', and"
-                " images move through it; check --os-region-name and the cloud's catalog."
+                " images move through it; check the region's name and the cloud's catalog."
             )
         return ObjectStore(adapter)
 

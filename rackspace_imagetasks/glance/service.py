@@ -105,7 +105,7 @@ class ImageService:
         except (ksa.EndpointNotFound, ksa.EmptyCatalog, sdk.ServiceDisabledException) as error:
             raise NotFound(
                 f"The cloud's catalog has no image service in region '{self.region}'; check"
-                " --os-region-name and the cloud's entry in clouds.yaml."
+                " the region's name and the cloud's entry in clouds.yaml."
             ) from error
         except ksa.Unauthorized as error:
             raise AccessDenied(f"The cloud refused the credentials; check {_WHO}.") from error

@@ -231,10 +231,11 @@ def _plan(
     parsed_args: argparse.Namespace,
 ) -> "ImportPlan":
     keep = parsed_args.keep_object
+    name = source.image_name if parsed_args.name is None else parsed_args.name
     if source.path is not None:
         return tasks.plan_import_file(
             source.path,
-            parsed_args.name or source.image_name,
+            name,
             settings=settings,
             container=parsed_args.container,
             create_container=parsed_args.create_container,
@@ -245,7 +246,7 @@ def _plan(
     return tasks.plan_import_object(
         source.container,
         source.object_name,
-        parsed_args.name or source.image_name,
+        name,
         settings=settings,
         delete_object=keep is False,
     )

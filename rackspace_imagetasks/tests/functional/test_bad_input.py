@@ -171,6 +171,8 @@ class FileTest(BadInputTest):
         text = self.refused_unsent("import", "a.vhd", "b.vhd", "--name", "x", "--tag", "x")
         self.assertIn("--name names one image", text)
         self.assertIn("add --wait", text)
+        text = self.refused_unsent("import", self.corpus("go-vhd-xapi.vhd"), "--name", "")
+        self.assertIn("needs a name", text)
 
     def test_options_without_effect(self):
         """Each option that needs another one is named, all at once."""
