@@ -7,6 +7,8 @@ READY := $(VENV)/ready
 REQUIREMENTS := requirements.txt test-requirements.txt doc/requirements.txt
 # A test's log is shown when it fails, and not otherwise.
 export OS_LOG_CAPTURE := 1
+# A failed test's log is long: its error and its name are said again at the end.
+TELL := { $(BIN)/stestr last --no-subunit-trace | tail -n 40; $(BIN)/stestr failing --list; exit 1; }
 
 .PHONY: demo test unit functional test-large style bench docs clean
 
@@ -16,18 +18,18 @@ demo: $(READY)  ## an image goes in and out of a real Keystone, Glance and Swift
 test: style unit functional docs
 
 unit: $(READY)
-	$(BIN)/stestr run
-	$(BIN)/stestr --test-path ./devcloud/tests/unit run
+	$(BIN)/stestr run || $(TELL)
+	$(BIN)/stestr --test-path ./devcloud/tests/unit run || $(TELL)
 
 functional: $(READY)
 	$(BIN)/python -m devcloud run --segment-bytes 1000000 -- \
-		$(BIN)/stestr --test-path ./devcloud/tests/functional run
+		$(BIN)/stestr --test-path ./devcloud/tests/functional run || $(TELL)
 	$(BIN)/python -m devcloud run --segment-bytes 2097152 -- \
-		$(BIN)/stestr --test-path ./rackspace_imagetasks/tests/functional run
+		$(BIN)/stestr --test-path ./rackspace_imagetasks/tests/functional run || $(TELL)
 
 test-large: $(READY)  ## 6 GiB up and down; takes a minute or two, and 7 GB of disk
 	$(BIN)/python -m devcloud run --regions DFW -- \
-		$(BIN)/stestr --test-path ./rackspace_imagetasks/tests/large run
+		$(BIN)/stestr --test-path ./rackspace_imagetasks/tests/large run || $(TELL)
 
 style: $(READY)
 	$(BIN)/ruff check .
