@@ -16,29 +16,32 @@ _GRACE = 0.8  # seconds in which work may stop by itself and say where it is
 def stopping(stop: threading.Event) -> Iterator[None]:
     """Set `stop` on the first signal; raise KeyboardInterrupt where that does not end it soon.
 
-    Outside the main thread, where Python delivers no signals, it does nothing.
+    What the caller has the program ignore, as a shell does for a job in the background, stays
+    ignored. Outside the main thread, where Python delivers no signals, it does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    heeded = [each for each, handler in before.items() if handler is not signal.SIG_IGN]
+
     def first(_number: int, _frame: FrameType | None) -> None:
-        for each in (signal.SIGINT, signal.SIGTERM):
+        for each in heeded:
             signal.signal(each, lambda *_: os._exit(EXIT_STATUS))
         signal.signal(signal.SIGALRM, _interrupt)
         signal.setitimer(signal.ITIMER_REAL, _GRACE)
         # From a thread: the interrupted code may hold the event's own lock.
         threading.Thread(target=stop.set, daemon=True).start()
 
-    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
-    for each in before:
+    for each in heeded:
         signal.signal(each, first)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        for each in heeded:
+            signal.signal(each, before[each])
 
 
 @contextlib.contextmanager

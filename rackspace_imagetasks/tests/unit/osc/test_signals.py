@@ -61,6 +61,15 @@ class SignalsTest(base.BaseTestCase):
             self.assertNotEqual(before, signal.getsignal(signal.SIGTERM))
         self.assertEqual(before, signal.getsignal(signal.SIGTERM))
 
+    def test_what_is_ignored_stays_ignored(self):
+        """A job in the background of a script is not ended by the Ctrl-C meant for another."""
+        self.addCleanup(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with stopping(threading.Event()):
+            self.assertEqual(signal.SIG_IGN, signal.getsignal(signal.SIGINT))
+            self.assertNotEqual(signal.SIG_IGN, signal.getsignal(signal.SIGTERM))
+        self.assertEqual(signal.SIG_IGN, signal.getsignal(signal.SIGINT))
+
     def test_threads_of_a_program_are_left_alone(self):
         """Outside the main thread signals cannot be handled, and that is no error."""
         errors = []
