@@ -5,9 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 REQUIREMENTS := requirements.txt test-requirements.txt doc/requirements.txt
-# A test's log is shown when it fails, and not otherwise.
-export OS_LOG_CAPTURE := 1
-# A failed test's log is long: its error and its name are said again at the end.
+# What failed is said again at the end, after the output of all that passed.
 TELL := { $(BIN)/stestr last --no-subunit-trace | tail -n 40; $(BIN)/stestr failing --list; exit 1; }
 
 .PHONY: demo test unit functional test-large style bench docs clean
