@@ -148,7 +148,8 @@ def finish_export(
     :raises TaskFailed, TaskTimeout: as the task ends.
     :raises IntegrityError: when the VHD is not where the task should have put it.
     """
-    with progress.phase(f"Exporting {plan.image.title}") as phase:
+    name = printable(plan.image.name or plan.image.id)
+    with progress.phase(f"Exporting image '{name}'") as phase:
         task = cloud.tasks.wait(
             task.id, timeout=timeout, on_status=lambda current: phase.note(current.status)
         )
