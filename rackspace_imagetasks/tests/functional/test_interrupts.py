@@ -12,6 +12,7 @@ from devcloud.faults import Rule
 from rackspace_imagetasks.tests.functional import processcase
 
 _SOON = 5.0  # seconds; it takes one on an idle machine
+_SILENCE = 60.0  # seconds; a program starts in one on an idle machine
 
 
 class InterruptTest(processcase.ProcessTestCase):
@@ -170,7 +171,7 @@ class InterruptTest(processcase.ProcessTestCase):
 def _read(terminal, until=None):
     """Read a terminal until something is shown, or else until its program ends."""
     shown = b""
-    while (until is None or until not in shown) and select.select([terminal], [], [], _SOON)[0]:
+    while (until is None or until not in shown) and select.select([terminal], [], [], _SILENCE)[0]:
         try:
             shown += os.read(terminal, 65536)
         except OSError:  # how Linux says that the other end is closed
