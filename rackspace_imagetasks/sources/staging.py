@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What to send for a local file: the VHD that it is, or a VHD made of its disk on the way."""
 
+import contextlib
 import os
 
 from rackspace_imagetasks import vhd
@@ -44,15 +45,17 @@ def open_for_import(
         file.close()
     else:
         reason = _ONLY_VHDS
-    disk = open_source(path, format=source_format)
-    if disk.format == "raw" and source_format is None:
-        _require_disk(disk)
-    view = view_as_vhd(
-        disk,
-        max_virtual_size=profile.max_virtual_size,
-        max_physical_size=profile.max_physical_size,
-        progress=progress,
-    )
+    with contextlib.ExitStack() as on_error:
+        disk = on_error.enter_context(open_source(path, format=source_format))
+        if disk.format == "raw" and source_format is None:
+            _require_disk(disk)
+        view = view_as_vhd(
+            disk,
+            max_virtual_size=profile.max_virtual_size,
+            max_physical_size=profile.max_physical_size,
+            progress=progress,
+        )
+        on_error.pop_all()  # from here on, the view closes the disk
     progress.message(
         f"'{disk.name}', a {disk.description}, goes as a dynamic VHD that grows: {reason}."
     )

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
 import lzma
+import os
 from pathlib import Path
 
 import fixtures
@@ -77,6 +79,15 @@ class StagingTest(base.BaseTestCase):
         self.assertIn("--source-format raw", str(self.assertRaises(Refused, self.open, path)))
         self.assertTrue(vhd.check(self.open(path, source_format="raw")).facts.grows)
         self.assertRaises(SourceError, self.open, self.write(b"no disk"))
+
+    def test_a_refused_disk_is_let_go(self):
+        """Neither the file nor a program that reads it stays open: a fleet may be refused."""
+        for content in (bytes(2**20), self.corpus("go-vhd-qemu.vhd").read_bytes()):
+            path = self.write(content)
+            opened = os.listdir("/proc/self/fd")
+            strict = dataclasses.replace(RACKSPACE, max_virtual_size=512)
+            self.assertRaises(Refused, open_for_import, path, strict, self.told)
+            self.assertEqual(opened, os.listdir("/proc/self/fd"))
 
     def test_the_users_word_on_the_format(self):
         """A raw disk that carries a VHD of XenServer's is not taken for that VHD."""
