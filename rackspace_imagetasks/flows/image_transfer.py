@@ -200,7 +200,7 @@ def run_transfer(
 
     :param keep_objects: keep the exported and the staged object.
     :param timeout: seconds to wait for each task.
-    :raises TaskError, TransferError, Refused: what was done stays, and the next run goes on.
+    :raises TaskError, TransferError, Refused: what was done is kept, and the next run goes on.
     """
     if plan.existing:
         target_id = plan.existing.id

@@ -8,7 +8,7 @@ from rackspace_imagetasks.exceptions import Cancelled, TaskTimeout
 from rackspace_imagetasks.progress import Phase, Progress
 from rackspace_imagetasks.text import format_size
 
-_GO_ON = "What was done stays; run the same command again to go on."
+GO_ON = "What was done is kept; run the same command again to go on."
 
 
 @contextlib.contextmanager
@@ -23,11 +23,11 @@ def resumable(doing: str, progress: Progress) -> Iterator[Progress]:
     try:
         yield counted
     except Cancelled as error:
-        raise Cancelled(f"Stopped while {doing}{counted}. {_GO_ON}") from error
+        raise Cancelled(f"Stopped while {doing}{counted}. {GO_ON}") from error
     except TaskTimeout as error:
         raise TaskTimeout(
             f"The time to wait is over while {doing}. Task {error.task_id} goes on in the cloud."
-            f" {_GO_ON}",
+            f" {GO_ON}",
             error.task_id,
         ) from error
 

@@ -71,6 +71,7 @@ class ImageTaskCommand(RowsAndFailures):
     def image_tasks(self, parsed_args: argparse.Namespace) -> "Iterator[ImageTasks]":
         """Give the client, set up by the common options, with progress on stderr."""
         from rackspace_imagetasks.exceptions import Cancelled
+        from rackspace_imagetasks.flows.resumable import GO_ON
         from rackspace_imagetasks.imagetasks import ImageTasks
         from rackspace_imagetasks.osc import signals
         from rackspace_imagetasks.osc.progress import progress_on
@@ -80,20 +81,14 @@ class ImageTaskCommand(RowsAndFailures):
         progress = progress_on(self.app.stderr, self.app.options.verbose_level)
         tasks = ImageTasks(connection, profile=profile, progress=progress)
         try:
-            with signals.stopping(tasks.stop):
+            with contextlib.closing(progress), signals.stopping(tasks.stop):
                 yield tasks
         except Cancelled as error:
-            progress.close()
             self.app.stderr.write(f"{error}\n")
             raise KeyboardInterrupt from error
         except KeyboardInterrupt:  # the work did not end by itself in time
-            progress.close()
-            self.app.stderr.write(
-                "Stopped. What was done stays; run the same command again to go on.\n"
-            )
+            self.app.stderr.write(f"Stopped. {GO_ON}\n")
             raise
-        finally:
-            progress.close()
 
     def target(self, tasks: "ImageTasks", parsed_args: argparse.Namespace) -> "ImageTasks":
         """Give the client of --to-region and --to-cloud; it stops and reports with `tasks`."""
@@ -123,10 +118,9 @@ class ImageTaskCommand(RowsAndFailures):
         from rackspace_imagetasks.fleet import run_each
 
         outcomes = run_each(subjects, job, concurrency=concurrency)
-        failed = [outcome for outcome in outcomes if outcome.error]
         if len(outcomes) == 1 and outcomes[0].error:
             raise outcomes[0].error
-        self.fail_with(outcome.reason for outcome in failed)
+        self.fail_with(outcome.reason for outcome in outcomes if outcome.error)
         return [outcome.result for outcome in outcomes if outcome.result is not None]
 
     def fail_with(self, errors: "Iterable[object]") -> None:

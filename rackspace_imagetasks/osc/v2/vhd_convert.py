@@ -2,6 +2,7 @@
 """`openstack image vhd convert`."""
 
 import argparse
+import contextlib
 import typing
 
 from osc_lib.command import command
@@ -55,20 +56,17 @@ class ConvertVhd(local.LocalCommand, command.ShowOne):
 
         max_virtual_size, max_physical_size = self.limits(parsed_args)
         progress = progress_on(self.app.stderr, self.app.options.verbose_level)
-        try:
-            with signals.ended_by_sigterm():
-                done = convert(
-                    parsed_args.source,
-                    parsed_args.file,
-                    source_format=parsed_args.source_format,
-                    overwrite=parsed_args.overwrite,
-                    max_virtual_size=max_virtual_size,
-                    max_physical_size=max_physical_size,
-                    progress=progress,
-                )
-            progress.message(_in_words(done))
-        finally:
-            progress.close()
+        with contextlib.closing(progress), signals.ended_by_sigterm():
+            done = convert(
+                parsed_args.source,
+                parsed_args.file,
+                source_format=parsed_args.source_format,
+                overwrite=parsed_args.overwrite,
+                max_virtual_size=max_virtual_size,
+                max_physical_size=max_physical_size,
+                progress=progress,
+            )
+        self.tell(_in_words(done))
         shown = vhd_show.fields(
             {"file": done.file, "source": done.source, "source_format": done.source_format},
             done.facts,
