@@ -158,7 +158,7 @@ class FileSource:
                 )
             pieces.append(piece)
             offset, length = offset + len(piece), length - len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return b"".join(pieces)
 
     def data_extents(self) -> Iterator[Extent]:
         """Give what the file system has stored; holes (SEEK_HOLE) read as zeros.

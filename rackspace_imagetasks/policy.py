@@ -7,8 +7,9 @@ from typing import Self
 
 from rackspace_imagetasks.exceptions import Refused
 from rackspace_imagetasks.glance.facts import ATTRIBUTES, ImageFacts
-from rackspace_imagetasks.profile import GIB, ProviderProfile
+from rackspace_imagetasks.profile import ProviderProfile
 from rackspace_imagetasks.text import format_size, printable
+from rackspace_imagetasks.units import GIB
 from rackspace_imagetasks.vhd import Report
 
 

@@ -17,9 +17,8 @@ from typing import Any, NamedTuple, Self
 
 from rackspace_imagetasks.exceptions import Refused
 from rackspace_imagetasks.text import parse_size, printable
+from rackspace_imagetasks.units import GIB, MIB
 
-GIB = 2**30
-MIB = 2**20
 DAY = 24 * 60 * 60
 _LONGEST = 1e9  # seconds
 

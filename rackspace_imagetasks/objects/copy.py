@@ -21,6 +21,7 @@ from rackspace_imagetasks.objects.target import Hashes, Target
 from rackspace_imagetasks.objects.workers import in_parallel, supervise
 from rackspace_imagetasks.progress import SILENT, Progress
 from rackspace_imagetasks.text import printable
+from rackspace_imagetasks.units import divide_up
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def group_segments(segments: list[StoredSegment]) -> list[list[StoredSegment]]:
     if len(segments) <= MOST_SEGMENTS:
         return [[segment] for segment in segments]
     # Two neighbouring groups exceed this size together, so that there are fewer than 1000.
-    full = 2 * -(-total // MOST_SEGMENTS)
+    full = 2 * divide_up(total, MOST_SEGMENTS)
     groups: list[list[StoredSegment]] = [[]]
     for segment in segments:
         if groups[-1] and sum(s.length for s in groups[-1]) + segment.length > full:

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from rackspace_imagetasks.exceptions import Refused
 from rackspace_imagetasks.text import format_size
+from rackspace_imagetasks.units import GIB, MIB, divide_up, round_up
 
-MIB = 1024**2
-LARGEST_PUT = 5 * 1024**3
+LARGEST_PUT = 5 * GIB
 SMALLEST_SEGMENT = 128 * MIB
 MOST_SEGMENTS = 1000
 
@@ -42,14 +42,10 @@ def segment_size_for(size: int, wanted: int | None = None) -> int:
             f" of {format_size(LARGEST_PUT)}."
         )
         raise Refused(too_large)
-    enough = _round_up(-(-size // MOST_SEGMENTS), MIB) if size > MOST_SEGMENTS else 1
+    enough = round_up(divide_up(size, MOST_SEGMENTS), MIB) if size > MOST_SEGMENTS else 1
     if wanted is None:
         return max(SMALLEST_SEGMENT, enough)
     return min(max(wanted, 1 if wanted * MOST_SEGMENTS >= size else enough), LARGEST_PUT)
-
-
-def _round_up(number: int, unit: int) -> int:
-    return -(-number // unit) * unit
 
 
 def segment_prefix(name: str, identity: str, size: int, segment_size: int) -> str:

@@ -189,7 +189,7 @@ class Connection:
                 raise NbdError("nothing any more: it hung up")
             pieces.append(piece)
             missing -= len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return b"".join(pieces)
 
 
 class NbdDisk:
@@ -222,7 +222,7 @@ class NbdDisk:
                 connection.read(start, min(MAX_READ, end - start))
                 for start in range(offset, end, MAX_READ)
             ]
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return b"".join(pieces)
 
     def data_extents(self) -> Iterator[Extent]:
         """Give what the server does not know to be zeros, in as few extents as can be."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from rackspace_imagetasks.exceptions import VhdError
+from rackspace_imagetasks.units import SECTOR
 from rackspace_imagetasks.vhd.structures import (
     FOOTER_SIZE,
     POISONED_COOKIE,
@@ -12,7 +13,6 @@ from rackspace_imagetasks.vhd.structures import (
     DiskType,
     Footer,
 )
-from rackspace_imagetasks.vhd.units import SECTOR
 from rackspace_imagetasks.vhd.window import Window
 
 

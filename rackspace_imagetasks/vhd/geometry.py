@@ -3,7 +3,7 @@
 
 from typing import NamedTuple
 
-from rackspace_imagetasks.vhd.units import SECTOR, divide_up
+from rackspace_imagetasks.units import SECTOR, divide_up
 
 
 class Geometry(NamedTuple):

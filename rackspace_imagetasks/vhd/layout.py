@@ -18,6 +18,7 @@ from rackspace_imagetasks.bytesource import ByteSource, Extent
 from rackspace_imagetasks.exceptions import SourceError, VhdError
 from rackspace_imagetasks.progress import SILENT, Progress
 from rackspace_imagetasks.text import format_size
+from rackspace_imagetasks.units import GIB, SECTOR, round_up
 from rackspace_imagetasks.vhd.geometry import geometry_of
 from rackspace_imagetasks.vhd.scan import allocated_blocks
 from rackspace_imagetasks.vhd.structures import (
@@ -40,9 +41,8 @@ from rackspace_imagetasks.vhd.tables import (
     serialise_table,
     table_size,
 )
-from rackspace_imagetasks.vhd.units import SECTOR, round_up
 
-MAX_DISK_SIZE = 2040 << 30  # Microsoft's limit; 32-bit sector numbers allow little more
+MAX_DISK_SIZE = 2040 * GIB  # Microsoft's limit; 32-bit sector numbers allow little more
 
 _CREATOR = b"tap\0"
 _CREATOR_VERSION = 0x0001_0003
@@ -191,7 +191,7 @@ class VirtualVhd:
             piece = self._piece(offset, length)
             pieces.append(piece)
             offset, length = offset + len(piece), length - len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return b"".join(pieces)
 
     def data_extents(self) -> Iterator[Extent]:
         """Give the whole as one extent: what would be a hole is not in a dynamic VHD."""

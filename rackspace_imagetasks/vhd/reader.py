@@ -3,8 +3,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from rackspace_imagetasks.bytesource import ByteSource, Extent
+from rackspace_imagetasks.bytesource import ByteSource, Extent, joined
 from rackspace_imagetasks.exceptions import SourceError, VhdError
+from rackspace_imagetasks.units import SECTOR, divide_up
 from rackspace_imagetasks.vhd.footers import Footers
 from rackspace_imagetasks.vhd.structures import (
     HEADER_SIZE,
@@ -20,7 +21,6 @@ from rackspace_imagetasks.vhd.tables import (
     is_block_size,
     parse_table,
 )
-from rackspace_imagetasks.vhd.units import SECTOR, divide_up
 from rackspace_imagetasks.vhd.window import Window
 
 
@@ -152,21 +152,16 @@ class DynamicDisk(_Disk):
             amount = min(length, self._block_size - start)
             pieces.append(self._read_in_block(block, start, amount))
             offset, length = offset + amount, length - amount
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return b"".join(pieces)
 
     def data_extents(self) -> Iterator[Extent]:
         """Give the allocated blocks, adjacent ones as one extent."""
-        start = end = 0
-        for block, sector in enumerate(self._table):
-            if sector == UNALLOCATED:
-                continue
-            if block * self._block_size != end:
-                if end > start:
-                    yield Extent(start, end - start)
-                start = block * self._block_size
-            end = min((block + 1) * self._block_size, self.size)
-        if end > start:
-            yield Extent(start, end - start)
+        size = self._block_size
+        return joined(
+            Extent(block * size, min(size, self.size - block * size))
+            for block, sector in enumerate(self._table)
+            if sector != UNALLOCATED
+        )
 
     def _read_in_block(self, block: int, start: int, length: int) -> bytes:
         sector = self._table[block]

@@ -5,8 +5,8 @@ from array import array
 
 from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.progress import SILENT, Progress
+from rackspace_imagetasks.units import divide_up
 from rackspace_imagetasks.vhd.structures import BLOCK_SIZE
-from rackspace_imagetasks.vhd.units import divide_up
 
 # Small, because a block that holds data mostly shows it at once.
 _PIECE = 64 << 10

@@ -5,8 +5,8 @@ import sys
 from array import array
 from collections.abc import Iterable
 
+from rackspace_imagetasks.units import SECTOR, divide_up, round_up
 from rackspace_imagetasks.vhd.structures import checksum
-from rackspace_imagetasks.vhd.units import SECTOR, divide_up, round_up
 
 # 2 TiB in blocks of 2 MiB: a sector number has 32 bits, so no more can be of use.
 MAX_TABLE_ENTRIES = 1 << 20

@@ -5,7 +5,8 @@ from oslotest import base
 
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.exceptions import Refused
-from rackspace_imagetasks.profile import GIB, RACKSPACE
+from rackspace_imagetasks.profile import RACKSPACE
+from rackspace_imagetasks.units import GIB
 
 WEB = policy.ImageFacts(
     id="1",

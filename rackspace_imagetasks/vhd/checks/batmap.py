@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from rackspace_imagetasks.units import SECTOR
 from rackspace_imagetasks.vhd.report import CONVERT, Finding, error, warning
 from rackspace_imagetasks.vhd.structures import (
     BATMAP_HEADER_SIZE,
@@ -12,7 +13,6 @@ from rackspace_imagetasks.vhd.structures import (
     Footer,
 )
 from rackspace_imagetasks.vhd.tables import map_checksum, map_sectors
-from rackspace_imagetasks.vhd.units import SECTOR
 
 _FIRST_WITH_BATMAP = 0x0001_0002  # the creator `tap` 1.2
 

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, pairwise
 from typing import NamedTuple
 
+from rackspace_imagetasks.units import SECTOR
 from rackspace_imagetasks.vhd.report import Finding, error, warning
 from rackspace_imagetasks.vhd.structures import UNALLOCATED
 from rackspace_imagetasks.vhd.tables import bitmap_size
-from rackspace_imagetasks.vhd.units import SECTOR
 
 _MAX_FINDINGS = 100  # of one table; the rest is counted
 

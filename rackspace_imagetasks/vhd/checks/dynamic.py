@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rackspace_imagetasks.exceptions import VhdError
+from rackspace_imagetasks.units import SECTOR, divide_up
 from rackspace_imagetasks.vhd.checks.batmap import absent_batmap, batmap_findings
 from rackspace_imagetasks.vhd.checks.blocks import Region, beyond_findings, block_findings
 from rackspace_imagetasks.vhd.checks.header import header_fields, header_identity
@@ -26,7 +27,6 @@ from rackspace_imagetasks.vhd.tables import (
     parse_table,
     table_size,
 )
-from rackspace_imagetasks.vhd.units import SECTOR, divide_up
 from rackspace_imagetasks.vhd.window import Window
 
 

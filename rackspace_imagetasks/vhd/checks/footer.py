@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 
 from rackspace_imagetasks.text import format_size
+from rackspace_imagetasks.units import SECTOR
 from rackspace_imagetasks.vhd.footers import Footers
 from rackspace_imagetasks.vhd.report import (
     CONVERT,
@@ -26,7 +27,6 @@ from rackspace_imagetasks.vhd.structures import (
     DiskType,
     Footer,
 )
-from rackspace_imagetasks.vhd.units import SECTOR
 from rackspace_imagetasks.vhd.window import Window
 
 _MAKE_VHD = "'openstack image vhd convert' makes a VHD of it."

@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator
 
+from rackspace_imagetasks.units import SECTOR, divide_up
 from rackspace_imagetasks.vhd.report import CONVERT, Finding, error
 from rackspace_imagetasks.vhd.structures import (
     BLOCK_SIZE,
@@ -15,7 +16,6 @@ from rackspace_imagetasks.vhd.structures import (
     Footer,
 )
 from rackspace_imagetasks.vhd.tables import MAX_TABLE_ENTRIES, is_block_size, table_size
-from rackspace_imagetasks.vhd.units import SECTOR, divide_up
 
 
 def header_identity(content: bytes, where: str) -> Iterator[Finding]:

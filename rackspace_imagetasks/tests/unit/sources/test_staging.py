@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
 import lzma
-import os
 from pathlib import Path
 
 import fixtures
@@ -84,10 +83,10 @@ class StagingTest(base.BaseTestCase):
         """Neither the file nor a program that reads it stays open: a fleet may be refused."""
         for content in (bytes(2**20), self.corpus("go-vhd-qemu.vhd").read_bytes()):
             path = self.write(content)
-            opened = os.listdir("/proc/self/fd")
+            opened = set(Path("/proc/self/fd").iterdir())
             strict = dataclasses.replace(RACKSPACE, max_virtual_size=512)
             self.assertRaises(Refused, open_for_import, path, strict, self.told)
-            self.assertEqual(opened, os.listdir("/proc/self/fd"))
+            self.assertEqual(opened, set(Path("/proc/self/fd").iterdir()))
 
     def test_the_users_word_on_the_format(self):
         """A raw disk that carries a VHD of XenServer's is not taken for that VHD."""

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counting in sectors and blocks."""
+"""Counting in bytes, sectors and blocks."""
 
 SECTOR = 512
+MIB = 2**20
+GIB = 2**30
 
 
 def divide_up(amount: int, unit: int) -> int:
