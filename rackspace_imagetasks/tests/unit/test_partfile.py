@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import errno
+import os
 from pathlib import Path
 from unittest import mock
 
@@ -82,8 +83,10 @@ class PartFileTest(base.BaseTestCase):
         self.assertEqual(b"theirs", self.path.read_bytes())
 
     def test_no_regular_file(self):
-        """Directories, devices, missing folders and a link as FILE.part are refused."""
-        for path in (self.folder, Path("/dev/null"), self.folder / "none" / "file"):
+        """Directories, FIFOs, missing folders and a link as FILE.part are refused."""
+        fifo = self.folder / "fifo"
+        os.mkfifo(fifo)
+        for path in (self.folder, fifo, self.folder / "none" / "file"):
             with self.assertRaises(TargetError) as caught, part_file(path, overwrite=True):
                 pass
             self.assertTrue(str(caught.exception).endswith("."))
