@@ -17,30 +17,11 @@ from rackspace_imagetasks.objects.segments import (
     segment_prefix,
 )
 from rackspace_imagetasks.objects.store import ObjectStore
-from rackspace_imagetasks.objects.target import Hashes, Target
+from rackspace_imagetasks.objects.target import Hashes, Target, Written
 from rackspace_imagetasks.objects.workers import in_parallel, supervise
 from rackspace_imagetasks.progress import SILENT, Progress
 from rackspace_imagetasks.text import printable
 from rackspace_imagetasks.units import divide_up
-
-
-@dataclass(frozen=True)
-class Copied:
-    """What a copy did.
-
-    :ivar size: bytes of the object.
-    :ivar segments: how many segments it has at the target; 0 for a single PUT.
-    :ivar sent_bytes: bytes that this run copied.
-    :ivar reused_bytes: bytes that an earlier run had copied.
-    """
-
-    container: str
-    name: str
-    size: int
-    etag: str
-    segments: int
-    sent_bytes: int
-    reused_bytes: int
 
 
 def copy(  # noqa: PLR0917 - from where, to where
@@ -56,7 +37,7 @@ def copy(  # noqa: PLR0917 - from where, to where
     limit_rate: int | RateLimit | None = None,
     progress: Progress = SILENT,
     stop: threading.Event | None = None,
-) -> Copied:
+) -> Written:
     """Copy `container/name` to another store; run again, it copies only what is missing.
 
     The MD5 of each segment is compared with the source's manifest and with the target's answer.
@@ -71,7 +52,7 @@ def copy(  # noqa: PLR0917 - from where, to where
     :raises Cancelled: after `stop`.
     """
 
-    def work(abort: threading.Event) -> Copied:
+    def work(abort: threading.Event) -> Written:
         reading = source_store.until(abort)
         layout = read_layout(reading, container, name)
         target = Target(target_store.until(abort), target_container, target_name, expire_after)
@@ -113,22 +94,21 @@ class _Copy:
     progress: Progress
     abort: threading.Event
 
-    def copy_whole(self) -> Copied:
+    def copy_whole(self) -> Written:
         """Copy with one PUT, unless the same is there."""
         info = self.layout.info
         held = self.target.store.head_object(self.target.container, self.target.name)
         same = held is not None and (held.size, held.etag) == (info.size, self._md5_of_whole())
         if same and self.target.keep(self.target.container, self.target.name):
-            return self._done(self._md5_of_whole(), 0, 0)
+            return self.target.written(info.size, self._md5_of_whole(), segments=0, sent=0)
         with self.progress.phase(self._title, info.size) as phase:
             meter = Meter(phase, self.target.store.pause, self.limit)
-            etag = self.target.put_whole(self._body(self.layout.segments, meter))
-        return self._done(etag, 0, info.size)
+            return self.target.put_whole(self._body(self.layout.segments, meter))
 
     def _md5_of_whole(self) -> str:
         return self.layout.segments[0].md5 if self.layout.segments else self.layout.info.etag
 
-    def copy_segments(self) -> Copied:
+    def copy_segments(self) -> Written:
         """Copy the segments that are missing, and write a manifest."""
         groups = group_segments(self.layout.segments)
         lengths = [sum(segment.length for segment in group) for group in groups]
@@ -138,14 +118,13 @@ class _Copy:
             Segment(f"{prefix}{index:08d}", group[0].offset, length): group
             for index, (group, length) in enumerate(zip(groups, lengths, strict=True))
         }
-        etag, sent = self.target.put_segmented(
+        return self.target.put_segmented(
             prefix,
             list(parts),
             lambda: self._present(prefix, parts),
             lambda missing: self._send({segment: parts[segment] for segment in missing}),
             lambda: None,  # each segment's MD5 is the one that was asked for
         )
-        return self._done(etag, len(parts), sent)
 
     def _present(self, prefix: str, parts: dict[Segment, list[StoredSegment]]) -> Hashes:
         """Give what an earlier run copied; the MD5 of a group of several is not known before."""
@@ -183,9 +162,3 @@ class _Copy:
     @property
     def _title(self) -> str:
         return f"Copying {printable(self.layout.info.name)}"
-
-    def _done(self, etag: str, segments: int, sent: int) -> Copied:
-        size = self.layout.info.size
-        return Copied(
-            self.target.container, self.target.name, size, etag, segments, sent, max(size - sent, 0)
-        )

@@ -6,12 +6,12 @@ when it is written), and a Dynamic Large Object (DLO, whatever a prefix lists at
 checks it). https://docs.openstack.org/swift/latest/overview_large_objects.html
 """
 
-import hashlib
 import re
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from rackspace_imagetasks.exceptions import IntegrityError, NotFound, TransferError
+from rackspace_imagetasks.objects.segments import slo_etag
 from rackspace_imagetasks.objects.store import ObjectEntry, ObjectInfo, ObjectStore, shown
 from rackspace_imagetasks.retry import backoff
 from rackspace_imagetasks.text import printable
@@ -154,8 +154,7 @@ def _require_same_version(info: ObjectInfo, entries: list[dict[str, Any]]) -> No
     """Compare the manifest with the ETag of HEAD: the MD5 of its MD5s."""
     if any("data" in entry or entry.get("range") for entry in entries):
         return
-    joined = "".join(str(entry.get("hash")) for entry in entries)
-    if hashlib.md5(joined.encode(), usedforsecurity=False).hexdigest() != info.etag:
+    if slo_etag(str(entry.get("hash")) for entry in entries) != info.etag:
         raise IntegrityError(f"The manifest of {info.shown} was replaced while it was read.")
 
 

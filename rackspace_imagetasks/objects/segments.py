@@ -7,6 +7,8 @@ python-swiftclient: one listing of a prefix tells what is already there, so that
 no journal.
 """
 
+import hashlib
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from rackspace_imagetasks.exceptions import Refused
@@ -59,3 +61,8 @@ def plan_segments(prefix: str, size: int, segment_size: int) -> list[Segment]:
         Segment(f"{prefix}{index:08d}", offset, min(segment_size, size - offset))
         for index, offset in enumerate(range(0, size, segment_size))
     ]
+
+
+def slo_etag(md5s: Iterable[str]) -> str:
+    """Return the ETag of a Static Large Object: the MD5 of its segments' MD5s in hex, joined."""
+    return hashlib.md5("".join(md5s).encode(), usedforsecurity=False).hexdigest()

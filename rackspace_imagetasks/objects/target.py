@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where an object is written: whole, or as a Static Large Object whose segments may be there."""
 
-import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from rackspace_imagetasks.exceptions import IntegrityError, NotFound, ServiceError
 from rackspace_imagetasks.objects.body import Body
-from rackspace_imagetasks.objects.segments import Segment, segments_container
-from rackspace_imagetasks.objects.store import ObjectEntry, ObjectStore
+from rackspace_imagetasks.objects.segments import Segment, segments_container, slo_etag
+from rackspace_imagetasks.objects.store import ObjectEntry, ObjectStore, shown
 from rackspace_imagetasks.retry import backoff
 from rackspace_imagetasks.text import printable
 
@@ -16,6 +16,26 @@ ATTEMPTS = 3
 
 #: Segments, each with its MD5 in hex.
 Hashes = dict[Segment, str]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What an upload or a copy did.
+
+    :ivar size: bytes of the object.
+    :ivar etag: the MD5 in hex of a plain object, or of its segments' MD5s.
+    :ivar segments: how many segments it has; 0 for a single PUT.
+    :ivar sent_bytes: bytes that this run sent.
+    :ivar reused_bytes: bytes that an earlier run had sent.
+    """
+
+    container: str
+    name: str
+    size: int
+    etag: str
+    segments: int
+    sent_bytes: int
+    reused_bytes: int
 
 
 class Target:
@@ -31,15 +51,20 @@ class Target:
         self.container = container
         self.name = name
         self.segments = segments_container(container)
-        self.shown = printable(f"{container}/{name}")
         self._headers = {} if expire_after is None else {"X-Delete-After": str(expire_after)}
 
-    def put_whole(self, body: Body) -> str:
-        """Write the object with one PUT and give its MD5."""
+    def put_whole(self, body: Body) -> Written:
+        """Write the object with one PUT."""
         self.store.create_container(self.container)
         etag = self._put(self.container, self.name, body)
         self._check(etag, len(body))
-        return etag
+        return self.written(len(body), etag, segments=0, sent=len(body))
+
+    def written(self, size: int, etag: str, *, segments: int, sent: int) -> Written:
+        """Say what was done: `sent` bytes in this run, and the rest in an earlier one."""
+        # What is sent again, as it went away meanwhile, may exceed the size.
+        reused = max(size - sent, 0)
+        return Written(self.container, self.name, size, etag, segments, sent, reused)
 
     def put_segment(self, name: str, body: Body) -> str:
         """Write one segment and give its MD5."""
@@ -53,7 +78,7 @@ class Target:
                 return etag
         self.store.delete_object(container, name)
         raise IntegrityError(
-            f"'{printable(container)}/{printable(name)}' arrived damaged {ATTEMPTS} times: MD5"
+            f"{shown(container, name)} arrived damaged {ATTEMPTS} times: MD5"
             f" {printable(etag, 40)} instead of {body.md5}; look at the network between."
         )
 
@@ -76,8 +101,8 @@ class Target:
         present: Callable[[], Hashes],
         send: Callable[[list[Segment]], Hashes],
         confirm: Callable[[], None],
-    ) -> tuple[str, int]:
-        """Write what is missing, then the manifest; give its ETag and the bytes sent.
+    ) -> Written:
+        """Write what is missing, then the manifest.
 
         :param prefix: what the segments' names begin with.
         :param present: gives the segments that are already there and right.
@@ -101,8 +126,9 @@ class Target:
                     raise
                 self.store.pause.wait(backoff(attempt))
                 hashes = self._still_there(prefix, hashes)
-        self._check(etag, sum(segment.length for segment in plan))
-        return etag, sent
+        size = sum(segment.length for segment in plan)
+        self._check(etag, size)
+        return self.written(size, etag, segments=len(plan), sent=sent)
 
     def _still_there(self, prefix: str, hashes: Hashes) -> Hashes:
         listed = self.listed(prefix)
@@ -126,8 +152,7 @@ class Target:
             params={"multipart-manifest": "put"},
             headers=self._headers,
         )
-        joined = "".join(md5 for _, md5 in segments)
-        return hashlib.md5(joined.encode(), usedforsecurity=False).hexdigest()
+        return slo_etag(md5 for _, md5 in segments)
 
     def _check(self, etag: str, size: int) -> None:
         """Compare what the service says it holds with what was sent."""
@@ -138,6 +163,6 @@ class Target:
             self.store.pause.wait(backoff(attempt))
         held = f"has {info.size} bytes, MD5 {printable(info.etag, 40)}" if info else "has none"
         raise IntegrityError(
-            f"'{self.shown}' is not what was sent ({size} bytes, MD5 {etag}): the service {held};"
-            " run the command again."
+            f"{shown(self.container, self.name)} is not what was sent ({size} bytes, MD5 {etag}):"
+            f" the service {held}; run the command again."
         )

@@ -19,29 +19,10 @@ from rackspace_imagetasks.objects.segments import (
     segments_container,
 )
 from rackspace_imagetasks.objects.store import ObjectStore
-from rackspace_imagetasks.objects.target import Hashes, Target
+from rackspace_imagetasks.objects.target import Hashes, Target, Written
 from rackspace_imagetasks.objects.workers import in_parallel, supervise
 from rackspace_imagetasks.progress import SILENT, Progress
 from rackspace_imagetasks.text import printable
-
-
-@dataclass(frozen=True)
-class Uploaded:
-    """What an upload did.
-
-    :ivar size: bytes of the object.
-    :ivar segments: how many segments it has; 0 for a single PUT.
-    :ivar sent_bytes: bytes that this run sent.
-    :ivar reused_bytes: bytes that an earlier run had sent.
-    """
-
-    container: str
-    name: str
-    size: int
-    etag: str
-    segments: int
-    sent_bytes: int
-    reused_bytes: int
 
 
 def upload(
@@ -57,7 +38,7 @@ def upload(
     cleanup: bool = False,
     progress: Progress = SILENT,
     stop: threading.Event | None = None,
-) -> Uploaded:
+) -> Written:
     """Send `source` as `container/name`, in segments if it is longer than one.
 
     The MD5 is taken while sending and compared with each answer. Running it again after any
@@ -77,7 +58,7 @@ def upload(
     segment_size = segment_size_for(source.size, segment_size)
     prefix = segment_prefix(name, source.identity, source.size, segment_size)
 
-    def work(abort: threading.Event) -> Uploaded:
+    def work(abort: threading.Event) -> Written:
         target = Target(store.until(abort), container, name, expire_after)
         sender = _Upload(target, source, threads, RateLimit.of(limit_rate), progress, abort)
         if source.size <= segment_size:
@@ -103,15 +84,14 @@ class _Upload:
     progress: Progress
     abort: threading.Event
 
-    def send_whole(self) -> Uploaded:
+    def send_whole(self) -> Written:
         """Send all in one PUT, unless the same is there."""
         size = self.source.size
         if held := self._held_whole():
-            return Uploaded(self.target.container, self.target.name, size, held, 0, 0, size)
+            return self.target.written(size, held, segments=0, sent=0)
         with self.progress.phase(f"Sending {self.source.name}", size) as phase:
             meter = Meter(phase, self.target.store.pause, self.limit)
-            etag = self.target.put_whole(Body(self._confirmed_chunks, size, meter))
-        return Uploaded(self.target.container, self.target.name, size, etag, 0, size, 0)
+            return self.target.put_whole(Body(self._confirmed_chunks, size, meter))
 
     def _held_whole(self) -> str | None:
         """Give the MD5 of the object, if an earlier run sent all of it."""
@@ -134,24 +114,14 @@ class _Upload:
         self.source.verify_unchanged()
         yield from rest
 
-    def send_segments(self, prefix: str, plan: list[Segment]) -> Uploaded:
+    def send_segments(self, prefix: str, plan: list[Segment]) -> Written:
         """Send the segments that are missing, and the manifest."""
-        size = self.source.size
-        etag, sent = self.target.put_segmented(
+        return self.target.put_segmented(
             prefix,
             plan,
             lambda: self._present(prefix, plan),
             self._send,
             self.source.verify_unchanged,
-        )
-        return Uploaded(
-            self.target.container,
-            self.target.name,
-            size,
-            etag,
-            len(plan),
-            sent,
-            max(size - sent, 0),
         )
 
     def _present(self, prefix: str, plan: list[Segment]) -> Hashes:
