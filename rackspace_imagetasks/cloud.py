@@ -29,13 +29,16 @@ class Cloud:
     ) -> None:
         self.connection = connection
         self.stop = stop
-        self.name = printable(connection.config.name or "")
-        self.region = printable(connection.config.get_region_name("image") or "")
         self.profile = profile or profile_of_cloud(connection)
 
     @functools.cached_property
     def _service(self) -> ImageService:
         return ImageService(self.connection, self.stop)
+
+    @property
+    def region(self) -> str:
+        """The region's name, for messages."""
+        return self._service.region
 
     @functools.cached_property
     def images(self) -> ImageClient:
@@ -78,8 +81,7 @@ def profile_of_cloud(connection: sdk_connection.Connection) -> ProviderProfile:
 
     :raises Refused: when its `image_tasks` has an unknown setting or a wrong value.
     """
-    where = f"clouds.yaml, cloud '{printable(connection.config.name or '')}'"
-    return profile_of(connection.config.config.get("image_tasks"), where)
+    return profile_of(connection.config.config.get("image_tasks"), connection.config.name)
 
 
 def connect_to(

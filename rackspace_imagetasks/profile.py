@@ -190,11 +190,12 @@ RACKSPACE = ProviderProfile(
 PROFILES: Mapping[str, ProviderProfile] = {RACKSPACE.name: RACKSPACE}
 
 
-def profile_of(settings: Mapping[str, Any] | None, where: str) -> ProviderProfile:
+def profile_of(settings: Mapping[str, Any] | None, cloud_name: str | None) -> ProviderProfile:
     """Give the profile that a cloud's `image_tasks` settings ask for; Rackspace's by default.
 
     :raises Refused: when the settings name no known profile or hold a wrong value.
     """
+    where = f"clouds.yaml, cloud '{printable(cloud_name or '')}'"
     if not isinstance(settings or {}, Mapping):
         raise Refused(f"{where}: image_tasks must be a mapping of settings.")
     settings = dict(settings or {})

@@ -8,6 +8,7 @@ from typing import Any
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.exceptions import IntegrityError, ServiceError
+from rackspace_imagetasks.flows.container import CREATE_HINT, judge_container
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.tasks import Task
 from rackspace_imagetasks.policy import Verdict
@@ -21,10 +22,10 @@ class ExportPlan:
 
     image: ImageFacts
     container: str
-    create_container: bool
-    task: Task | None
+    create_container: bool = False
+    task: Task | None = None
     """A task of an earlier run that does just this."""
-    warnings: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
     exported: bool = False
     """Whether the VHD of an earlier run is there, and is to be taken."""
 
@@ -83,21 +84,21 @@ def plan_export(
     """
     name = container or cloud.profile.export_container
     verdict = policy.judge_export(image, cloud.project_id, cloud.profile)
-    naming = policy.judge_container_name(name, cloud.profile.container_name_forbids)
-    verdict += naming
-    exists = not naming.refusals and cloud.objects.head_container(name) is not None
-    if not exists and not naming.refusals and container and not create_container:
-        verdict += Verdict.refuse(
-            f"There is no container '{printable(name)}' in region '{cloud.region}'; add"
-            " --create-container to make it."
-        )
+    exists, judged = judge_container(
+        cloud,
+        name,
+        forbidden=cloud.profile.container_name_forbids,
+        may_create=create_container or not container,
+        hint=CREATE_HINT,
+    )
+    verdict += judged
     task = _running(cloud, image, name) if exists else None
-    plan = ExportPlan(image, name, not exists, task, ())
-    if exists and not task and cloud.objects.head_object(name, plan.object_name):
-        plan = dataclasses.replace(plan, exported=True)
-        verdict += Verdict() if reuse else _in_the_way(plan)
+    plan = ExportPlan(image, name, create_container=not exists, task=task)
+    exported = bool(exists and not task and cloud.objects.head_object(name, plan.object_name))
+    if exported and not reuse:
+        verdict += _in_the_way(plan)
     verdict.enforce()
-    return dataclasses.replace(plan, warnings=verdict.warnings)
+    return dataclasses.replace(plan, exported=exported, warnings=verdict.warnings)
 
 
 def _running(cloud: Cloud, image: ImageFacts, container: str) -> Task | None:

@@ -13,6 +13,7 @@ from rackspace_imagetasks import policy, vhd
 from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.exceptions import NotFound, ServiceError
+from rackspace_imagetasks.flows.container import CREATE_HINT, judge_container
 from rackspace_imagetasks.flows.options import TransferOptions
 from rackspace_imagetasks.flows.resumable import hinting, resumable
 from rackspace_imagetasks.glance.images import ImageSettings
@@ -33,15 +34,15 @@ class ImportPlan:
     settings: ImageSettings
     container: str
     object_name: str
-    source: ByteSource | None
+    source: ByteSource | None = None
     """What to upload first; None where the object is already there."""
-    create_container: bool
-    delete_object: bool
+    create_container: bool = False
+    delete_object: bool = False
     """Whether the staged object goes once the image is complete."""
-    task: Task | None
+    task: Task | None = None
     """A task of an earlier run that does, or did, just this."""
-    facts: vhd.VhdFacts | None
-    warnings: tuple[str, ...]
+    facts: vhd.VhdFacts | None = None
+    warnings: tuple[str, ...] = ()
 
     def close(self) -> None:
         """Let go of the file to upload, and of what reads it."""
@@ -123,11 +124,13 @@ def plan_import(
     :raises Refused: with all the reasons.
     """
     verdict = policy.judge_import(name, settings.properties, settings.min_disk, cloud.profile)
-    naming = policy.judge_container_name(container)
-    verdict += naming
-    exists = not naming.refusals and cloud.objects.head_container(container) is not None
-    if not exists and not naming.refusals:
-        verdict += _judge_absent(cloud, container, source, create_container=create_container)
+    exists, judged = judge_container(
+        cloud,
+        container,
+        may_create=source is not None and create_container,
+        hint=CREATE_HINT if source else "",
+    )
+    verdict += judged
     content = source
     if source is None and exists:
         content, missing = _stored(cloud, container, object_name)
@@ -144,7 +147,6 @@ def plan_import(
         source=source,
         create_container=not exists,
         delete_object=delete_object,
-        task=None,
         facts=report.facts if report else None,
         warnings=verdict.warnings,
     )
@@ -161,17 +163,6 @@ def earlier_run(cloud: Cloud, plan: ImportPlan) -> Task | None:
         return earlier_import(cloud, plan.location, name=plan.name)
     staged = cloud.objects.head_object(plan.container, plan.object_name) is not None
     return earlier_import(cloud, plan.location, ended=staged)
-
-
-def _judge_absent(
-    cloud: Cloud, container: str, source: ByteSource | None, *, create_container: bool
-) -> Verdict:
-    if source and create_container:
-        return Verdict()
-    hint = "; add --create-container to make it" if source else ""
-    return Verdict.refuse(
-        f"There is no container '{printable(container)}' in region '{cloud.region}'{hint}."
-    )
 
 
 def _stored(cloud: Cloud, container: str, name: str) -> tuple[ByteSource | None, Verdict]:

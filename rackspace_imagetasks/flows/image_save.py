@@ -119,12 +119,11 @@ def save_object(
 
 
 def check_target(location: str, target: str | os.PathLike[str], *, overwrite: bool) -> None:
-    """Check that `container/object` can be saved there, before long work; `-` is a stream.
+    """Check that `container/object` can be saved there, before long work.
 
     :raises TargetError: see `require_writable`.
     """
-    if str(target) != "-":
-        require_writable(_file(Path(target), location), overwrite=overwrite)
+    require_writable(_file(Path(target), location), overwrite=overwrite)
 
 
 def _delete_saved(store: ObjectStore, container: str, name: str, saved: Downloaded) -> None:

@@ -81,12 +81,7 @@ class TransferPlan:
             settings=NO_SETTINGS,
             container=self.export.container,
             object_name=self.export.object_name,
-            source=None,
-            create_container=False,
-            delete_object=False,
             task=self.importing,
-            facts=None,
-            warnings=(),
         )
 
 
@@ -110,7 +105,7 @@ def plan_transfer(source: Cloud, target: Cloud, image: ImageFacts) -> TransferPl
     """
     _judge_place(source, target, image).enforce()
     origin = _origin(source, image)
-    started = ExportPlan(image, _container(source, target), False, None, ())
+    started = ExportPlan(image, _container(source, target))
     if existing := _copy_of(target, origin):
         return TransferPlan(image, origin, started, existing=existing)
     if importing := image_import.earlier_import(target, started.location, ended=True):

@@ -22,7 +22,7 @@ class LocalCommand(command.Command):
         from rackspace_imagetasks.profile import profile_of
 
         cloud = self.app.cloud
-        profile = profile_of(cloud.config.get("image_tasks"), f"clouds.yaml, cloud '{cloud.name}'")
+        profile = profile_of(cloud.config.get("image_tasks"), cloud.name)
         return (
             parsed_args.max_virtual_size or profile.max_virtual_size,
             parsed_args.max_physical_size or profile.max_physical_size,

@@ -66,7 +66,7 @@ class ExportImage(common.SavingCommand):
             reuse=bool(parsed_args.file),
         )
         self.warn(plan.warnings)
-        if parsed_args.file:
+        if parsed_args.file not in (None, options.STDOUT):
             tasks.check_target(plan.location, parsed_args.file, overwrite=parsed_args.overwrite)
         if parsed_args.dry_run:
             return plan.preview()

@@ -104,11 +104,7 @@ class ImportTest(SequenceTestCase):
             container="image-imports",
             object_name="web.vhd",
             source=BytesSource(b"abc"),
-            create_container=False,
             delete_object=True,
-            task=None,
-            facts=None,
-            warnings=(),
         )
         earlier = image_import.earlier_run(self.tasks.cloud, plan)
         plan = dataclasses.replace(plan, task=earlier)
