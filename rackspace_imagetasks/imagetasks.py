@@ -23,9 +23,11 @@ from rackspace_imagetasks.flows.image_export import ExportPlan, ExportResult
 from rackspace_imagetasks.flows.image_import import ImportPlan, ImportResult
 from rackspace_imagetasks.flows.image_save import SaveResult
 from rackspace_imagetasks.flows.image_transfer import TransferPlan, TransferResult
+from rackspace_imagetasks.flows.names import staged_name
 from rackspace_imagetasks.flows.options import DEFAULT_TRANSFER, TransferOptions
+from rackspace_imagetasks.glance.failures import failure_of
 from rackspace_imagetasks.glance.images import NO_SETTINGS, ImageSettings
-from rackspace_imagetasks.glance.tasks import Task, failure_of
+from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.profile import ProviderProfile
 from rackspace_imagetasks.progress import SILENT, Progress
 from rackspace_imagetasks.sources.staging import open_for_import
@@ -129,7 +131,7 @@ class ImageTasks:
                 name=name,
                 settings=settings,
                 container=container or self.cloud.profile.import_container,
-                object_name=image_import.staged_name(source, name),
+                object_name=staged_name(source, name),
                 source=source,
                 create_container=create_container or container is None,
                 delete_object=not keep_object,

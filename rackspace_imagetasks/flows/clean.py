@@ -12,8 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.cloud import Cloud
-from rackspace_imagetasks.flows.image_import import is_staged_name
-from rackspace_imagetasks.flows.image_transfer import CONTAINER_PREFIX, is_transferred_name
+from rackspace_imagetasks.flows.names import CONTAINER_PREFIX, is_staged_name, is_transferred_name
 from rackspace_imagetasks.objects import cleanup
 from rackspace_imagetasks.objects.cleanup import Leftover
 from rackspace_imagetasks.objects.segments import segments_container

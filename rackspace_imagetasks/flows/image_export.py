@@ -10,7 +10,7 @@ from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.exceptions import IntegrityError, ServiceError
 from rackspace_imagetasks.flows.container import CREATE_HINT, judge_container
 from rackspace_imagetasks.glance.facts import ImageFacts
-from rackspace_imagetasks.glance.tasks import Task
+from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.policy import Verdict
 from rackspace_imagetasks.progress import Progress
 from rackspace_imagetasks.text import printable

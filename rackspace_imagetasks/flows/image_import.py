@@ -3,10 +3,7 @@
 
 import contextlib
 import dataclasses
-import hashlib
-import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from rackspace_imagetasks import policy, vhd
@@ -17,7 +14,7 @@ from rackspace_imagetasks.flows.container import CREATE_HINT, judge_container
 from rackspace_imagetasks.flows.options import TransferOptions
 from rackspace_imagetasks.flows.resumable import hinting, resumable
 from rackspace_imagetasks.glance.images import ImageSettings
-from rackspace_imagetasks.glance.tasks import Task
+from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.objects.cleanup import delete
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.objects.upload import upload
@@ -88,21 +85,6 @@ class ImportResult:
     location: str | None
     size: int | None
     image_id: str | None = None
-
-
-def staged_name(source: ByteSource, name: str) -> str:
-    """Name the staged object of an upload: the same content, the same name, so a resume finds it.
-
-    Safe in any URL: letters, digits, `.`, `_` and `-`.
-    """
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(name).stem).strip(".-")[:80] or "disk"
-    key = f"{source.size}\0{source.identity}\0{name}"
-    return f"{stem}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.vhd"
-
-
-def is_staged_name(name: str) -> bool:
-    """Tell what `staged_name` gives from the names of a user's own objects."""
-    return re.fullmatch(r"[A-Za-z0-9._-]{1,80}-[0-9a-f]{16}\.vhd", name) is not None
 
 
 def plan_import(

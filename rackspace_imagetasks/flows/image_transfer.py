@@ -16,11 +16,12 @@ from rackspace_imagetasks.exceptions import Refused
 from rackspace_imagetasks.flows import image_export, image_import
 from rackspace_imagetasks.flows.image_export import ExportPlan
 from rackspace_imagetasks.flows.image_import import ImportPlan
+from rackspace_imagetasks.flows.names import CONTAINER_PREFIX
 from rackspace_imagetasks.flows.options import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.flows.resumable import resumable
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.images import NO_SETTINGS, ImageSettings
-from rackspace_imagetasks.glance.tasks import Task
+from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.objects.cleanup import delete, delete_segments
 from rackspace_imagetasks.objects.copy import copy
 from rackspace_imagetasks.objects.source import ObjectSource
@@ -38,8 +39,6 @@ names another image than the one it is on was inherited, and does not count.
 """
 _OURS = (COORDINATING_PROPERTY, MARKED_PROPERTY)
 _GLANCES_OWN = "os_glance"  # a prefix that Glance lets nobody set
-CONTAINER_PREFIX = "image-transfers-"
-"""What the names of all containers that transfers use begin with."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,11 +145,6 @@ def _container(source: Cloud, target: Cloud) -> str:
     if target.project_id != source.project_id:
         words.append(target.project_id)
     return CONTAINER_PREFIX + re.sub(r"[^A-Za-z0-9-]", "-", "-".join(words))
-
-
-def is_transferred_name(name: str) -> bool:
-    """Tell the object of a transfer, an export's, from what a user has put into its container."""
-    return re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.vhd", name) is not None
 
 
 def _origin(cloud: Cloud, image: ImageFacts) -> str:

@@ -1,80 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Glance tasks: create them, find them again, follow them to their end, decode their failures.
+"""Glance tasks: create them, find them again, and follow them to their end."""
 
-The life of a task (Rackspace developer guide, "Tasks"): pending, processing, then success or
-failure; some two days later the record is deleted, and its result is not.
-"""
-
-import dataclasses
-import re
 import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any
 
 from rackspace_imagetasks.exceptions import (
     Cancelled,
     NotFound,
     ServiceError,
-    TaskFailed,
     TaskTimeout,
 )
+from rackspace_imagetasks.glance.failures import failure_of
 from rackspace_imagetasks.glance.service import ImageService
-from rackspace_imagetasks.profile import Failure, ProviderProfile
+from rackspace_imagetasks.glance.task import Task
+from rackspace_imagetasks.profile import ProviderProfile
 from rackspace_imagetasks.text import printable
-
-
-@dataclasses.dataclass(frozen=True)
-class Task:
-    """A task as the service described it last; `input` and `result` are not in listings."""
-
-    id: str
-    type: str
-    status: str
-    message: str
-    input: Mapping[str, Any]
-    result: Mapping[str, Any]
-    created_at: str
-    updated_at: str
-    expires_at: str
-    owner: str = ""
-
-    @property
-    def ended(self) -> bool:
-        """Whether it is over, well or not."""
-        return self.status in ("success", "failure")
-
-    @classmethod
-    def parse(cls, answer: object) -> Self:
-        """Read what the service says of a task.
-
-        :raises ServiceError: when it is no description of a task.
-        """
-        if not isinstance(answer, dict) or not isinstance(answer.get("id"), str):
-            raise ServiceError("The image service's answer describes no task.")
-
-        def text(key: str) -> str:
-            value = answer.get(key)
-            return "" if value in (None, "None") else str(value)
-
-        def mapping(key: str) -> Mapping[str, Any]:
-            value = answer.get(key)
-            return value if isinstance(value, dict) else {}
-
-        return cls(
-            id=answer["id"],
-            type=text("type"),
-            status=text("status"),
-            message=text("message"),
-            input=mapping("input"),
-            result=mapping("result"),
-            created_at=text("created_at"),
-            updated_at=text("updated_at"),
-            expires_at=text("expires_at"),
-            owner=text("owner"),
-        )
-
 
 _PATIENCE = 10  # polls in a row that may fail: hours of work outlast minutes of an outage
 
@@ -291,25 +234,3 @@ class TaskClient:
                 f"Stopped; the work goes on in the cloud: follow it with `openstack image task"
                 f" wait {ids}`."
             )
-
-
-def failure_of(task: Task, profile: ProviderProfile) -> TaskFailed:
-    """Give the error that says what a failed task's message means and what to do."""
-    code, failure = _decode(task.message, profile)
-    text = f"The {task.type} task {task.id} failed"
-    if failure:
-        text += f": {failure.meaning}. What to do: {failure.remedy}."
-    else:
-        text += "."
-    said = printable(task.message).rstrip(".")
-    return TaskFailed(text + (f" The service said: {said}." if said else ""), task.id, code)
-
-
-def _decode(message: str, profile: ProviderProfile) -> tuple[int | None, Failure | None]:
-    for number in re.findall(r"\b\d{3}\b", message):
-        if int(number) in profile.failures:
-            return int(number), profile.failures[int(number)]
-    for part, failure in profile.failure_texts.items():
-        if part in message:
-            return None, failure
-    return None, None

@@ -11,7 +11,7 @@ from rackspace_imagetasks.osc import command as common
 from rackspace_imagetasks.osc import options
 
 if typing.TYPE_CHECKING:
-    from rackspace_imagetasks.glance.tasks import Task
+    from rackspace_imagetasks.glance.task import Task
     from rackspace_imagetasks.imagetasks import ImageTasks
 
 _COLUMNS = ("Task", "Type", "Status", "Result", "Message")

@@ -12,8 +12,10 @@ from rackspace_imagetasks.exceptions import (
     TaskFailed,
     TaskTimeout,
 )
+from rackspace_imagetasks.glance.failures import failure_of
 from rackspace_imagetasks.glance.service import ImageService
-from rackspace_imagetasks.glance.tasks import Task, TaskClient, failure_of
+from rackspace_imagetasks.glance.task import Task
+from rackspace_imagetasks.glance.tasks import TaskClient
 from rackspace_imagetasks.profile import RACKSPACE
 from rackspace_imagetasks.tests.unit import clouds
 from rackspace_imagetasks.tests.unit.clouds import IMAGE, PROJECT, TASK_ID
