@@ -275,7 +275,7 @@ def _no_answer(error: Exception, request: _Request) -> Exception:
         return AccessDenied(message)
     if isinstance(error, ksa_exceptions.EndpointNotFound):
         return NotFound(f"Cannot {request.action}: the cloud has no object store in this region.")
-    if isinstance(request.body, Body):
+    if isinstance(request.body, Body) and not isinstance(_cause(error), TimeoutError):
         message += " The service may have refused the data without waiting for it (a full account)."
     return ServiceError(message)
 
@@ -307,7 +307,12 @@ def _details(response: requests.Response, content: bytes) -> str:
 
 def _reason(error: BaseException) -> str:
     """Give the system's own words for what happened, without the layers around them."""
+    cause = _cause(error)
+    words = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+    return printable(words).rstrip(". ")
+
+
+def _cause(error: BaseException) -> BaseException:
     while error.__context__ is not None:
         error = error.__context__
-    words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return printable(words).rstrip(". ")
+    return error

@@ -7,6 +7,12 @@ from collections.abc import Callable
 
 from rackspace_imagetasks.objects.pause import Pause
 from rackspace_imagetasks.progress import Phase
+from rackspace_imagetasks.units import MIB
+
+_LARGEST_PORTION = MIB
+_SMALL_PORTION = 64 * 1024
+_SMALLEST_PORTION = 4 * 1024
+_TURNS = 16  # a second: so many threads each have one
 
 
 class RateLimit:
@@ -26,6 +32,16 @@ class RateLimit:
         """Give a limit of one's own for a number of bytes a second, or the shared one given."""
         return limit if isinstance(limit, RateLimit) else cls(limit)
 
+    @property
+    def portion(self) -> int:
+        """How many bytes to book at once, so that no thread waits for more than a second or so.
+
+        A service hangs up on a connection that is silent for too long (Swift, after 60 s).
+        """
+        if not self._rate:
+            return _LARGEST_PORTION
+        return min(max(self._rate // _TURNS, _SMALLEST_PORTION), _LARGEST_PORTION)
+
     def delay(self, amount: int) -> float:
         """Book `amount` bytes and give the seconds to wait before they may pass."""
         if not self._rate:
@@ -44,6 +60,8 @@ class Meter:
         self._phase = phase
         self._pause = pause
         self._limit = limit
+        self.portion = limit.portion
+        """How many bytes to hand to a connection at once."""
 
     def let_pass(self, amount: int) -> None:
         """Count `amount` bytes, once the rate limit allows them.
@@ -54,5 +72,11 @@ class Meter:
         self._phase.advance(amount)
 
     def take_back(self, amount: int) -> None:
-        """Count `amount` bytes as not done, before they are sent or fetched again."""
+        """Count `amount` bytes as not done, before they are sent or fetched again.
+
+        What is sent from now on goes in small portions: on a slow line, a large one does not leave
+        before the time-out.
+        """
+        if amount:
+            self.portion = min(self.portion, _SMALL_PORTION)
         self._phase.advance(-amount)

@@ -6,12 +6,15 @@ from oslotest import base
 
 from rackspace_imagetasks.bytesource import BytesSource
 from rackspace_imagetasks.exceptions import Cancelled
+from rackspace_imagetasks.objects.body import Body
 from rackspace_imagetasks.objects.copy import copy
 from rackspace_imagetasks.objects.download import download, download_stream
-from rackspace_imagetasks.objects.meter import RateLimit
+from rackspace_imagetasks.objects.meter import Meter, RateLimit
 from rackspace_imagetasks.objects.pause import Pause
 from rackspace_imagetasks.objects.upload import upload
+from rackspace_imagetasks.progress import SilentPhase
 from rackspace_imagetasks.tests.unit.objects.base import SwiftCase
+from rackspace_imagetasks.units import MIB
 
 
 class TestPause(base.BaseTestCase):
@@ -40,6 +43,26 @@ class TestRateLimit(base.BaseTestCase):
     def test_none(self):
         """Without a rate nothing waits."""
         self.assertEqual(0, RateLimit(None).delay(10**12))
+
+
+class TestPortions(base.BaseTestCase):
+    def portions(self, meter):
+        return [len(each) for each in Body(lambda: iter([bytes(MIB)]), MIB, meter)]
+
+    def test_limited(self):
+        """Under a limit, what is sent at once takes a sixteenth of a second: none waits long."""
+        for rate, portion in ((16 * 48 * 1024, 48 * 1024), (1000, 4096), (10**12, MIB)):
+            limit = RateLimit(rate, clock=lambda: 0.0)
+            sent = self.portions(Meter(SilentPhase(), Pause(lambda _seconds: None), limit))
+            self.assertEqual((portion, MIB), (sent[0], sum(sent)))
+
+    def test_a_slow_line(self):
+        """What was broken off, perhaps by a time-out, and all that follows goes in small pieces."""
+        meter = Meter(SilentPhase(), Pause(), RateLimit(None))
+        body = Body(lambda: iter([bytes(MIB)]), MIB, meter)
+        self.assertEqual([MIB], [len(portion) for portion in body])
+        self.assertEqual([65536] * 16, [len(portion) for portion in body])
+        self.assertEqual([65536] * 16, self.portions(meter))
 
 
 class TestSharedLimit(SwiftCase):
