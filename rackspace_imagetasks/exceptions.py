@@ -83,7 +83,16 @@ class IntegrityError(TransferError):
 
 
 class Cancelled(ImageTasksError):
-    """Stopped on request, with everything that arrived left in place."""
+    """Stopped on request, with everything that arrived left in place.
+
+    :ivar kept: the bytes that the same again need not move, of `total`; None where none were to be
+        moved.
+    """
+
+    def __init__(self, message: str, kept: int | None = None, total: int | None = None) -> None:
+        self.kept = kept
+        self.total = total
+        super().__init__(message)
 
 
 class TaskError(ImageTasksError):

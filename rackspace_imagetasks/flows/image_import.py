@@ -216,7 +216,7 @@ def _upload(
     progress: Progress,
     transfer: TransferOptions,
 ) -> None:
-    with resumable(f"sending '{source.name}' to '{plan.location}'", progress) as counted:
+    with resumable(f"sending '{source.name}' to '{plan.location}'"):
         upload(
             cloud.objects,
             source,
@@ -227,7 +227,7 @@ def _upload(
             expire_after=cloud.profile.staging_lifetime if plan.delete_object else None,
             limit_rate=transfer.limit_rate,
             cleanup=transfer.cleanup,
-            progress=counted,
+            progress=progress,
             stop=cloud.stop,
         )
 

@@ -21,6 +21,8 @@ from rackspace_imagetasks.partfile import require_writable
 from rackspace_imagetasks.progress import Progress
 from rackspace_imagetasks.text import printable
 
+_BEGIN_ANEW = "What was written is not complete; the same command begins anew."
+
 
 @dataclasses.dataclass(frozen=True)
 class SaveResult:
@@ -88,7 +90,7 @@ def save_object(
     """
     location = f"{container}/{name}"
     if isinstance(target, str | os.PathLike):
-        with resumable(f"saving '{printable(location)}'", progress) as counted:
+        with resumable(f"saving '{printable(location)}'"):
             done = download(
                 cloud.objects,
                 container,
@@ -97,22 +99,23 @@ def save_object(
                 overwrite=overwrite,
                 threads=transfer.threads,
                 limit_rate=transfer.limit_rate,
-                progress=counted,
+                progress=progress,
                 stop=cloud.stop,
                 validate=_require_vhd if validate else None,
             )
     else:
         if validate:
             _require_vhd(ObjectSource(cloud.objects, container, name))
-        done = download_stream(
-            cloud.objects,
-            container,
-            name,
-            target,
-            limit_rate=transfer.limit_rate,
-            progress=progress,
-            stop=cloud.stop,
-        )
+        with resumable(f"writing '{printable(location)}' to the output", _BEGIN_ANEW):
+            done = download_stream(
+                cloud.objects,
+                container,
+                name,
+                target,
+                limit_rate=transfer.limit_rate,
+                progress=progress,
+                stop=cloud.stop,
+            )
     if delete_object:
         _delete_saved(cloud.objects, container, name, done)
     return _result(location, done)

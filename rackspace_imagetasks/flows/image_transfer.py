@@ -210,8 +210,8 @@ def _export(
     source: Cloud, target: Cloud, plan: TransferPlan, progress: Progress, timeout: float | None
 ) -> None:
     """Export, and judge the VHD as the target's service will."""
-    with resumable(f"exporting {_named(plan.image)}", progress) as counted:
-        image_export.export(source, plan.export, counted, timeout)
+    with resumable(f"exporting {_named(plan.image)}"):
+        image_export.export(source, plan.export, progress, timeout)
     exported = ObjectSource(source.objects, plan.export.container, plan.export.object_name)
     policy.judge_vhd(image_import.check(target, exported)).enforce()
 
@@ -227,9 +227,7 @@ def _copy(
 ) -> None:
     container, name = plan.export.container, plan.export.object_name
     target.objects.create_container(container)
-    with resumable(
-        f"copying {_named(plan.image)} to region '{target.region}'", progress
-    ) as counted:
+    with resumable(f"copying {_named(plan.image)} to region '{target.region}'"):
         copy(
             source.objects,
             target.objects,
@@ -240,7 +238,7 @@ def _copy(
             threads=transfer.threads,
             limit_rate=transfer.limit_rate,
             expire_after=None if keep_objects else target.profile.staging_lifetime,
-            progress=counted,
+            progress=progress,
             stop=source.stop,
         )
 
@@ -253,8 +251,8 @@ def _import(
     # Again: while this run copied, another one of the same command may have come further.
     task = staged.task or image_import.earlier_import(target, staged.location)
     task = task or target.tasks.create("import", staged.task_input)
-    with resumable(f"importing {_named(image)} in region '{target.region}'", progress) as counted:
-        _task, image_id = image_import.await_image(target, staged, task, counted, timeout)
+    with resumable(f"importing {_named(image)} in region '{target.region}'"):
+        _task, image_id = image_import.await_image(target, staged, task, progress, timeout)
     settings = ImageSettings(
         properties=_movable(source, target, image) | plan.marks(image_id),
         tags=image.tags,

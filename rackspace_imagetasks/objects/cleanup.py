@@ -62,13 +62,17 @@ def delete_segments(store: ObjectStore, container: str, name: str) -> None:
 
     Its name must stand for one content alone.
     """
-    delete_listed(store, segments_container(container), f"{name}/slo/")
+    segments = segments_container(container)
+    for entry in _list(store, segments, f"{name}/slo/"):
+        store.delete_object(segments, entry.name)
 
 
-def delete_listed(store: ObjectStore, container: str, prefix: str) -> None:
-    """Delete whatever begins with a prefix; no container is an empty one."""
-    for entry in _list(store, container, prefix):
-        store.delete_object(container, entry.name)
+def delete_unnamed(store: ObjectStore, container: str, name: str, segments: Iterable[str]) -> None:
+    """Delete those of an object's segments that its manifest, if there is one, does not name."""
+    named = named_segments(store, container, name)
+    for segment in segments:
+        if f"{segments_container(container)}/{segment}" not in named:
+            store.delete_object(segments_container(container), segment)
 
 
 def _delete_slo(store: ObjectStore, info: ObjectInfo) -> None:
@@ -130,7 +134,7 @@ def _slo_orphans(
     segments = segments_container(container)
     unnamed = {}
     for owner, entries in _by_owner(_SLO_SEGMENT, _list(store, segments), is_ours):
-        named = _named_by(store, container, owner)
+        named = named_segments(store, container, owner)
         unnamed[owner] = [e for e in entries if f"{segments}/{e.name}" not in named]
     return _orphans(segments, unnamed)
 
@@ -166,7 +170,8 @@ def _list(store: ObjectStore, container: str, prefix: str = "") -> Iterator[Obje
         return
 
 
-def _named_by(store: ObjectStore, container: str, name: str) -> set[str]:
+def named_segments(store: ObjectStore, container: str, name: str) -> set[str]:
+    """Return the `container/object` of each segment that an object's manifest names."""
     info = store.head_object(container, name)
     if info is None or not info.is_slo:
         return set()

@@ -17,8 +17,9 @@ from rackspace_imagetasks.objects.segments import (
     segment_prefix,
 )
 from rackspace_imagetasks.objects.store import ObjectStore
+from rackspace_imagetasks.objects.tally import Tally
 from rackspace_imagetasks.objects.target import Hashes, Target, Written
-from rackspace_imagetasks.objects.workers import in_parallel, supervise
+from rackspace_imagetasks.objects.workers import supervise
 from rackspace_imagetasks.progress import SILENT, Progress
 from rackspace_imagetasks.text import printable
 from rackspace_imagetasks.units import divide_up
@@ -51,15 +52,19 @@ def copy(  # noqa: PLR0917 - from where, to where
     :raises TransferError: when a service refuses or the network gives up.
     :raises Cancelled: after `stop`.
     """
+    tally = Tally()
 
     def work(abort: threading.Event) -> Written:
         reading = source_store.until(abort)
         layout = read_layout(reading, container, name)
-        target = Target(target_store.until(abort), target_container, target_name, expire_after)
-        job = _Copy(reading, layout, target, threads, RateLimit.of(limit_rate), progress, abort)
+        tally.total = layout.info.size
+        writing = target_store.until(abort)
+        target = Target(writing, target_container, target_name, expire_after, threads, abort, tally)
+        job = _Copy(reading, layout, target, RateLimit.of(limit_rate), progress)
         return job.copy_whole() if len(layout.segments) < 2 else job.copy_segments()
 
-    return supervise(work, stop)
+    with tally.told():
+        return supervise(work, stop)
 
 
 def group_segments(segments: list[StoredSegment]) -> list[list[StoredSegment]]:
@@ -89,17 +94,15 @@ class _Copy:
     source: ObjectStore
     layout: Layout
     target: Target
-    threads: int
     limit: RateLimit
     progress: Progress
-    abort: threading.Event
 
     def copy_whole(self) -> Written:
         """Copy with one PUT, unless the same is there."""
         info = self.layout.info
         held = self.target.store.head_object(self.target.container, self.target.name)
         same = held is not None and (held.size, held.etag) == (info.size, self._md5_of_whole())
-        if same and self.target.keep(self.target.container, self.target.name):
+        if same and self.target.reuse_whole():
             return self.target.written(info.size, self._md5_of_whole(), segments=0, sent=0)
         with self.progress.phase(self._title, info.size) as phase:
             meter = Meter(phase, self.target.store.pause, self.limit)
@@ -119,7 +122,6 @@ class _Copy:
             for index, (group, length) in enumerate(zip(groups, lengths, strict=True))
         }
         return self.target.put_segmented(
-            prefix,
             list(parts),
             lambda: self._present(prefix, parts),
             lambda missing: self._send({segment: parts[segment] for segment in missing}),
@@ -129,25 +131,24 @@ class _Copy:
     def _present(self, prefix: str, parts: dict[Segment, list[StoredSegment]]) -> Hashes:
         """Give what an earlier run copied; the MD5 of a group of several is not known before."""
         listed = self.target.listed(prefix)
-        return {
-            part: group[0].md5
+        candidates = [
+            part
             for part, group in parts.items()
             if len(group) == 1
             and part.name in listed
             and (listed[part.name].bytes, listed[part.name].hash) == (part.length, group[0].md5)
-            and self.target.keep(self.target.segments, part.name)
-        }
+        ]
+        found = zip(candidates, self.target.each(self.target.reuse, candidates), strict=True)
+        return {part: parts[part][0].md5 for part, is_there in found if is_there}
 
     def _send(self, parts: dict[Segment, list[StoredSegment]]) -> Hashes:
         if not parts:
             return {}
         with self.progress.phase(self._title, sum(part.length for part in parts)) as phase:
             meter = Meter(phase, self.target.store.pause, self.limit)
-            hashes = in_parallel(
+            hashes = self.target.each(
                 lambda part: self.target.put_segment(part.name, self._body(parts[part], meter)),
                 parts,
-                self.threads,
-                self.abort,
             )
         return dict(zip(parts, hashes, strict=True))
 

@@ -18,7 +18,10 @@ class SparseFile:
 
     def __init__(self, part: PartFile) -> None:
         self._part = part
-        self.resize = part.resize
+
+    def resize(self, size: int) -> None:
+        """Make the file `size` bytes long; what is added is a hole."""
+        self._part.resize(size)
 
     @property
     def size(self) -> int:
@@ -43,6 +46,16 @@ class SparseFile:
         except OSError:
             return True
         return start is not None and start < offset + length
+
+    def data_end(self, offset: int, length: int) -> int:
+        """Return how many bytes of a range, from its start, end with the last data in it."""
+        at, limit = offset, offset + length
+        try:
+            while (start := seek_data(self._part.fd, at)) is not None and start < limit:
+                at = os.lseek(self._part.fd, start, os.SEEK_HOLE)
+        except OSError:
+            return length  # in doubt, it may all be data
+        return min(at - offset, length)
 
     def read_chunks(self, offset: int, length: int) -> Iterator[bytes]:
         """Read a range of the file in chunks."""

@@ -2,17 +2,25 @@
 """Where an object is written: whole, or as a Static Large Object whose segments may be there."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from rackspace_imagetasks.exceptions import IntegrityError, NotFound, ServiceError
 from rackspace_imagetasks.objects.body import Body
 from rackspace_imagetasks.objects.segments import Segment, segments_container, slo_etag
 from rackspace_imagetasks.objects.store import ObjectEntry, ObjectStore, shown
+from rackspace_imagetasks.objects.tally import Tally
+from rackspace_imagetasks.objects.workers import in_parallel
 from rackspace_imagetasks.retry import backoff
 from rackspace_imagetasks.text import printable
 
 ATTEMPTS = 3
+_INCOMPLETE_LIFETIME = 7 * 24 * 60 * 60  # seconds
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 #: Segments, each with its MD5 in hex.
 Hashes = dict[Segment, str]
@@ -38,25 +46,33 @@ class Written:
     reused_bytes: int
 
 
+@dataclass
 class Target:
     """The object to write; every MD5 that the service gives is compared.
 
-    :param expire_after: seconds after which Swift deletes the object and its segments.
+    :ivar expire_after: seconds after which Swift deletes the object and its segments, or None.
+    :ivar threads: how many requests may be under way at once.
+    :ivar sent: the names of the segments that this run has written, or tried to.
     """
 
-    def __init__(
-        self, store: ObjectStore, container: str, name: str, expire_after: int | None
-    ) -> None:
-        self.store = store
-        self.container = container
-        self.name = name
-        self.segments = segments_container(container)
-        self._headers = {} if expire_after is None else {"X-Delete-After": str(expire_after)}
+    store: ObjectStore
+    container: str
+    name: str
+    expire_after: int | None
+    threads: int
+    abort: threading.Event
+    tally: Tally
+    sent: set[str] = field(default_factory=set)
+
+    @property
+    def segments(self) -> str:
+        """The container of the segments."""
+        return segments_container(self.container)
 
     def put_whole(self, body: Body) -> Written:
         """Write the object with one PUT."""
         self.store.create_container(self.container)
-        etag = self._put(self.container, self.name, body)
+        etag = self._put(self.container, self.name, body, _expiry(self.expire_after))
         self._check(etag, len(body))
         return self.written(len(body), etag, segments=0, sent=len(body))
 
@@ -68,12 +84,20 @@ class Target:
 
     def put_segment(self, name: str, body: Body) -> str:
         """Write one segment and give its MD5."""
-        return self._put(self.segments, name, body)
+        self.sent.add(name)
+        etag = self._put(self.segments, name, body, self._segments_expiry)
+        self.tally.keep(len(body))
+        return etag
 
-    def _put(self, container: str, name: str, body: Body) -> str:
+    @property
+    def _segments_expiry(self) -> Mapping[str, str]:
+        """What nobody completes is not to stay for ever."""
+        return _expiry(_INCOMPLETE_LIFETIME if self.expire_after is None else self.expire_after)
+
+    def _put(self, container: str, name: str, body: Body, headers: Mapping[str, str]) -> str:
         """Write `body` until the service has the same MD5."""
         for _ in range(ATTEMPTS):
-            etag = self.store.put_object(container, name, body, headers=self._headers)
+            etag = self.store.put_object(container, name, body, headers=headers)
             if etag == body.md5:
                 return etag
         self.store.delete_object(container, name)
@@ -86,17 +110,30 @@ class Target:
         """Give the segments that the service lists, by name."""
         return {entry.name: entry for entry in self.store.list_objects(self.segments, prefix)}
 
-    def keep(self, container: str, name: str) -> bool:
-        """Make what an earlier run wrote expire with this one's; False where it is gone."""
+    def each(self, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        """Do `work` for each item, several at a time; results come in the items' order."""
+        return in_parallel(work, items, self.threads, self.abort)
+
+    def reuse(self, segment: Segment) -> bool:
+        """Make a segment that an earlier run wrote expire with this one's; False if it is gone."""
+        if not self._set_expiry(self.segments, segment.name, self._segments_expiry):
+            return False
+        self.tally.keep(segment.length)
+        return True
+
+    def reuse_whole(self) -> bool:
+        """Make the object that an earlier run wrote expire as this one's; False if it is gone."""
+        return self._set_expiry(self.container, self.name, _expiry(self.expire_after))
+
+    def _set_expiry(self, container: str, name: str, expiry: Mapping[str, str]) -> bool:
         try:
-            self.store.post_object(container, name, self._headers)
+            self.store.post_object(container, name, expiry)
         except NotFound:  # the listing lags behind
             return False
         return True
 
     def put_segmented(
         self,
-        prefix: str,
         plan: list[Segment],
         present: Callable[[], Hashes],
         send: Callable[[list[Segment]], Hashes],
@@ -104,7 +141,6 @@ class Target:
     ) -> Written:
         """Write what is missing, then the manifest.
 
-        :param prefix: what the segments' names begin with.
         :param present: gives the segments that are already there and right.
         :param send: writes segments.
         :param confirm: raises when the source has changed meanwhile.
@@ -117,6 +153,7 @@ class Target:
             hashes |= send(missing)
             sent += sum(segment.length for segment in missing)
             confirm()
+            self._let_stay(plan)
             try:
                 etag = self._put_manifest([(segment, hashes[segment]) for segment in plan])
                 break
@@ -125,19 +162,30 @@ class Target:
                 if error.status not in (400, 409) or attempt == ATTEMPTS:
                     raise
                 self.store.pause.wait(backoff(attempt))
-                hashes = self._still_there(prefix, hashes)
+                if error.status == 400:
+                    hashes = self._still_there(hashes)
         size = sum(segment.length for segment in plan)
         self._check(etag, size)
         return self.written(size, etag, segments=len(plan), sent=sent)
 
-    def _still_there(self, prefix: str, hashes: Hashes) -> Hashes:
-        listed = self.listed(prefix)
-        return {
-            segment: md5
-            for segment, md5 in hashes.items()
-            if segment.name in listed
-            and (listed[segment.name].bytes, listed[segment.name].hash) == (segment.length, md5)
-        }
+    def _let_stay(self, plan: list[Segment]) -> None:
+        """Have the segments of an object that is to stay expire no more.
+
+        Before the manifest is written: an object whose segments expire would lose its content.
+        """
+        if self.expire_after is None:
+            self.each(lambda segment: self._set_expiry(self.segments, segment.name, {}), plan)
+
+    def _still_there(self, hashes: Hashes) -> Hashes:
+        """Give the segments that the service has, asked for one by one: a listing may lag."""
+
+        def is_there(segment: Segment) -> bool:
+            info = self.store.head_object(self.segments, segment.name)
+            return info is not None and (info.size, info.etag) == (segment.length, hashes[segment])
+
+        found = self.each(is_there, hashes)
+        there = zip(hashes.items(), found, strict=True)
+        return {segment: md5 for (segment, md5), is_right in there if is_right}
 
     def _put_manifest(self, segments: list[tuple[Segment, str]]) -> str:
         """Name the segments; the service compares each MD5 and size."""
@@ -150,7 +198,7 @@ class Target:
             self.name,
             json.dumps(entries).encode(),
             params={"multipart-manifest": "put"},
-            headers=self._headers,
+            headers=_expiry(self.expire_after),
         )
         return slo_etag(md5 for _, md5 in segments)
 
@@ -166,3 +214,7 @@ class Target:
             f"{shown(self.container, self.name)} is not what was sent ({size} bytes, MD5 {etag}):"
             f" the service {held}; run the command again."
         )
+
+
+def _expiry(seconds: int | None) -> Mapping[str, str]:
+    return {} if seconds is None else {"X-Delete-After": str(seconds)}

@@ -3,13 +3,13 @@
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rackspace_imagetasks.bytesource import ByteSource
-from rackspace_imagetasks.exceptions import ImageTasksError
+from rackspace_imagetasks.exceptions import Cancelled, ImageTasksError
 from rackspace_imagetasks.objects.body import SENT_CHUNK, Body, read_chunks
-from rackspace_imagetasks.objects.cleanup import delete_listed
+from rackspace_imagetasks.objects.cleanup import delete_unnamed
 from rackspace_imagetasks.objects.meter import Meter, RateLimit
 from rackspace_imagetasks.objects.segments import (
     Segment,
@@ -19,8 +19,9 @@ from rackspace_imagetasks.objects.segments import (
     segments_container,
 )
 from rackspace_imagetasks.objects.store import ObjectStore
+from rackspace_imagetasks.objects.tally import Tally
 from rackspace_imagetasks.objects.target import Hashes, Target, Written
-from rackspace_imagetasks.objects.workers import in_parallel, supervise
+from rackspace_imagetasks.objects.workers import supervise
 from rackspace_imagetasks.progress import SILENT, Progress
 from rackspace_imagetasks.text import printable
 
@@ -48,8 +49,8 @@ def upload(
     :param threads: how many segments travel at once.
     :param expire_after: seconds after which Swift deletes the object and its segments.
     :param limit_rate: bytes a second, over all threads; or a `RateLimit` that several share.
-    :param cleanup: on an error, delete the segments instead of leaving them for the next run;
-        an interrupt leaves them, because it has no time.
+    :param cleanup: on an error, delete the segments that this run has sent instead of leaving them
+        for the next one; an interrupt leaves them, because it has no time.
     :param stop: set it from another thread to end within a second.
     :raises SourceError: when the source cannot be read, or changed meanwhile.
     :raises TransferError: when the service refuses or the network gives up.
@@ -57,20 +58,22 @@ def upload(
     """
     segment_size = segment_size_for(source.size, segment_size)
     prefix = segment_prefix(name, source.identity, source.size, segment_size)
+    tally = Tally(source.size)
 
     def work(abort: threading.Event) -> Written:
-        target = Target(store.until(abort), container, name, expire_after)
-        sender = _Upload(target, source, threads, RateLimit.of(limit_rate), progress, abort)
-        if source.size <= segment_size:
-            return sender.send_whole()
-        return sender.send_segments(prefix, plan_segments(prefix, source.size, segment_size))
+        target = Target(store.until(abort), container, name, expire_after, threads, abort, tally)
+        sender = _Upload(target, source, RateLimit.of(limit_rate), progress)
+        try:
+            if source.size <= segment_size:
+                return sender.send_whole()
+            return sender.send_segments(prefix, plan_segments(prefix, source.size, segment_size))
+        except ImageTasksError as error:
+            if cleanup and not isinstance(error, Cancelled):
+                _clean_up(store, container, name, target.sent, progress)
+            raise
 
-    try:
+    with tally.told():
         return supervise(work, stop)
-    except ImageTasksError:
-        if cleanup and not (stop is not None and stop.is_set()):
-            _clean_up(store, segments_container(container), prefix, progress)
-        raise
 
 
 @dataclass
@@ -79,10 +82,8 @@ class _Upload:
 
     target: Target
     source: ByteSource
-    threads: int
     limit: RateLimit
     progress: Progress
-    abort: threading.Event
 
     def send_whole(self) -> Written:
         """Send all in one PUT, unless the same is there."""
@@ -102,8 +103,7 @@ class _Upload:
         with self.progress.phase("Checking what is already there", whole.length) as phase:
             md5 = self._hash(whole, Meter(phase, self.target.store.pause, RateLimit(None)))
         self.source.verify_unchanged()
-        same = md5 == info.etag and self.target.keep(self.target.container, self.target.name)
-        return md5 if same else None
+        return md5 if md5 == info.etag and self.target.reuse_whole() else None
 
     def _confirmed_chunks(self) -> Iterator[bytes]:
         """Give all chunks, the last one only of an unchanged source: a mixture gets no name."""
@@ -117,7 +117,6 @@ class _Upload:
     def send_segments(self, prefix: str, plan: list[Segment]) -> Written:
         """Send the segments that are missing, and the manifest."""
         return self.target.put_segmented(
-            prefix,
             plan,
             lambda: self._present(prefix, plan),
             self._send,
@@ -140,11 +139,9 @@ class _Upload:
 
             def right(segment: Segment) -> bool:
                 md5 = self._hash(segment, meter)
-                return md5 == listed[segment.name].hash and self.target.keep(
-                    self.target.segments, segment.name
-                )
+                return md5 == listed[segment.name].hash and self.target.reuse(segment)
 
-            found = in_parallel(right, candidates, self.threads, self.abort)
+            found = self.target.each(right, candidates)
         return {
             segment: listed[segment.name].hash
             for segment, is_right in zip(candidates, found, strict=True)
@@ -169,16 +166,19 @@ class _Upload:
                 body = self._body(segment.offset, segment.length, meter)
                 return self.target.put_segment(segment.name, body)
 
-            hashes = in_parallel(send, missing, self.threads, self.abort)
+            hashes = self.target.each(send, missing)
         return dict(zip(missing, hashes, strict=True))
 
     def _body(self, offset: int, length: int, meter: Meter) -> Body:
         return Body(lambda: read_chunks(self.source, offset, length), length, meter)
 
 
-def _clean_up(store: ObjectStore, container: str, prefix: str, progress: Progress) -> None:
-    """Delete the segments; a failure is told, but not in the place of what came before it."""
+def _clean_up(
+    store: ObjectStore, container: str, name: str, sent: Iterable[str], progress: Progress
+) -> None:
+    """Delete the segments sent; a failure is told, but not in the place of what came before it."""
     try:
-        delete_listed(store, container, prefix)
+        delete_unnamed(store, container, name, sent)
     except ImageTasksError as error:
-        progress.message(f"Some segments are left in '{printable(container)}': {error}")
+        left = printable(segments_container(container))
+        progress.message(f"Some segments are left in '{left}': {error}")

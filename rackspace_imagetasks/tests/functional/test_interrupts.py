@@ -62,7 +62,7 @@ class InterruptTest(processcase.ProcessTestCase):
             process = self.begin(*words)
             self.until(begun)
             said = self.interrupted(process, number)
-            self.assertRegex(said, rf"Stopped while sending '.*' to '{container}/.*vhd', .* moved")
+            self.assertRegex(said, rf"Stopped while sending '.*' to '{container}/.*vhd', with .* in place")
             self.assertIn("run the same command again", said)
         swift = self.log()
         self.task(*words[2:])

@@ -6,6 +6,8 @@ import io
 import os
 from unittest import mock
 
+import fixtures
+
 from rackspace_imagetasks.bytesource import BytesSource
 from rackspace_imagetasks.exceptions import (
     IntegrityError,
@@ -365,6 +367,27 @@ class TestResume(DownloadCase):
         self.assertEqual(MIB + 17, done.reused_bytes)
         self.assertEqual(2, self.gets())
 
+    def test_a_part_of_a_segment(self):
+        """A segment goes on shortly before where the data in the file ends."""
+        with self.part.open("wb") as part:
+            part.write(PIECES[0])
+            part.seek(2 * MIB)
+            part.write(PIECES[2][: MIB // 2])
+            part.truncate(len(CONTENT))
+        done = self.download(threads=1)
+        self.assert_right()
+        self.assertEqual(MIB + MIB // 4, done.reused_bytes)
+        ranges = [get.headers["Range"] for get in self.swift.requests("GET", "images_segments")]
+        self.assertEqual([f"bytes={n}-{MIB - 1}" for n in (0, MIB // 4)], ranges[:2])
+
+    def test_a_part_of_a_segment_that_is_wrong(self):
+        """What begins with other bytes is fetched from its start, once it shows at the end."""
+        with self.part.open("wb") as part:
+            part.write(noise(MIB // 2, 9))
+            part.truncate(len(CONTENT))
+        self.assertEqual(0, self.download().reused_bytes)
+        self.assert_right()
+
     def test_of_another_object(self):
         """What is left of another, longer object does no harm."""
         self.part.write_bytes(noise(5 * MIB, 9))
@@ -407,6 +430,40 @@ class TestResume(DownloadCase):
             f"bytes={MIB + 5}-{len(CONTENT) - 1}",
             self.swift.requests("GET", "images/a")[0].headers["Range"],
         )
+
+    def test_large_plain(self):
+        """A large plain object travels in ranges; what is not there goes on, the MD5 is of all."""
+        self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.objects.download.PIECE", MIB))
+        self.swift.put("images", "a", CONTENT)
+        self.assertEqual(0, self.download().reused_bytes)
+        self.assert_right()
+        self.assertEqual(4, self.gets("images/a"))
+        with self.part.open("wb") as part:
+            part.write(PIECES[0])
+            part.seek(2 * MIB)
+            part.write(PIECES[2][: MIB // 2])
+            part.truncate(len(CONTENT))
+        self.assertEqual(MIB + MIB // 4, self.download(overwrite=True).reused_bytes)
+        self.assert_right()
+        self.assertEqual(4 + 3, self.gets("images/a"))
+
+    def test_large_plain_of_another_object(self):
+        """Other bytes in the file show in the MD5 of all, and then all is fetched."""
+        self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.objects.download.PIECE", MIB))
+        self.swift.put("images", "a", CONTENT)
+        self.part.write_bytes(noise(2 * MIB, 9) + CONTENT[2 * MIB :])
+        ledger = Ledger()
+        self.assertEqual(0, self.download(progress=ledger).reused_bytes)
+        self.assert_right()
+        self.assertEqual([len(CONTENT)], list(ledger.sums.values()))
+
+    def test_large_plain_altered_for_good(self):
+        """An object whose content is not what its ETag says does not get the file's name."""
+        self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.objects.download.PIECE", MIB))
+        self.swift.put("images", "a", CONTENT)
+        self.swift.fault(faults.altered(lambda body: b"x" + body[1:]), "GET", "images/a", times=99)
+        self.assertIn("altered", str(self.assertRaises(IntegrityError, self.download)))
+        self.assertFalse(self.path.exists())
 
     def test_plain_of_another_object(self):
         """A plain object is fetched anew when what the file begins with is something else."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Transfers that end before they are done: on request, on a signal, and by kill -9."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -62,10 +63,11 @@ class InterruptCase(SwiftCase):
         self.swift.fault(faults.stall(), method, part, times=100)
         return lambda: len(self.swift.requests(method, part)) == served + 2
 
-    def assert_ends(self, act):
+    @contextlib.contextmanager
+    def assert_ends(self):
         """Nothing waits for the stalled socket, whose time-out is two minutes."""
         began = time.monotonic()
-        act()
+        yield
         self.assertLess(time.monotonic() - began, 5)
 
 
@@ -80,12 +82,11 @@ class TestUpload(InterruptCase):
             stop.set()
 
         threading.Thread(target=set_when_stalled, daemon=True).start()
-        self.assert_ends(
-            lambda: self.assertRaises(
-                Cancelled, upload, self.store, BytesSource(CONTENT), "images", "a",
-                segment_size=MIB, threads=2, stop=stop,
-            )
-        )  # fmt: skip
+        with self.assert_ends(), self.assertRaises(Cancelled) as caught:
+            upload(self.store, BytesSource(CONTENT), "images", "a",
+                   segment_size=MIB, threads=2, stop=stop)  # fmt: skip
+        kept = (caught.exception.kept, caught.exception.total)
+        self.assertEqual((3 * MIB, len(CONTENT)), kept)
         self.assertEqual([], self.swift.names("images"))
         self.swift.faults.clear()
         done = upload(self.store, BytesSource(CONTENT), "images", "a", segment_size=MIB)
@@ -97,12 +98,8 @@ class TestUpload(InterruptCase):
         stop = threading.Event()
         store = self.new_store(sleep=lambda seconds: (stop.set(), time.sleep(seconds)))
         self.swift.fault(faults.status(503, Retry_After="200"), "PUT", "00000001")
-        self.assert_ends(
-            lambda: self.assertRaises(
-                Cancelled, upload, store, BytesSource(CONTENT), "images", "a",
-                segment_size=MIB, stop=stop,
-            )
-        )  # fmt: skip
+        with self.assert_ends(), self.assertRaises(Cancelled):
+            upload(store, BytesSource(CONTENT), "images", "a", segment_size=MIB, stop=stop)
 
     def test_interrupt(self):
         """Ctrl-C ends a process whose sockets are stalled, and nothing bears the name."""
@@ -110,7 +107,8 @@ class TestUpload(InterruptCase):
         child = self.start("upload", self.file(CONTENT))
         self.wait_for(stalled)
         child.send_signal(signal.SIGINT)
-        self.assert_ends(lambda: self.assertEqual(130, child.wait()))
+        with self.assert_ends():
+            self.assertEqual(130, child.wait())
         self.assertEqual([], self.swift.names("images"))
 
     def test_kill(self):
@@ -146,7 +144,8 @@ class TestDownload(InterruptCase):
         child = self.start("download", self.path)
         self.wait_for(stalled)
         child.send_signal(signal.SIGINT)
-        self.assert_ends(lambda: self.assertEqual(130, child.wait()))
+        with self.assert_ends():
+            self.assertEqual(130, child.wait())
         self.assertEqual(["disk.vhd.part"], [entry.name for entry in self.dir.iterdir()])
 
     def test_kill(self):

@@ -129,6 +129,17 @@ class TestPassingFaults(FaultCase):
             self.swift.containers.clear()
             self.swift.log.clear()
 
+    def test_manifest_is_put_again_alone(self):
+        """A 409, or a 400 with a listing that lags behind, costs no segment once more."""
+        for status in (409, 400):
+            segments = [f"a/slo/memory/{len(CONTENT)}/{MIB}/0000000{n}" for n in range(5)]
+            self.swift.unlisted.update(segments)
+            self.swift.fault(faults.status(status), "PUT", "images/a")
+            self.assertEqual(len(CONTENT), self.upload().sent_bytes)
+            self.assertEqual(5, self.segment_puts())
+            self.swift.containers.clear()
+            self.swift.log.clear()
+
     def test_segment_vanishes_before_manifest(self):
         """A segment that is gone when the manifest names it is sent again, alone."""
 
@@ -244,6 +255,32 @@ class TestFinalFaults(FaultCase):
         self.assertRaises(QuotaExceeded, self.upload, cleanup=True)
         self.assertEqual(["b/slo/1/2/3/00000000"], self.swift.names("images_segments"))
 
+    def test_cleanup_keeps_what_a_manifest_names(self):
+        """Segments of a complete object, which a task may be reading, outlive a failed run."""
+        self.upload()
+        self.swift.fault(faults.status(403), "PUT", "images/a", times=9)
+        self.assertRaises(AccessDenied, self.upload, cleanup=True)
+        self.assertEqual(CONTENT, self.swift.read("images", "a"))
+        self.swift.unlisted.update(self.swift.names("images_segments"))  # so all are sent again
+        self.assertRaises(AccessDenied, self.upload, cleanup=True)
+        self.assertEqual(CONTENT, self.swift.read("images", "a"))
+
+    def test_cleanup_keeps_an_earlier_runs_segments(self):
+        """What an earlier run left for a resume is not this run's to delete."""
+        self.fault_segment(faults.status(507))
+        self.assertRaises(QuotaExceeded, self.upload, threads=1)
+        (left,) = self.swift.names("images_segments")
+        self.fault_segment(faults.status(507))
+        self.assertRaises(QuotaExceeded, self.upload, cleanup=True)
+        self.assertEqual([left], self.swift.names("images_segments"))
+
+    def test_cleanup_of_what_is_not_listed(self):
+        """A listing that lags behind hides no segment from the cleanup."""
+        self.swift.unlisted.update(f"a/slo/memory/{len(CONTENT)}/{MIB}/0000000{n}" for n in "02")
+        self.fault_segment(faults.status(507))
+        self.assertRaises(QuotaExceeded, self.upload, cleanup=True, threads=1)
+        self.assertEqual([], self.swift.names("images_segments"))
+
     def test_cleanup_of_nothing(self):
         """Where there is no container of segments, cleanup does not hide what went wrong."""
         self.swift.fault(faults.status(403), "PUT", "images")
@@ -314,6 +351,26 @@ class TestSourceChanges(FaultCase):
         with FileSource(path) as source:
             self.assertRaises(SourceChanged, self.upload, source, segment_size=16 * MIB)
         self.assert_nothing_named()
+
+
+class TestExpiry(FaultCase):
+    def expiries(self, container):
+        return {s.headers.get("X-Delete-After") for s in self.swift.containers[container].values()}
+
+    def test_an_object_that_is_to_stay(self):
+        """Its segments expire until the manifest is there, and then no more."""
+        self.fault_segment(faults.status(507))
+        self.assertRaises(QuotaExceeded, self.upload, threads=1)
+        self.assertEqual({str(7 * 24 * 3600)}, self.expiries("images_segments"))
+        self.upload()
+        self.assertEqual({None}, self.expiries("images_segments") | self.expiries("images"))
+
+    def test_an_object_that_expires(self):
+        """It and its segments, those of an earlier run too, expire at the same time."""
+        self.fault_segment(faults.status(507))
+        self.assertRaises(QuotaExceeded, self.upload, expire_after=60, threads=1)
+        self.upload(expire_after=3600)
+        self.assertEqual({"3600"}, self.expiries("images_segments") | self.expiries("images"))
 
 
 class TestResume(FaultCase):
