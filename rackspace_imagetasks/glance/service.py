@@ -36,6 +36,18 @@ _ONCE: dict[str, Any] = {
 }
 
 
+@contextlib.contextmanager
+def refused_credentials() -> Iterator[None]:
+    """Say what to check when the cloud refuses a login: 401, or 400 where a part is missing.
+
+    :raises AccessDenied: then.
+    """
+    try:
+        yield
+    except (ksa.Unauthorized, ksa.BadRequest) as error:
+        raise AccessDenied(_BAD_LOGIN) from error
+
+
 class ImageService:
     """The image service of one cloud and region, by openstacksdk's connection.
 
@@ -54,7 +66,7 @@ class ImageService:
         :raises NotFound, AccessDenied, ServiceError: when there is no good answer.
         """
         response = self._get_patiently(path, what)
-        self._expect(response, 200, what)
+        _expect(response, 200, what)
         return _json(response, what)
 
     def pages(self, path: str, key: str, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
@@ -83,7 +95,7 @@ class ImageService:
         """
         with self.errors(what):
             response = self.connection.image.post(path, json=dict(body), **_ONCE)
-        self._expect(response, 201, what)
+        _expect(response, 201, what)
         return _json(response, what)
 
     def patch(self, path: str, changes: list[dict[str, Any]], what: str) -> dict[str, Any]:
@@ -94,21 +106,20 @@ class ImageService:
         headers = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
         with self.errors(what):
             response = self.connection.image.patch(path, json=changes, headers=headers, **_ONCE)
-        self._expect(response, 200, what)
+        _expect(response, 200, what)
         return _json(response, what)
 
     @contextlib.contextmanager
     def errors(self, what: str) -> Iterator[None]:
         """Turn errors of keystoneauth and openstacksdk into ours, naming `what` was asked for."""
         try:
-            yield
+            with refused_credentials():
+                yield
         except (ksa.EndpointNotFound, ksa.EmptyCatalog, sdk.ServiceDisabledException) as error:
             raise NotFound(
                 f"The cloud's catalog has no image service in region '{self.region}'; check"
                 " the region's name and the cloud's entry in clouds.yaml."
             ) from error
-        except ksa.Unauthorized as error:
-            raise AccessDenied(f"The cloud refused the credentials; check {_WHO}.") from error
         except sdk.HttpException as error:
             raise _refusal(what, error.response, error.details or "") from error
         except (ksa.ClientException, sdk.SDKException, requests.RequestException) as error:
@@ -136,15 +147,19 @@ class ImageService:
             return self.connection.image.get(path, **_ONCE)
         return None
 
-    def _expect(self, response: requests.Response, status: int, what: str) -> None:
-        if response.status_code != status:
-            raise _refusal(what, response, _reason(response))
+
+def _expect(response: requests.Response, status: int, what: str) -> None:
+    if response.status_code != status:
+        raise _refusal(what, response, _reason(response))
 
 
 _TASK_ROLE = (
     "; image tasks need the project's admin role (identity:user-admin, admin or cloudImages:admin)"
 )
-_WHO = "the user, key or password in clouds.yaml or OS_* variables"
+_BAD_LOGIN = (
+    "The cloud refused the credentials; check the user, key or password in clouds.yaml or the OS_*"
+    " variables."
+)
 
 
 def _refusal(what: str, response: requests.Response | None, reason: str) -> ImageTasksError:
@@ -153,15 +168,15 @@ def _refusal(what: str, response: requests.Response | None, reason: str) -> Imag
     said = f": {printable(reason)}" if reason else ""
     match status:
         case 401:
-            return AccessDenied(f"The cloud refused the credentials; check {_WHO}.")
+            return AccessDenied(_BAD_LOGIN)
         case 403:
             role = _TASK_ROLE if response is not None and "/tasks" in response.url else ""
-            return AccessDenied(f"The image service refuses you {what}{said}{role}.")
+            return AccessDenied(f"The image service refused {what}{said}{role}.")
         case 404:
-            return NotFound(f"The image service knows no {what}.")
+            return NotFound(f"The image service does not know {what}.")
         case 413:
             return QuotaExceeded(
-                f"The cloud's limit leaves no room for {what}{said}; wait for running tasks to"
+                f"The cloud's limit does not allow {what}{said}; wait for running tasks to"
                 " end, or ask for a higher limit."
             )
         case _:

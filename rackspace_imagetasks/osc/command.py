@@ -15,6 +15,7 @@ if typing.TYPE_CHECKING:
 
     from openstack.connection import Connection
 
+    from rackspace_imagetasks.exceptions import TaskTimeout
     from rackspace_imagetasks.flows.image_save import SaveResult
     from rackspace_imagetasks.imagetasks import ImageTasks
     from rackspace_imagetasks.profile import ProviderProfile
@@ -52,20 +53,34 @@ class TextColumn(columns.FormattableColumn[object]):
 
 
 class RowsAndFailures(command.Command):
-    """A command that prints its rows also where something failed, and then ends with 1.
+    """A command that still prints its rows when some of the work failed, and then exits with 1.
 
+    :cvar titles: the titles of its columns.
     :ivar failed: whether anything that it was to do failed.
     """
 
+    titles: tuple[str, ...] = ()
     failed = False
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Run the command; 1 if anything failed."""
+        _check_columns(parsed_args.columns, self.titles)
         return super().run(parsed_args) or int(self.failed)
+
+
+def _check_columns(wanted: "Sequence[str]", titles: "Sequence[str]") -> None:
+    """Refuse -c with no known column before the work: cliff does it after, the rows being lost."""
+    from rackspace_imagetasks.exceptions import Refused
+
+    known = {title.lower().replace(" ", "_") for title in titles}
+    if wanted and known.isdisjoint(name.lower().strip().replace(" ", "_") for name in wanted):
+        raise Refused(f"-c names no column that there is; there are {', '.join(titles)}.")
 
 
 class ImageTaskCommand(RowsAndFailures):
     """A command that works on a cloud through `ImageTasks`."""
+
+    auth_required = False  # before it runs; it logs in by itself, to say what to check if it cannot
 
     @contextlib.contextmanager
     def image_tasks(self, parsed_args: argparse.Namespace) -> "Iterator[ImageTasks]":
@@ -76,6 +91,7 @@ class ImageTaskCommand(RowsAndFailures):
         from rackspace_imagetasks.osc import signals
         from rackspace_imagetasks.osc.progress import progress_on
 
+        self._log_in()
         connection = self.app.client_manager.sdk_connection
         profile = _profile(connection, parsed_args)
         progress = progress_on(self.app.stderr, self.app.options.verbose_level)
@@ -89,6 +105,17 @@ class ImageTaskCommand(RowsAndFailures):
         except KeyboardInterrupt:  # the work did not end by itself in time
             self.app.stderr.write(f"Stopped. {GO_ON}\n")
             raise
+
+    def _log_in(self) -> None:
+        """Log in as the client does before a command that needs it.
+
+        :raises AccessDenied: when the cloud refuses the credentials.
+        """
+        from rackspace_imagetasks.glance.service import refused_credentials
+
+        self.auth_required = True
+        with refused_credentials():
+            self.app.prepare_to_run_command(self)
 
     def target(self, tasks: "ImageTasks", parsed_args: argparse.Namespace) -> "ImageTasks":
         """Give the client of --to-region and --to-cloud; it stops and reports with `tasks`."""
@@ -122,6 +149,11 @@ class ImageTaskCommand(RowsAndFailures):
             raise outcomes[0].error
         self.fail_with(outcome.reason for outcome in outcomes if outcome.error)
         return [outcome.result for outcome in outcomes if outcome.result is not None]
+
+    def goes_on(self, error: "TaskTimeout", row: "R") -> "R":
+        """Say that a task goes on, and have the command end with 1; its row is still printed."""
+        self.fail_with([error])
+        return row
 
     def fail_with(self, errors: "Iterable[object]") -> None:
         """Say what failed; the command's rows are still printed."""

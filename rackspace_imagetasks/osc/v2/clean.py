@@ -13,10 +13,9 @@ from rackspace_imagetasks.osc import command as common
 if typing.TYPE_CHECKING:
     from rackspace_imagetasks.flows.clean import Cleaned
 
-_COLUMNS = ("Container", "Object", "Kind", "Size", "Last Modified", "Status")
-
 
 class CleanObjects(common.ImageTaskCommand, command.Lister):
+    titles = ("Container", "Object", "Kind", "Size", "Last Modified", "Status")
     _description = _(
         "List what imports and transfers left in their containers; with --delete, delete it.\n\n"
         "Staged objects and segments without a manifest are listed: 'unneeded' are those that"
@@ -57,7 +56,7 @@ class CleanObjects(common.ImageTaskCommand, command.Lister):
             )
             if parsed_args.delete:
                 found = list(tasks.clean(found))
-        return _COLUMNS, [_row(each) for each in found]
+        return self.titles, [_row(each) for each in found]
 
 
 def _hours(text: str) -> float:

@@ -12,10 +12,9 @@ if typing.TYPE_CHECKING:
     from rackspace_imagetasks.flows.image_export import ExportResult
     from rackspace_imagetasks.imagetasks import ImageTasks
 
-_COLUMNS = ("Image", "Name", "Task", "Status", "Location", "Size")
-
 
 class ExportImage(common.SavingCommand):
+    titles = ("Image", "Name", "Task", "Status", "Location", "Size")
     _description = _(
         "Export images of this project as VHDs into a container.\n\n"
         "What the service would refuse is said before anything is sent. Without --wait the task"
@@ -54,7 +53,7 @@ class ExportImage(common.SavingCommand):
                 lambda image: self._export(tasks, image, parsed_args),
                 parsed_args.concurrency,
             )
-        return _COLUMNS, [_row(result) for result in results]
+        return self.titles, [_row(result) for result in results]
 
     def _export(
         self, tasks: "ImageTasks", image: str, parsed_args: argparse.Namespace

@@ -19,10 +19,9 @@ if typing.TYPE_CHECKING:
     from rackspace_imagetasks.imagetasks import ImageTasks
     from rackspace_imagetasks.osc.locations import Location
 
-_COLUMNS = ("Image", "Name", "Task", "Status", "Object", "Disk Size")
-
 
 class ImportImage(common.ImageTaskCommand, command.Lister):
+    titles = ("Image", "Name", "Task", "Status", "Object", "Disk Size")
     _description = _(
         "Import disks, from local files or from objects, as images.\n\n"
         "What the service would refuse is said before anything is sent. A local disk of any format"
@@ -114,7 +113,7 @@ class ImportImage(common.ImageTaskCommand, command.Lister):
                 lambda source: self._import(tasks, source, settings, parsed_args),
                 parsed_args.concurrency,
             )
-        return _COLUMNS, [_row(result) for result in results]
+        return self.titles, [_row(result) for result in results]
 
     def _import(
         self,

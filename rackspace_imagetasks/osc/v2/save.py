@@ -11,10 +11,9 @@ from rackspace_imagetasks.osc import options
 if typing.TYPE_CHECKING:
     from rackspace_imagetasks.flows.image_save import SaveResult
 
-_COLUMNS = ("Location", "File", "Size", "Fetched")
-
 
 class SaveExport(common.SavingCommand):
+    titles = ("Location", "File", "Size", "Fetched")
     _description = _(
         "Save exported VHDs into local files.\n\n"
         "Each segment is compared with its MD5, and the VHD is checked, before a file gets its"
@@ -45,7 +44,7 @@ class SaveExport(common.SavingCommand):
                 lambda export: self.save(tasks, export, parsed_args),
                 parsed_args.concurrency,
             )
-        return _COLUMNS, [_row(result) for result in results]
+        return self.titles, [_row(result) for result in results]
 
 
 def _row(result: "SaveResult") -> tuple[object, ...]:

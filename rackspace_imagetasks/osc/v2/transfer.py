@@ -14,10 +14,9 @@ if typing.TYPE_CHECKING:
     from rackspace_imagetasks.flows.image_transfer import TransferResult
     from rackspace_imagetasks.imagetasks import ImageTasks
 
-_COLUMNS = ("Image", "Name", "Region", "Status", "Target Image")
-
 
 class TransferImage(common.ImageTaskCommand, command.Lister):
+    titles = ("Image", "Name", "Region", "Status", "Target Image")
     _description = _(
         "Copy images of this project to another region or cloud.\n\n"
         "Each is exported here, copied from object store to object store, and imported there with"
@@ -63,7 +62,7 @@ class TransferImage(common.ImageTaskCommand, command.Lister):
                 lambda image: self._transfer(tasks, target, image, parsed_args),
                 parsed_args.concurrency,
             )
-        return _COLUMNS, [_row(result) for result in results]
+        return self.titles, [_row(result) for result in results]
 
     def _transfer(
         self, tasks: "ImageTasks", target: "ImageTasks", image: str, parsed_args: argparse.Namespace

@@ -17,8 +17,6 @@ if typing.TYPE_CHECKING:
     from rackspace_imagetasks.cloud import Cloud
     from rackspace_imagetasks.vhd import Finding, Report
 
-_COLUMNS = ("File", "Severity", "Code", "Check", "Detail")
-
 
 class CodeColumn(columns.FormattableColumn[int | None]):
     """A failure code of the service: nothing for people where there is none."""
@@ -29,6 +27,7 @@ class CodeColumn(columns.FormattableColumn[int | None]):
 
 
 class ValidateVhd(local.LocalCommand, common.RowsAndFailures, command.Lister):
+    titles = ("File", "Severity", "Code", "Check", "Detail")
     _description = _(
         "Check VHDs as the import service does; exit with 1 if it would refuse any of them\n\n"
         "Lists everything that is wrong, with the code that the service would give. Files need no"
@@ -56,7 +55,7 @@ class ValidateVhd(local.LocalCommand, common.RowsAndFailures, command.Lister):
         rows: list[tuple[object, ...]] = []
         for name in parsed_args.file:
             rows += self._check(name, *limits)
-        return _COLUMNS, rows
+        return self.titles, rows
 
     def _check(
         self, name: str, max_virtual_size: int, max_physical_size: int

@@ -14,10 +14,9 @@ if typing.TYPE_CHECKING:
     from rackspace_imagetasks.glance.task import Task
     from rackspace_imagetasks.imagetasks import ImageTasks
 
-_COLUMNS = ("Task", "Type", "Status", "Result", "Message")
-
 
 class WaitTask(common.ImageTaskCommand, command.Lister):
+    titles = ("Task", "Type", "Status", "Result", "Message")
     _description = _("Wait for image tasks to end; exit with 1 if any of them failed")
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -40,7 +39,7 @@ class WaitTask(common.ImageTaskCommand, command.Lister):
         with self.image_tasks(parsed_args) as tasks:
             ended = self._wait(tasks, parsed_args)
             self.fail_with([tasks.failure_of(task) for task in ended if task.status != "success"])
-        return _COLUMNS, [_row(task) for task in ended]
+        return self.titles, [_row(task) for task in ended]
 
     def _wait(self, tasks: "ImageTasks", parsed_args: argparse.Namespace) -> "list[Task]":
         """Give the tasks that ended; say which others are unknown or go on."""
