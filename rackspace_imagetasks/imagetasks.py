@@ -18,7 +18,7 @@ from rackspace_imagetasks.flows import (
     image_save,
     image_transfer,
 )
-from rackspace_imagetasks.flows.clean import Cleaned
+from rackspace_imagetasks.flows.clean import CleanResult
 from rackspace_imagetasks.flows.image_export import ExportPlan, ExportResult
 from rackspace_imagetasks.flows.image_import import ImportPlan, ImportResult
 from rackspace_imagetasks.flows.image_save import SaveResult
@@ -274,15 +274,15 @@ class ImageTasks:
 
     def leftovers(
         self, container: str | None = None, *, older_than: timedelta = clean.DAY
-    ) -> list[Cleaned]:
-        """Find what imports and transfers have staged, and which of it nothing needs any more.
+    ) -> list[CleanResult]:
+        """Find what imports, exports and transfers left, and which of it nothing needs any more.
 
         :param container: where to look; by default in all staging containers.
         :param older_than: what was written later may belong to a transfer under way.
         """
-        return clean.leftovers(self.cloud, container, older_than)
+        return clean.find_leftovers(self.cloud, container, older_than)
 
-    def clean(self, found: Iterable[Cleaned]) -> Iterator[Cleaned]:
+    def clean(self, found: Iterable[CleanResult]) -> Iterator[CleanResult]:
         """Delete those of `leftovers()` that nothing needs; give each with its new status."""
         return clean.clean(self.cloud, found)
 

@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clean: find what imports and transfers staged and left behind, and delete it.
+"""Clean: find what imports, exports and transfers staged and left behind, and delete it.
 
 Only names that this tool, or an export that it ordered, gives are looked at; nothing that a running
-task needs and nothing recent is ever deleted.
+task needs, that was kept on purpose, or that is recent is ever deleted.
 """
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.cloud import Cloud
+from rackspace_imagetasks.exceptions import Cancelled, ImageTasksError, NotFound
 from rackspace_imagetasks.flows.names import CONTAINER_PREFIX, is_staged_name, is_transferred_name
-from rackspace_imagetasks.objects import cleanup
-from rackspace_imagetasks.objects.cleanup import Leftover
+from rackspace_imagetasks.objects.deletion import is_half_deleted, is_to_stay
+from rackspace_imagetasks.objects.leftovers import Leftover, delete_leftover, leftovers
 from rackspace_imagetasks.objects.segments import segments_container
+from rackspace_imagetasks.text import printable
 
 DAY = timedelta(days=1)
 _LOOK_AGAIN = 5.0  # seconds
@@ -23,67 +25,75 @@ _LOOK_AGAIN = 5.0  # seconds
 UNNEEDED = "unneeded"
 RECENT = "recent"
 DELETED = "deleted"
+FAILED = "not deleted"
 
 
 @dataclasses.dataclass(frozen=True)
-class Cleaned:
-    """A staged object or an orphaned segment.
+class CleanResult:
+    """A staged object or an orphaned segment, and what became of it.
 
-    :ivar status: "unneeded", "recent", "needed by task ..." or "deleted".
+    :ivar status: "unneeded", "recent", "needed by task ...", "deleted" or "not deleted".
+    :ivar error: why it was not deleted.
     """
 
     leftover: Leftover
     status: str
+    error: ImageTasksError | None = None
 
 
-def leftovers(cloud: Cloud, container: str | None, older_than: timedelta) -> list[Cleaned]:
+def find_leftovers(cloud: Cloud, container: str | None, older_than: timedelta) -> list[CleanResult]:
     """Find what is staged in `container`, or in all staging containers, and judge each.
 
     :param older_than: what was written later may belong to a transfer under way.
+    :raises NotFound: when there is no such container.
     """
-    containers = [container] if container else _staging_containers(cloud)
-    for name in containers:
-        policy.judge_container_name(name).enforce()
+    if container is not None:
+        _require_container(cloud, container)
     needed = _needed(cloud)
     written_before = datetime.now(UTC) - older_than
-    return [
-        Cleaned(leftover, _status(leftover, needed, written_before))
-        for name in containers
-        for leftover in cleanup.leftovers(cloud.objects, name, _names_of(name))
-        if not _is_kept(cloud, leftover)
-    ]
+    found = []
+    for name in [container] if container is not None else _staging_containers(cloud):
+        for leftover in leftovers(cloud.objects, name, _is_ours):
+            status = _status(cloud, leftover, needed, written_before)
+            if status is not None:
+                found.append(CleanResult(leftover, status))
+    return found
 
 
-def _is_kept(cloud: Cloud, leftover: Leftover) -> bool:
-    """Tell what is to stay: what was uploaded only to be imported expires by itself.
-
-    An export, which the service writes, never does; those in a transfer's container are ours.
-    """
-    if leftover.kind != "object" or leftover.container.startswith(CONTAINER_PREFIX):
-        return False
-    info = cloud.objects.head_object(leftover.container, leftover.name)
-    return info is None or "X-Delete-At" not in info.headers
-
-
-def clean(cloud: Cloud, found: Iterable[Cleaned]) -> Iterator[Cleaned]:
+def clean(cloud: Cloud, found: Iterable[CleanResult]) -> Iterator[CleanResult]:
     """Delete what is unneeded, objects with their segments; give each with its new status.
+
+    What cannot be deleted does not keep the others.
 
     :raises Cancelled: when the cloud's `stop` is set.
     """
-    store = cloud.objects.until(cloud.stop)
     needed: dict[str, str] = {}
     looked = float("-inf")
     for each in found:
         if time.monotonic() - looked > _LOOK_AGAIN:  # a task may have started since
             needed, looked = _needed(cloud), time.monotonic()
-        task_id = needed.get(_owner(each.leftover))
-        if task_id:
+        if task_id := needed.get(_owner(each.leftover)):
             yield dataclasses.replace(each, status=_needed_by(task_id))
         elif each.status == UNNEEDED:
-            cleanup.remove(store, each.leftover)
-            yield dataclasses.replace(each, status=DELETED)
+            yield _delete(cloud, each.leftover)
         else:
             yield each
+
+
+def _delete(cloud: Cloud, leftover: Leftover) -> CleanResult:
+    try:
+        deleted = delete_leftover(cloud.objects.until(cloud.stop), leftover)
+    except Cancelled:
+        raise
+    except ImageTasksError as error:
+        return CleanResult(leftover, FAILED, error)
+    return CleanResult(leftover, DELETED if deleted else RECENT)
+
+
+def _require_container(cloud: Cloud, name: str) -> None:
+    policy.judge_container_name(name).enforce()
+    if cloud.objects.head_container(name) is None:
+        raise NotFound(f"There is no container '{printable(name)}' in region '{cloud.region}'.")
 
 
 def _staging_containers(cloud: Cloud) -> list[str]:
@@ -92,12 +102,12 @@ def _staging_containers(cloud: Cloud) -> list[str]:
         container.name.removesuffix(suffix)
         for container in cloud.objects.list_containers(CONTAINER_PREFIX)
     }
-    return [cloud.profile.import_container, *sorted(transfers)]
+    return [cloud.profile.import_container, cloud.profile.export_container, *sorted(transfers)]
 
 
-def _names_of(container: str) -> Callable[[str], bool]:
-    """Give the predicate that tells staged objects in a container from a user's own."""
-    return is_transferred_name if container.startswith(CONTAINER_PREFIX) else is_staged_name
+def _is_ours(name: str) -> bool:
+    """Tell an object that was staged, or exported, from a user's own."""
+    return is_staged_name(name) or is_transferred_name(name)
 
 
 def _needed(cloud: Cloud) -> dict[str, str]:
@@ -111,7 +121,19 @@ def _needed(cloud: Cloud) -> dict[str, str]:
     return needed
 
 
-def _status(leftover: Leftover, needed: Mapping[str, str], written_before: datetime) -> str:
+def _status(
+    cloud: Cloud, leftover: Leftover, needed: Mapping[str, str], written_before: datetime
+) -> str | None:
+    """Judge a leftover; None for what is none, as somebody wants it."""
+    if leftover.kind == "object":
+        info = cloud.objects.head_object(leftover.container, leftover.name)
+        if info is None:
+            return None
+        if is_half_deleted(info):  # whatever its age, nobody can use it any more
+            return UNNEEDED
+        exported = not leftover.container.startswith(CONTAINER_PREFIX) and info.dlo_manifest
+        if exported or is_to_stay(info):
+            return None
     if task_id := needed.get(_owner(leftover)):
         return _needed_by(task_id)
     return UNNEEDED if leftover.last_modified <= written_before else RECENT
@@ -123,7 +145,4 @@ def _needed_by(task_id: str) -> str:
 
 def _owner(leftover: Leftover) -> str:
     """Give the location of the staged object that it is, or is a segment of."""
-    container = leftover.container
-    if leftover.kind == "segment":
-        container = container.removesuffix(segments_container(""))
-    return f"{container}/{leftover.owner}"
+    return f"{leftover.owner_container}/{leftover.owner}"

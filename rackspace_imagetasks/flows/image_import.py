@@ -15,7 +15,7 @@ from rackspace_imagetasks.flows.options import TransferOptions
 from rackspace_imagetasks.flows.resumable import hinting, resumable
 from rackspace_imagetasks.glance.images import ImageSettings
 from rackspace_imagetasks.glance.task import Task
-from rackspace_imagetasks.objects.cleanup import delete
+from rackspace_imagetasks.objects.deletion import delete
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.objects.upload import upload
 from rackspace_imagetasks.policy import Verdict

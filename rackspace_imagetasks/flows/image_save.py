@@ -9,14 +9,20 @@ from typing import BinaryIO
 from rackspace_imagetasks import vhd
 from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.cloud import Cloud
-from rackspace_imagetasks.exceptions import IntegrityError, Refused
+from rackspace_imagetasks.exceptions import (
+    Cancelled,
+    ImageTasksError,
+    IntegrityError,
+    Refused,
+    TransferError,
+)
 from rackspace_imagetasks.flows.image_export import export_location
 from rackspace_imagetasks.flows.options import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.flows.resumable import resumable
-from rackspace_imagetasks.objects.cleanup import delete
+from rackspace_imagetasks.objects.deletion import delete
 from rackspace_imagetasks.objects.download import Downloaded, download, download_stream
 from rackspace_imagetasks.objects.source import ObjectSource
-from rackspace_imagetasks.objects.store import ObjectStore
+from rackspace_imagetasks.objects.store import ObjectStore, shown
 from rackspace_imagetasks.partfile import require_writable
 from rackspace_imagetasks.progress import Progress
 from rackspace_imagetasks.text import printable
@@ -117,7 +123,7 @@ def save_object(
                 stop=cloud.stop,
             )
     if delete_object:
-        _delete_saved(cloud.objects, container, name, done)
+        _delete_saved(cloud.objects.until(cloud.stop), container, name, done)
     return _result(location, done)
 
 
@@ -130,14 +136,27 @@ def check_target(location: str, target: str | os.PathLike[str], *, overwrite: bo
 
 
 def _delete_saved(store: ObjectStore, container: str, name: str, saved: Downloaded) -> None:
-    """Delete the object that was saved, and not one that has replaced it meanwhile."""
+    """Delete the object that was saved, and not one that has replaced it meanwhile.
+
+    :raises TransferError: when a part of it cannot be deleted; what was saved is complete.
+    """
     info = store.head_object(container, name)
     if info is not None and (info.etag, info.size) != (saved.etag, saved.size):
         raise IntegrityError(
             f"The object {info.shown} was replaced after it was saved, so it is not deleted; what"
             " was saved is complete and is kept."
         )
-    delete(store, container, name)
+    rest = f"`openstack image task clean --container {printable(container)} --delete` deletes the"
+    rest += " rest."
+    try:
+        with resumable(f"deleting {shown(container, name)}, which is saved", rest):
+            delete(store, container, name)
+    except Cancelled:
+        raise
+    except ImageTasksError as error:
+        raise TransferError(
+            f"{shown(container, name)} is saved, but not all of it is deleted: {error} {rest}"
+        ) from error
 
 
 def _file(target: Path, name: str) -> Path:

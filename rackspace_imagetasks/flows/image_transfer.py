@@ -22,8 +22,8 @@ from rackspace_imagetasks.flows.resumable import resumable
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.images import NO_SETTINGS, ImageSettings
 from rackspace_imagetasks.glance.task import Task
-from rackspace_imagetasks.objects.cleanup import delete, delete_segments
 from rackspace_imagetasks.objects.copy import copy
+from rackspace_imagetasks.objects.deletion import delete, delete_segments, mark_as_kept
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.policy import Verdict
 from rackspace_imagetasks.progress import Progress
@@ -200,7 +200,9 @@ def run_transfer(
         target_id = _import(source, target, plan, progress, timeout)
     if not (_is_marked(plan.image) and COORDINATING_PROPERTY in plan.image.properties):
         source.images.complete(plan.image.id, ImageSettings(plan.marks(plan.image.id)))
-    if not keep_objects:
+    if keep_objects:
+        mark_as_kept(source.objects, plan.export.container, plan.export.object_name)
+    else:
         _clean(source, target, plan.export)
     status = "already there" if plan.existing else "transferred"
     return plan.result(target, status, target_id)

@@ -10,13 +10,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from itertools import pairwise
 from typing import Any, NamedTuple, Self, TypeVar
 
 import requests
 from keystoneauth1.adapter import Adapter
 
-from rackspace_imagetasks.exceptions import IntegrityError, ServiceError
+from rackspace_imagetasks.exceptions import IntegrityError, NotFound, ServiceError
 from rackspace_imagetasks.objects.body import CHUNK, Body
 from rackspace_imagetasks.objects.connection import (
     DROPPED,
@@ -71,6 +73,14 @@ class ObjectInfo:
     def shown(self) -> str:
         """Its name for messages."""
         return shown(self.container, self.name)
+
+    @property
+    def last_modified(self) -> datetime | None:
+        """When it was last written, to the second, rounded up; None where the service is silent."""
+        try:
+            return parsedate_to_datetime(self.headers["Last-Modified"])
+        except (KeyError, ValueError):
+            return None
 
 
 class ObjectStore:
@@ -133,13 +143,21 @@ class ObjectStore:
         action = f"create container '{printable(name)}'"
         self._connection.request("PUT", container_path(name), action, body=b"")
 
-    def list_objects(self, container: str, prefix: str = "") -> Iterator[ObjectEntry]:
+    def list_objects(
+        self, container: str, prefix: str = "", *, absent_is_empty: bool = False
+    ) -> Iterator[ObjectEntry]:
         """Give the objects whose names begin with `prefix`, by name; a page is 10 000.
 
         A listing that is not in order is refused: its pages might never end.
+
+        :param absent_is_empty: take a container that is not there for an empty one.
         """
         action = f"list container '{printable(container)}'"
-        return self._pages(container_path(container), action, prefix, _entry)
+        try:
+            yield from self._pages(container_path(container), action, prefix, _entry)
+        except NotFound:
+            if not absent_is_empty:
+                raise
 
     def _pages(
         self, path: str, action: str, prefix: str, read: Callable[[dict[str, Any]], Listed]

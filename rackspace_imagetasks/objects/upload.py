@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.exceptions import Cancelled, ImageTasksError
 from rackspace_imagetasks.objects.body import SENT_CHUNK, Body, read_chunks
-from rackspace_imagetasks.objects.cleanup import delete_unnamed
+from rackspace_imagetasks.objects.deletion import delete_unnamed
 from rackspace_imagetasks.objects.meter import Meter, RateLimit
 from rackspace_imagetasks.objects.segments import (
     Segment,

@@ -11,16 +11,16 @@ from rackspace_imagetasks.i18n import _
 from rackspace_imagetasks.osc import command as common
 
 if typing.TYPE_CHECKING:
-    from rackspace_imagetasks.flows.clean import Cleaned
+    from rackspace_imagetasks.flows.clean import CleanResult
 
 
 class CleanObjects(common.ImageTaskCommand, command.Lister):
     titles = ("Container", "Object", "Kind", "Size", "Last Modified", "Status")
     _description = _(
-        "List what imports and transfers left in their containers; with --delete, delete it.\n\n"
-        "Staged objects and segments without a manifest are listed: 'unneeded' are those that"
-        " --delete deletes, 'recent' and 'needed by task <id>' stay. Objects of other names are a"
-        " user's own and never listed."
+        "List what imports, exports and transfers left behind; with --delete, delete it.\n\n"
+        "Staged objects, segments without a manifest and exports that were deleted in part are"
+        " listed: 'unneeded' are those that --delete deletes, 'recent' and 'needed by task <id>'"
+        " stay. Exports, what was kept on purpose and objects of other names are never listed."
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -30,8 +30,8 @@ class CleanObjects(common.ImageTaskCommand, command.Lister):
             "--container",
             metavar="<container>",
             help=_(
-                "Container that local files were staged in (default: image-imports, and those of"
-                " all transfers)"
+                "Container to look in (default: image-imports, image-exports and those of all"
+                " transfers)"
             ),
         )
         parser.add_argument(
@@ -56,6 +56,7 @@ class CleanObjects(common.ImageTaskCommand, command.Lister):
             )
             if parsed_args.delete:
                 found = list(tasks.clean(found))
+                self.fail_with(each.error for each in found if each.error)
         return self.titles, [_row(each) for each in found]
 
 
@@ -70,7 +71,7 @@ def _hours(text: str) -> float:
     return value
 
 
-def _row(each: "Cleaned") -> tuple[object, ...]:
+def _row(each: "CleanResult") -> tuple[object, ...]:
     leftover = each.leftover
     return (
         common.TextColumn(leftover.container),

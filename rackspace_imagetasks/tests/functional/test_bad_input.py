@@ -195,11 +195,18 @@ class WhoTest(BadInputTest):
         self.assertIn("XXX is not a valid region", self.refused("wait", "x", region="XXX"))
 
     def test_wrong_password(self):
-        """One sentence, and no password in it."""
+        """One sentence that says what to check, and no password in it."""
         outcome = self.openstack(
             *("--os-password", "hunter2", "image", "task", "wait", "x"), status=1
         )
-        self.assertIn("401", outcome.stderr)
+        self.assertIn("check the user, key or password", outcome.stderr)
+        self.assertNotIn("hunter2", outcome.stderr)
+
+    def test_wrong_api_key(self):
+        """The same for a key: Keystone's own words would name a schema."""
+        words = ("--os-api-key", "hunter2", "image", "task", "wait", "x")
+        outcome = self.openstack(*words, cloud="alice-apikey", status=1)
+        self.assertIn("check the user, key or password", outcome.stderr)
         self.assertNotIn("hunter2", outcome.stderr)
 
     def test_quota(self):

@@ -69,8 +69,9 @@ class CleanTest(objectcase.ObjectCase):
         self.swift().put_container(place)
         self.addCleanup(self.empty, place)
         name = "01234567-0123-0123-0123-0123456789ab.vhd"
-        for each in (name, f"{name}-00001", "notes.txt"):
+        for each in (f"{name}-00001", "notes.txt"):
             self.swift().put_object(place, each, b"x")
+        self.swift().put_object(place, name, b"", headers={"X-Object-Manifest": f"{place}/{name}-"})
         rows = self.task("clean").rows
         self.assertEqual([name], [row["Object"] for row in rows if row["Container"] == place])
 

@@ -62,8 +62,8 @@ class InterruptTest(processcase.ProcessTestCase):
             process = self.begin(*words)
             self.until(begun)
             said = self.interrupted(process, number)
-            there = f"{2 * (segment - 1)} MiB of 12 MiB"
-            self.assertRegex(said, f"Stopped while sending '.*vhd', with {there} in place")
+            there = f"{2 * segment} MiB of 12 MiB"
+            self.assertRegex(said, f"Stopped while sending .*vhd', with {there} in place")
             self.assertIn("run the same command again", said)
         swift = self.log()
         self.task(*words[2:])

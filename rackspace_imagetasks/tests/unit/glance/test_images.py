@@ -110,5 +110,5 @@ class CompleteTest(ImagesTestCase):
         error = self.assertRaises(
             AccessDenied, self.images.complete, IMAGE_ID, ImageSettings(visibility="public")
         )
-        self.assertIn("refuses you the settings of image", str(error))
+        self.assertIn("refused the settings of image", str(error))
         self.assertNotIn("role", str(error))

@@ -228,7 +228,10 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-KEPT = {"x-delete-after", "x-object-manifest", "content-type"}
+KEPT = {
+    "x-delete-after", "x-object-manifest", "content-type",
+    "x-object-meta-image-task-deleting", "x-object-meta-image-task-kept",
+}  # fmt: skip
 
 
 class Server(ThreadingHTTPServer):

@@ -2,53 +2,14 @@
 import json
 
 from rackspace_imagetasks.bytesource import BytesSource
-from rackspace_imagetasks.exceptions import IntegrityError, QuotaExceeded, Refused, ServiceError
-from rackspace_imagetasks.objects.cleanup import delete, leftovers, remove
+from rackspace_imagetasks.exceptions import QuotaExceeded
+from rackspace_imagetasks.objects.leftovers import delete_leftover, leftovers
 from rackspace_imagetasks.objects.upload import upload
 from rackspace_imagetasks.tests.unit.objects import faults
 from rackspace_imagetasks.tests.unit.objects.base import MIB, SwiftCase, noise
 
 STAGED = ("staged", "staged-1", "staged-2", "staged-broken")
 PIECES = [noise(10, 1), noise(10, 2), noise(5, 3)]
-
-
-class TestDelete(SwiftCase):
-    def test_kinds(self):
-        """Whatever its kind, an object goes with its segments and nothing else does."""
-        self.swift.put("images", "ab", b"other")
-        self.swift.put("images_segments", "ab/slo/1/2/3/00000000", b"other")
-        for put in (self.swift.put_slo, self.swift.put_dlo):
-            put("images", "a", PIECES)
-            delete(self.store, "images", "a")
-            self.assertEqual(["ab"], self.swift.names("images"))
-            self.assertEqual(["ab/slo/1/2/3/00000000"], self.swift.names("images_segments"))
-        self.swift.put("images", "a", b"plain")
-        delete(self.store, "images", "a")
-        self.assertEqual(["ab"], self.swift.names("images"))
-
-    def test_gone(self):
-        """What is not there is as good as deleted."""
-        delete(self.store, "images", "a")
-
-    def test_dlo_of_everything(self):
-        """A DLO whose prefix other objects share is not deleted by its prefix."""
-        for manifest in ("images/", "images/a", "backups/", "", "/", "/a"):
-            self.swift.put_dlo("images", "a", PIECES)
-            self.swift.put("images", "a-notes", b"mine")
-            self.swift.put("images", "a", b"", X_Object_Manifest=manifest)
-            self.swift.put("backups", "00000001", b"mine")
-            before = self.swift.names("images")
-            self.assertRaises((Refused, IntegrityError), delete, self.store, "images", "a")
-            self.assertEqual(before, self.swift.names("images"))
-            self.assertEqual(["00000001"], self.swift.names("backups"))
-
-    def test_slo_in_part(self):
-        """Segments that the service could not delete are said."""
-        self.swift.put_slo("images", "a", PIECES)
-        report = b'{"Response Status": "400 Bad Request", "Errors": [["/c/s", "403 Forbidden"]]}'
-        self.swift.fault(faults.status(200, report), "DELETE", "images/a")
-        error = self.assertRaises(ServiceError, delete, self.store, "images", "a")
-        self.assertIn("403 Forbidden", str(error))
 
 
 class TestLeftovers(SwiftCase):
@@ -72,7 +33,7 @@ class TestLeftovers(SwiftCase):
         self.assertEqual({"staged", "staged-broken"}, {each.owner for each in found})
         self.assertEqual(2 * MIB + 21, sum(leftover.size for leftover in found))
         for leftover in found:
-            remove(self.store, leftover)
+            delete_leftover(self.store, leftover)
         self.assertEqual(b"".join(PIECES), self.swift.read("images", "staged"))
         kept = self.swift.names("images_segments")
         self.assertIn("notes.txt", kept)
@@ -85,7 +46,7 @@ class TestLeftovers(SwiftCase):
         self.swift.put("images", "mine", b"kept")
         found = self.found()
         self.assertEqual(["staged-1"], [leftover.name for leftover in found])
-        remove(self.store, found[0])
+        delete_leftover(self.store, found[0])
         self.assertEqual(
             (["mine"], []), (self.swift.names("images"), self.swift.names("images_segments"))
         )
@@ -114,3 +75,18 @@ class TestLeftovers(SwiftCase):
     def test_nothing_there(self):
         """Without containers there are no leftovers."""
         self.assertEqual([], self.found())
+
+    def test_taken_up_again(self):
+        """What an upload has come to need since it was found stays."""
+        self.broken_upload()
+        self.swift.put("images", "staged-1", b"x")
+        self.swift.put("images", "staged-2-00001", b"exported")
+        found = self.found()
+        content = BytesSource(noise(4 * MIB))
+        upload(self.store, content, "images", "staged-broken", segment_size=MIB)
+        written = "Fri, 02 Jan 2026 00:00:00 GMT"  # the listing says: on the first
+        self.swift.put("images", "staged-1", b"y", Last_Modified=written)
+        self.swift.put("images", "staged-2", b"", X_Object_Manifest="images/staged-2-")
+        self.assertEqual({"object", "segment"}, {each.kind for each in found})
+        self.assertEqual({False}, {delete_leftover(self.store, each) for each in found})
+        self.assertEqual([], self.swift.requests("DELETE"))
