@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rackspace_imagetasks.exceptions import ImageTasksError
     from rackspace_imagetasks.fleet import Outcome, run_each
     from rackspace_imagetasks.flows.options import TransferOptions
-    from rackspace_imagetasks.glance.images import ImageSettings
+    from rackspace_imagetasks.glance.settings import ImageSettings
     from rackspace_imagetasks.imagetasks import ImageTasks
     from rackspace_imagetasks.profile import RACKSPACE, ProviderProfile
     from rackspace_imagetasks.progress import Phase, Progress
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ImageSettings": "glance.images",
+    "ImageSettings": "glance.settings",
     "ImageTasks": "imagetasks",
     "ImageTasksError": "exceptions",
     "Phase": "progress",

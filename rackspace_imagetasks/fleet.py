@@ -24,8 +24,9 @@ class Outcome(Generic[S, R]):
 
     @property
     def reason(self) -> str:
-        """Why it failed, with the subject's name."""
-        return f"{printable(self.subject)}: {self.error}"
+        """Why it failed, a line for each reason, with the subject's name."""
+        lines = str(self.error).splitlines()
+        return "\n".join(f"{printable(self.subject)}: {line}" for line in lines)
 
 
 def run_each(

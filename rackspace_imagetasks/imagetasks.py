@@ -26,7 +26,7 @@ from rackspace_imagetasks.flows.image_transfer import TransferPlan, TransferResu
 from rackspace_imagetasks.flows.names import staged_name
 from rackspace_imagetasks.flows.options import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.glance.failures import failure_of
-from rackspace_imagetasks.glance.images import NO_SETTINGS, ImageSettings
+from rackspace_imagetasks.glance.settings import NO_SETTINGS, ImageSettings
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.profile import ProviderProfile
 from rackspace_imagetasks.progress import SILENT, Progress
@@ -82,9 +82,8 @@ class ImageTasks:
         )
 
     def start_export(self, plan: ExportPlan) -> ExportResult:
-        """Create the export task (or take the one of an earlier run), and do not wait."""
-        task = image_export.start_export(self.cloud, plan)
-        return ExportResult(plan.image.id, plan.image.name, task.id, task.status)
+        """Create the export task (or take what an earlier run has done), and do not wait."""
+        return image_export.start_export(self.cloud, plan)
 
     def export_image(self, plan: ExportPlan, *, timeout: float | None = None) -> ExportResult:
         """Export the image and wait until its VHD is in the container.
@@ -130,7 +129,7 @@ class ImageTasks:
                 self.cloud,
                 name=name,
                 settings=settings,
-                container=container or self.cloud.profile.import_container,
+                container=self.cloud.profile.import_container if container is None else container,
                 object_name=staged_name(source, name),
                 source=source,
                 create_container=create_container or container is None,
@@ -172,9 +171,11 @@ class ImageTasks:
 
         :raises Refused: when the plan has such settings.
         """
-        if plan.settings.changes():
+        if plan.settings:
             raise Refused(self.SETTINGS_NEED_WAIT)
         task = image_import.start_import(self.cloud, plan, self.progress, transfer)
+        if task.ended:  # an earlier run's: there is nothing to wait for
+            return image_import.finish_import(self.cloud, plan, task, self.progress)
         return plan.result(task)
 
     def import_image(

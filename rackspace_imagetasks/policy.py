@@ -7,10 +7,13 @@ from typing import Self
 
 from rackspace_imagetasks.exceptions import Refused
 from rackspace_imagetasks.glance.facts import ATTRIBUTES, ImageFacts
+from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.profile import ProviderProfile
 from rackspace_imagetasks.text import format_size, printable
 from rackspace_imagetasks.units import GIB
 from rackspace_imagetasks.vhd import Report
+
+_LONGEST_TAG = 255  # Images API v2, "Image tags"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +52,8 @@ def judge_export(image: ImageFacts, project_id: str, profile: ProviderProfile) -
 
 def _ownership(image: ImageFacts, project_id: str) -> Iterable[str]:
     if image.visibility == "public":
-        yield f"{image.title} is public; only an image of your own project can be exported."
+        hint = "; make it private first" if image.owner == project_id else ""
+        yield f"{image.title} is public, and no public image can be exported{hint}."
     elif image.owner != project_id:
         yield (
             f"{image.title} belongs to another project and is shared with yours; only its owner"
@@ -117,10 +121,9 @@ def judge_container_name(name: str, forbidden: str = "/") -> Verdict:
     return Verdict()
 
 
-def judge_import(
-    name: str, properties: Mapping[str, str], min_disk: int | None, profile: ProviderProfile
-) -> Verdict:
-    """Say what stands in the way of an image with this name and these properties."""
+def judge_import(name: str, settings: ImageSettings, profile: ProviderProfile) -> Verdict:
+    """Say what stands in the way of an image with this name and these settings."""
+    properties, min_disk = settings.properties, settings.min_disk
     refusals = []
     if not name.strip():
         refusals.append("An imported image needs a name; give one with --name.")
@@ -136,12 +139,17 @@ def judge_import(
             f" {format_size(profile.max_virtual_size)} is the limit."
         )
     refusals += [
-        f"The property '{printable(key)}' is the provider's; leave it out."
+        f"Only the provider may set the property '{printable(key)}'; leave it out."
         for key in properties
         if profile.protected_prefix and key.startswith(profile.protected_prefix)
     ]
     refusals += [
-        f"'{key}' is no property but an attribute of every image; use an option such as --name,"
+        f"A tag has 1 to {_LONGEST_TAG} characters; the tag '{printable(tag, 40)}' has {len(tag)}."
+        for tag in settings.tags
+        if not 0 < len(tag) <= _LONGEST_TAG
+    ]
+    refusals += [
+        f"'{key}' is not a property but an attribute of every image; use an option such as --name,"
         " --tag, --min-disk, --min-ram, --public or --private, or leave it out."
         for key in sorted(ATTRIBUTES & properties.keys())
     ]

@@ -15,6 +15,8 @@ from rackspace_imagetasks.policy import Verdict
 from rackspace_imagetasks.progress import Progress
 from rackspace_imagetasks.text import printable
 
+EXPORTED_BEFORE = "exported before"
+
 
 @dataclasses.dataclass(frozen=True)
 class ExportPlan:
@@ -27,7 +29,7 @@ class ExportPlan:
     """A task of an earlier run that does just this."""
     warnings: tuple[str, ...] = ()
     exported: bool = False
-    """Whether the VHD of an earlier run is there, and is to be taken."""
+    """Whether the VHD of an earlier run is there, and is taken."""
 
     @property
     def object_name(self) -> str:
@@ -46,13 +48,12 @@ class ExportPlan:
 
     def preview(self) -> "ExportResult":
         """Give what a run would give, as far as it is known."""
-        return ExportResult(
-            self.image.id,
-            self.image.name,
-            self.task.id if self.task else None,
-            "not started",
-            self.location,
-        )
+        status = EXPORTED_BEFORE if self.exported else "not started"
+        return self.result(self.task.id if self.task else None, status)
+
+    def result(self, task_id: str | None, status: str, size: int | None = None) -> "ExportResult":
+        """Give the row of this export."""
+        return ExportResult(self.image.id, self.image.name, task_id, status, self.location, size)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,43 +80,44 @@ def plan_export(
 
     :param container: the container to export to; the profile's by default, made if absent.
     :param create_container: make a named container too if it is absent.
-    :param reuse: take the VHD that an earlier export left in the container, instead of refusing.
+    :param reuse: take any VHD of the image that is in the container, and not only that of a task
+        which the service still knows.
     :raises Refused: with all the reasons.
     """
-    name = container or cloud.profile.export_container
+    name = cloud.profile.export_container if container is None else container
     verdict = policy.judge_export(image, cloud.project_id, cloud.profile)
     exists, judged = judge_container(
         cloud,
         name,
         forbidden=cloud.profile.container_name_forbids,
-        may_create=create_container or not container,
+        may_create=create_container or container is None,
         hint=CREATE_HINT,
     )
     verdict += judged
-    task = _running(cloud, image, name) if exists else None
+    task = _task(cloud, image, name, running=True) if exists else None
     plan = ExportPlan(image, name, create_container=not exists, task=task)
     exported = bool(exists and not task and cloud.objects.head_object(name, plan.object_name))
-    if exported and not reuse:
+    if exported and not reuse and not _task(cloud, image, name, running=False):
         verdict += _in_the_way(plan)
     verdict.enforce()
     return dataclasses.replace(plan, exported=exported, warnings=verdict.warnings)
 
 
-def _running(cloud: Cloud, image: ImageFacts, container: str) -> Task | None:
-    """Give the task that exports the image to the container already."""
+def _task(cloud: Cloud, image: ImageFacts, container: str, *, running: bool) -> Task | None:
+    """Give a task that exports the image to the container, or has done so."""
 
     def same(given: Mapping[str, Any]) -> bool:
         location = (given.get("image_uuid"), given.get("receiving_swift_container"))
         return location == (image.id, container)
 
-    return cloud.tasks.find("export", same, running=True)
+    return cloud.tasks.find("export", same, running=running)
 
 
 def _in_the_way(plan: ExportPlan) -> Verdict:
     return Verdict.refuse(
         f"There is already an object '{plan.location}', and the service does not replace it; get"
-        f" it with `openstack image task save {plan.location} --file <file>`, delete it, or choose"
-        " another --container."
+        f" it with `openstack image task save {plan.location} --file <file>` (which deletes it too,"
+        " with --delete-object), or choose another --container."
     )
 
 
@@ -124,15 +126,24 @@ def export(
 ) -> ExportResult:
     """Give the VHD of the image: a new one, or that of an earlier run.
 
-    :raises TaskFailed, TaskTimeout, IntegrityError: see `finish_export`.
+    :param timeout: seconds to wait for the task.
+    :raises TaskFailed, TaskTimeout: as the task ends.
+    :raises IntegrityError: when the VHD is not where the task should have put it.
     """
     if plan.exported:
-        return _result(cloud, plan, None, "exported before")
-    return finish_export(cloud, plan, start_export(cloud, plan), progress, timeout)
+        return _result(cloud, plan, None, EXPORTED_BEFORE)
+    return _finish_export(cloud, plan, _start_task(cloud, plan), progress, timeout)
 
 
-def start_export(cloud: Cloud, plan: ExportPlan) -> Task:
-    """Create the export task, or give the one that an earlier run created."""
+def start_export(cloud: Cloud, plan: ExportPlan) -> ExportResult:
+    """Create the export task, unless an earlier run did or has exported the image."""
+    if plan.exported:
+        return _result(cloud, plan, None, EXPORTED_BEFORE)
+    task = _start_task(cloud, plan)
+    return plan.result(task.id, task.status)
+
+
+def _start_task(cloud: Cloud, plan: ExportPlan) -> Task:
     if plan.task:
         return plan.task
     if plan.create_container:
@@ -140,15 +151,9 @@ def start_export(cloud: Cloud, plan: ExportPlan) -> Task:
     return cloud.tasks.create("export", plan.task_input)
 
 
-def finish_export(
-    cloud: Cloud, plan: ExportPlan, task: Task, progress: Progress, timeout: float | None = None
+def _finish_export(
+    cloud: Cloud, plan: ExportPlan, task: Task, progress: Progress, timeout: float | None
 ) -> ExportResult:
-    """Wait for the task and give the location and size of its VHD.
-
-    :param timeout: seconds.
-    :raises TaskFailed, TaskTimeout: as the task ends.
-    :raises IntegrityError: when the VHD is not where the task should have put it.
-    """
     name = printable(plan.image.name or plan.image.id)
     with progress.phase(f"Exporting image '{name}'") as phase:
         task = cloud.tasks.wait(
@@ -168,11 +173,9 @@ def _result(cloud: Cloud, plan: ExportPlan, task_id: str | None, status: str) ->
     if exported is None:
         raise IntegrityError(
             f"The image was exported, but there is no object '{plan.location}'; it was deleted"
-            " meanwhile, or is not listed yet."
+            " meanwhile, or does not show yet."
         )
-    return ExportResult(
-        plan.image.id, plan.image.name, task_id, status, plan.location, exported.size
-    )
+    return plan.result(task_id, status, exported.size)
 
 
 def export_location(task: Task) -> str:

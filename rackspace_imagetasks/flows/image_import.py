@@ -9,13 +9,13 @@ from typing import Any
 from rackspace_imagetasks import policy, vhd
 from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.cloud import Cloud
-from rackspace_imagetasks.exceptions import NotFound, ServiceError
+from rackspace_imagetasks.exceptions import AccessDenied, NotFound, ServiceError
 from rackspace_imagetasks.flows.container import CREATE_HINT, judge_container
 from rackspace_imagetasks.flows.options import TransferOptions
 from rackspace_imagetasks.flows.resumable import hinting, resumable
-from rackspace_imagetasks.glance.images import ImageSettings
+from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.glance.task import Task
-from rackspace_imagetasks.objects.deletion import delete
+from rackspace_imagetasks.objects.deletion import delete, is_to_stay
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.objects.upload import upload
 from rackspace_imagetasks.policy import Verdict
@@ -105,7 +105,7 @@ def plan_import(
     :param delete_object: delete the object once the image is complete.
     :raises Refused: with all the reasons.
     """
-    verdict = policy.judge_import(name, settings.properties, settings.min_disk, cloud.profile)
+    verdict = policy.judge_import(name, settings, cloud.profile)
     exists, judged = judge_container(
         cloud,
         container,
@@ -132,26 +132,36 @@ def plan_import(
         facts=report.facts if report else None,
         warnings=verdict.warnings,
     )
-    return dataclasses.replace(plan, task=earlier_run(cloud, plan)) if exists else plan
+    return with_earlier_run(cloud, plan) if exists else plan
 
 
-def earlier_run(cloud: Cloud, plan: ImportPlan) -> Task | None:
-    """Give the task of an earlier run of this plan.
+def with_earlier_run(cloud: Cloud, plan: ImportPlan) -> ImportPlan:
+    """Give the plan with what an earlier run of it has done.
 
     The name of an upload's object stands for its content, so a success with the object still there
-    is a run that was cut off before its end; a user's own object may be imported again.
+    is a run that was cut off before its end, unless it was to keep the object: then that stays, and
+    this is another import. A user's own object may be imported again.
     """
     if plan.source is None:
-        return earlier_import(cloud, plan.location, name=plan.name)
-    staged = cloud.objects.head_object(plan.container, plan.object_name) is not None
-    return earlier_import(cloud, plan.location, ended=staged)
+        return dataclasses.replace(plan, task=earlier_import(cloud, plan.location, name=plan.name))
+    staged = cloud.objects.head_object(plan.container, plan.object_name)
+    kept = staged is not None and plan.delete_object and is_to_stay(staged)
+    if kept:
+        warning = f"'{plan.location}' was kept by an earlier import, and stays."
+        plan = dataclasses.replace(plan, delete_object=False, warnings=(*plan.warnings, warning))
+    cut_off = staged is not None and not kept
+    task = earlier_import(cloud, plan.location, include_succeeded=cut_off)
+    return dataclasses.replace(plan, task=task)
 
 
 def _stored(cloud: Cloud, container: str, name: str) -> tuple[ByteSource | None, Verdict]:
     """Give the object to import, or say that there is none."""
     if cloud.objects.head_object(container, name) is None:
         shown = printable(f"{container}/{name}")
-        return None, Verdict.refuse(f"There is no object '{shown}' to import.")
+        return None, Verdict.refuse(
+            f"There is no object '{shown}' in region '{cloud.region}'; `openstack object list"
+            f" {printable(container)}` shows what there is."
+        )
     return ObjectSource(cloud.objects, container, name), Verdict()
 
 
@@ -165,12 +175,12 @@ def check(cloud: Cloud, content: ByteSource) -> vhd.Report:
 
 
 def earlier_import(
-    cloud: Cloud, location: str, *, name: str | None = None, ended: bool = False
+    cloud: Cloud, location: str, *, name: str | None = None, include_succeeded: bool = False
 ) -> Task | None:
     """Give the task of an earlier run that imports from `location`, if it goes on.
 
     :param name: the image's name, where the object alone does not tell one import from another.
-    :param ended: give one that has succeeded, too, if its image is there.
+    :param include_succeeded: give one that has succeeded, too, if its image is there.
     """
 
     def same(given: Mapping[str, Any]) -> bool:
@@ -180,7 +190,7 @@ def earlier_import(
 
     if task := cloud.tasks.find("import", same, running=True):
         return task
-    task = cloud.tasks.find("import", same, running=False) if ended else None
+    task = cloud.tasks.find("import", same, running=False) if include_succeeded else None
     return task if task and _image_is_there(cloud, task) else None
 
 
@@ -247,10 +257,23 @@ def finish_import(
     """
     with hinting(_THE_SAME_AGAIN) if plan.source else contextlib.nullcontext():
         task, image_id = await_image(cloud, plan, task, progress, timeout)
-    cloud.images.complete(image_id, plan.settings)
+    _complete(cloud, plan, image_id)
     if plan.delete_object:
         _delete_staged(cloud, plan, task, progress)
     return plan.result(task, image_id)
+
+
+def _complete(cloud: Cloud, plan: ImportPlan, image_id: str) -> None:
+    try:
+        cloud.images.complete(image_id, plan.settings)
+    except (AccessDenied, ServiceError) as error:
+        text = (
+            f"Image '{printable(plan.name)}' is imported and active, but not all is set: {error}"
+            " The same command, without what was refused, sets the rest."
+        )
+        if isinstance(error, ServiceError):
+            raise ServiceError(text, error.status) from error
+        raise AccessDenied(text) from error
 
 
 def _delete_staged(cloud: Cloud, plan: ImportPlan, task: Task, progress: Progress) -> None:

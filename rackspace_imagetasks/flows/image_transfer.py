@@ -20,7 +20,7 @@ from rackspace_imagetasks.flows.names import CONTAINER_PREFIX
 from rackspace_imagetasks.flows.options import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.flows.resumable import resumable
 from rackspace_imagetasks.glance.facts import ImageFacts
-from rackspace_imagetasks.glance.images import NO_SETTINGS, ImageSettings
+from rackspace_imagetasks.glance.settings import NO_SETTINGS, ImageSettings
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.objects.copy import copy
 from rackspace_imagetasks.objects.deletion import delete, delete_segments, mark_as_kept
@@ -107,7 +107,7 @@ def plan_transfer(source: Cloud, target: Cloud, image: ImageFacts) -> TransferPl
     started = ExportPlan(image, _container(source, target))
     if existing := _copy_of(target, origin):
         return TransferPlan(image, origin, started, existing=existing)
-    if importing := image_import.earlier_import(target, started.location, ended=True):
+    if importing := image_import.earlier_import(target, started.location, include_succeeded=True):
         return TransferPlan(image, origin, started, importing=importing)
     arrival = _judge_arrival(source, target, image)
     try:
@@ -131,7 +131,7 @@ def _judge_arrival(source: Cloud, target: Cloud, image: ImageFacts) -> Verdict:
     target.objects.head_container(_container(source, target))  # is the service there, are we let in
     properties = _movable(source, target, image)
     return policy.judge_import(
-        image.name or image.id, properties, None, target.profile
+        image.name or image.id, ImageSettings(properties), target.profile
     ) + policy.judge_disk_size(image, target.region, target.profile)
 
 

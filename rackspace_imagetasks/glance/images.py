@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images in Glance: find one by name or ID, read what policy needs, complete an imported one."""
 
-import dataclasses
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -11,36 +10,8 @@ from openstack import exceptions as sdk
 from rackspace_imagetasks.exceptions import NotFound, Refused
 from rackspace_imagetasks.glance.facts import ATTRIBUTES, ImageFacts
 from rackspace_imagetasks.glance.service import ImageService
+from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.text import printable
-
-
-@dataclasses.dataclass(frozen=True)
-class ImageSettings:
-    """What an import task cannot set, and is set on the active image. GiB and MiB."""
-
-    properties: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    tags: tuple[str, ...] = ()
-    min_disk: int | None = None
-    min_ram: int | None = None
-    visibility: str | None = None
-
-    def changes(self) -> list[dict[str, Any]]:
-        """Give them as a JSON patch that is safe to send twice."""
-        values: dict[str, Any] = {
-            **self.properties,
-            "tags": sorted(set(self.tags)) or None,
-            "min_disk": self.min_disk,
-            "min_ram": self.min_ram,
-            "visibility": self.visibility,
-        }
-        return [
-            {"op": "add", "path": f"/{_pointer(key)}", "value": value}
-            for key, value in values.items()
-            if value is not None
-        ]
-
-
-NO_SETTINGS = ImageSettings()
 
 
 class ImageClient:
@@ -93,19 +64,13 @@ class ImageClient:
 
         :raises AccessDenied, ServiceError: as the service refuses it.
         """
-        if changes := settings.changes():
-            self._service.patch(
-                _path(image_id), changes, f"the settings of image {printable(image_id)}"
-            )
+        for called, changes in settings.patches():
+            what = f"the {called} of image {printable(image_id)}"
+            self._service.patch(_path(image_id), changes, what)
 
 
 def _path(image_id: str) -> str:
     return f"/images/{urllib.parse.quote(image_id, safe='')}"
-
-
-def _pointer(key: str) -> str:
-    """Escape a key for a JSON pointer (RFC 6901)."""
-    return key.replace("~", "~0").replace("/", "~1")
 
 
 def _facts(image: Mapping[str, Any]) -> ImageFacts:

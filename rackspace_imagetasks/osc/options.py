@@ -38,13 +38,12 @@ def images_of(tasks: "ImageTasks", parsed_args: argparse.Namespace) -> list[str]
     """
     from rackspace_imagetasks.exceptions import ImageTasksError, Refused
 
-    if bool(parsed_args.image) == bool(parsed_args.property):
-        raise Refused("Name images, or select them with --property <key=value>.")
+    if parsed_args.image and parsed_args.property:
+        raise Refused("Name images or select them with --property <key=value>, not both.")
     if parsed_args.property:
-        images = tasks.select(parsed_args.property)
-        if not images:
-            raise Refused("No image has these properties.")
-        return images
+        return _selected(tasks, parsed_args.property)
+    if not parsed_args.image:
+        raise Refused("Name images, or select them with --property <key=value>.")
     if len(parsed_args.image) == 1:
         return [parsed_args.image[0]]
     once: dict[str, str] = {}
@@ -54,6 +53,20 @@ def images_of(tasks: "ImageTasks", parsed_args: argparse.Namespace) -> list[str]
         except ImageTasksError:  # said when its turn comes
             once.setdefault(image, image)
     return list(once.values())
+
+
+def _selected(tasks: "ImageTasks", properties: dict[str, str]) -> list[str]:
+    from rackspace_imagetasks.exceptions import Refused
+    from rackspace_imagetasks.text import printable
+
+    images = tasks.select(properties)
+    if not images:
+        wanted = printable(", ".join(f"{key}={value}" for key, value in properties.items()))
+        raise Refused(
+            f"No image of your project in region '{tasks.cloud.region}' has {wanted}; `openstack"
+            " image show <image>` shows an image's properties."
+        )
+    return images
 
 
 def add_wait_options(parser: argparse.ArgumentParser) -> None:
@@ -80,7 +93,7 @@ def add_poll_option(parser: argparse.ArgumentParser) -> None:
         "--poll-interval",
         metavar="<seconds>",
         type=seconds,
-        help=_("Ask for the task's status every <seconds> (default and least: the provider's, 30)"),
+        help=_("Seconds between two requests for status (default and least: the provider's, 30)"),
     )
 
 
@@ -99,7 +112,7 @@ def add_save_options(parser: argparse.ArgumentParser, *, required: bool) -> None
     group.add_argument(
         "--no-validate",
         action="store_true",
-        help=_("Save also what is no valid VHD (segments are compared all the same)"),
+        help=_("Save the object even if it is not a valid VHD (segments are compared anyway)"),
     )
     group.add_argument(
         "--delete-object",
@@ -143,7 +156,7 @@ def add_transfer_options(parser: argparse.ArgumentParser, *, upload: bool = Fals
         "--limit-rate",
         metavar="<size>",
         type=rate_limit,
-        help=_("Most bytes to move in a second, such as 10MiB (default: no limit)"),
+        help=_("Bytes per second at most, such as 10MiB (default: no limit)"),
     )
     if not upload:
         return
@@ -231,6 +244,13 @@ def rate_limit(text: str) -> "RateLimit":
     from rackspace_imagetasks.objects.meter import RateLimit
 
     return RateLimit(size(text))
+
+
+def number(text: str) -> int:
+    """Read a whole number, 0 or more, for argparse."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(_("'%s' is not a whole number") % text)
+    return int(text)
 
 
 def whole_number(text: str) -> int:

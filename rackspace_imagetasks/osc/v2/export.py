@@ -2,6 +2,7 @@
 """`openstack image task export`."""
 
 import argparse
+import contextlib
 import typing
 
 from rackspace_imagetasks.i18n import _
@@ -11,6 +12,8 @@ from rackspace_imagetasks.osc import options
 if typing.TYPE_CHECKING:
     from rackspace_imagetasks.flows.image_export import ExportResult
     from rackspace_imagetasks.imagetasks import ImageTasks
+
+_THEN_SAVES = "The same command again follows it too, and then saves the VHD."
 
 
 class ExportImage(common.SavingCommand):
@@ -58,6 +61,9 @@ class ExportImage(common.SavingCommand):
     def _export(
         self, tasks: "ImageTasks", image: str, parsed_args: argparse.Namespace
     ) -> "ExportResult":
+        from rackspace_imagetasks.exceptions import TaskTimeout
+        from rackspace_imagetasks.flows.resumable import hinting
+
         plan = tasks.plan_export(
             image,
             container=parsed_args.container,
@@ -71,7 +77,11 @@ class ExportImage(common.SavingCommand):
             return plan.preview()
         if not parsed_args.wait:
             return tasks.start_export(plan)
-        result = tasks.export_image(plan, timeout=options.timeout_of(parsed_args))
+        try:
+            with hinting(_THEN_SAVES) if parsed_args.file else contextlib.nullcontext():
+                result = tasks.export_image(plan, timeout=options.timeout_of(parsed_args))
+        except TaskTimeout as error:
+            return self.goes_on(error, plan.result(error.task_id, "processing"))
         if parsed_args.file:
             self.save(tasks, plan.location, parsed_args)
         return result

@@ -3,6 +3,7 @@
 
 import argparse
 import contextlib
+import dataclasses
 import typing
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from rackspace_imagetasks.osc import options
 
 if typing.TYPE_CHECKING:
     from rackspace_imagetasks.flows.image_import import ImportPlan, ImportResult
-    from rackspace_imagetasks.glance.images import ImageSettings
+    from rackspace_imagetasks.glance.settings import ImageSettings
     from rackspace_imagetasks.imagetasks import ImageTasks
     from rackspace_imagetasks.osc.locations import Location
 
@@ -122,6 +123,8 @@ class ImportImage(common.ImageTaskCommand, command.Lister):
         settings: "ImageSettings",
         parsed_args: argparse.Namespace,
     ) -> "ImportResult":
+        from rackspace_imagetasks.exceptions import TaskTimeout
+
         with contextlib.closing(_plan(tasks, source, settings, parsed_args)) as plan:
             self.warn(plan.warnings)
             if parsed_args.dry_run:
@@ -130,7 +133,12 @@ class ImportImage(common.ImageTaskCommand, command.Lister):
             if not parsed_args.wait:
                 return tasks.start_import(plan, transfer=transfer)
             timeout = options.timeout_of(parsed_args)
-            return tasks.import_image(plan, timeout=timeout, transfer=transfer)
+            try:
+                return tasks.import_image(plan, timeout=timeout, transfer=transfer)
+            except TaskTimeout as error:
+                row = plan.result(plan.task)
+                row = dataclasses.replace(row, task_id=error.task_id, status="processing")
+                return self.goes_on(error, row)
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
@@ -164,13 +172,13 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--min-disk",
         metavar="<GB>",
-        type=options.whole_number,
+        type=options.number,
         help=_("Smallest disk that a server of the image needs, in GB"),
     )
     group.add_argument(
         "--min-ram",
         metavar="<MB>",
-        type=options.whole_number,
+        type=options.number,
         help=_("Least memory that a server of the image needs, in MB"),
     )
     visibility = group.add_mutually_exclusive_group()
@@ -191,7 +199,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def _settings(tasks: "ImageTasks", parsed_args: argparse.Namespace) -> "ImageSettings":
-    from rackspace_imagetasks.glance.images import ImageSettings
+    from rackspace_imagetasks.glance.settings import ImageSettings
 
     return ImageSettings(
         properties=tasks.boot_properties(parsed_args.boot_profile) | (parsed_args.property or {}),
@@ -215,9 +223,13 @@ def _check_options(
     problems = []
     if not sources:
         problems.append("Name what to import: a local file, or <container>/<object>.")
+    for option in ("container", "create_container", "source_format", "no_convert"):
+        if getattr(parsed_args, option) and sources and not any(s.path for s in sources):
+            name = "--" + option.replace("_", "-")
+            problems.append(f"{name} is about local files; leave it out for <container>/<object>.")
     if parsed_args.name is not None and len(sources) > 1:
         problems.append("--name names one image; leave it out to import several.")
-    if settings.changes() and not parsed_args.wait:
+    if settings and not parsed_args.wait:
         problems.append(ImageTasks.SETTINGS_NEED_WAIT)
     if problems:
         raise Refused(*problems)

@@ -99,9 +99,17 @@ class ContainerTest(BadInputTest):
     def test_an_object_in_the_way(self):
         """An export does not replace what is there."""
         row, container = self.imported(), self.container()
-        self.task("export", row["Image"], "--container", container, "--wait")
+        self.swift().put_object(container, f"{row['Image']}.vhd", b"x")
         text = self.refused_unsent("export", row["Image"], "--container", container)
         self.assertIn(f"already an object '{container}/{row['Image']}.vhd'", text)
+
+    def test_no_container(self):
+        """An empty name, as of a variable that is not set, is not taken for the default."""
+        row = self.imported()
+        path = self.corpus("go-vhd-xapi.vhd")
+        for words in (("export", row["Image"]), ("import", path), ("clean",)):
+            self.assertIn("1 to 256", self.refused_unsent(*words, "--container", ""))
+        self.assertIn("no container", self.refused_unsent("clean", "--container", self.mark))
 
 
 class FileTest(BadInputTest):
@@ -164,6 +172,16 @@ class FileTest(BadInputTest):
         """What is set on the image after its import needs the import's end."""
         text = self.refused_unsent("import", self.corpus("go-vhd-xapi.vhd"), "--tag", "x")
         self.assertIn("add --wait", text)
+
+    def test_a_column_that_is_not_there(self):
+        """It is refused before the work, not after it, when its rows would be lost."""
+        text = self.refused_unsent("import", self.corpus("go-vhd-xapi.vhd"), "-c", "nosuch")
+        self.assertIn("there are Image, Name", text)
+
+    def test_options_of_local_files(self):
+        """They are not ignored for an object."""
+        text = self.refused_unsent("import", "c/x.vhd", "--container", "c", "--no-convert")
+        self.assertEqual(2, text.count("is about local files"))
 
     def test_nothing_to_import(self):
         """No source at all, or one name for several."""
@@ -250,22 +268,44 @@ class TaskTest(BadInputTest):
         container = self.container()
         self.inject(Rule("TASK", f"/import/{container}/", delay=1.5), service="glance")
         path = self.corpus("go-vhd-xapi.vhd")
-        text = self.refused(
-            *(
-                "import",
-                path,
-                "--wait",
-                "0.3",
-                "--container",
-                container,
-                "--name",
-                f"x-{self.mark}",
-            ),
+        outcome = self.task(
+            *("import", path, "--wait", "0.3", "--container", container),
+            *("--name", f"x-{self.mark}"),
+            status=1,
         )
-        self.assertIn("openstack image task wait ", text)
+        (row,) = outcome.rows
+        self.assertEqual("processing", row["Status"])
+        self.assertIn(f"openstack image task wait {row['Task']}`", outcome.stderr)
         self.assertEqual(1, len(self.objects(container)))
-        task = text.split("task wait ")[1].split("`")[0]
-        self.assertEqual("success", self.task("wait", task).rows[0]["Status"])
+        self.assertEqual("success", self.task("wait", row["Task"]).rows[0]["Status"])
+
+    def test_an_export_that_times_out(self):
+        """The second run finds it done, with the file or without; its row names the task."""
+        row, container = self.imported(), self.container()
+        self.inject(Rule("TASK", f"/export/{container}/", delay=1.5), service="glance")
+        words = ("export", row["Image"], "--container", container)
+        target = self.tmp / "saved.vhd"
+        outcome = self.task(*words, "--wait", "0.3", "--file", target, status=1)
+        self.assertIn("and then saves the VHD", outcome.stderr)
+        self.assertFalse(target.exists())
+        self.task("wait", outcome.rows[0]["Task"])
+        again = self.task(*words, "--wait").rows[0]
+        self.assertEqual(("exported before", 3584), (again["Status"], again["Size"]))
+        self.task(*words, "--wait", "--file", target)
+        self.assertEqual(3584, target.stat().st_size)
+
+    def test_a_setting_that_is_refused(self):
+        """The others are set, the sentence says what is left, and without it the job is done."""
+        container = self.container()
+        words = ("import", self.corpus("go-vhd-xapi.vhd"), "--name", f"x-{self.mark}", "--wait")
+        words += ("--container", container, "--tag", "t", "--property", "role=web")
+        text = self.refused(*words, "--public")
+        self.assertIn("is imported and active, but not all is set", text)
+        self.assertIn("visibility 'public'", text)
+        (image,) = self.sdk().image.images(name=f"x-{self.mark}")
+        self.assertEqual((["t"], "web"), (image.tags, image.properties["role"]))
+        self.assertEqual(image.id, self.task(*words).rows[0]["Image"])
+        self.assertEqual(set(), self.objects(container))
 
     def test_the_same_command_again_finishes_the_job(self):
         """After a time-out the second run follows the first one's task: one image, no leftover."""
@@ -275,7 +315,7 @@ class TaskTest(BadInputTest):
             *("import", self.corpus("go-vhd-xapi.vhd"), "--container", container),
             *("--name", f"x-{self.mark}", "--tag", "t"),
         )
-        self.refused(*words, "--wait", "0.3")
+        self.task(*words, "--wait", "0.3", status=1)
         row = self.task(*words, "--wait").rows[0]
         images = list(self.sdk().image.images(name=f"x-{self.mark}"))
         self.assertEqual([row["Image"]], [image.id for image in images])

@@ -5,6 +5,7 @@ from oslotest import base
 
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.exceptions import Refused
+from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.profile import RACKSPACE
 from rackspace_imagetasks.units import GIB
 
@@ -92,18 +93,27 @@ class ContainerTest(base.BaseTestCase):
 
 
 class ImportTest(base.BaseTestCase):
+    def judge(self, name, **settings):
+        return policy.judge_import(name, ImageSettings(**settings), RACKSPACE).refusals
+
     def test_everything_wrong_at_once(self):
         """No name, a Windows image, too large a min_disk and a protected property: four."""
         properties = {"os_type": "windows", "com.rackspace__1__options": "0"}
-        self.assertEqual(4, len(policy.judge_import(" ", properties, 41, RACKSPACE).refusals))
+        self.assertEqual(4, len(self.judge(" ", properties=properties, min_disk=41)))
 
     def test_attributes_are_no_properties(self):
         """What a JSON patch would change beside the properties is refused, before the upload."""
         properties = {"id": "1", "min_disk": "5", "visibility": "public", "os_distro": "debian"}
-        refusals = policy.judge_import("web", properties, None, RACKSPACE).refusals
+        refusals = self.judge("web", properties=properties)
         self.assertEqual(["'id'", "'min_disk'", "'visibility'"], [r.split()[0] for r in refusals])
 
     def test_an_ordinary_linux_image(self):
         """Nothing stands in the way of it."""
-        verdict = policy.judge_import("web", {"os_distro": "debian"}, 40, RACKSPACE)
-        self.assertEqual(policy.Verdict(), verdict)
+        settings = {"properties": {"os_distro": "debian"}, "tags": ("x",), "min_disk": 40}
+        self.assertEqual((), self.judge("web", **settings))
+
+    def test_tags(self):
+        """Each tag that Glance would refuse, after the upload, is refused before."""
+        refusals = self.judge("web", tags=("", "x" * 256, "x" * 255))
+        self.assertEqual(2, len(refusals))
+        self.assertIn("has 256", refusals[1])

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is sent, and in which order, where the order or a single request matters."""
 
-import dataclasses
 import hashlib
 import re
 
@@ -11,7 +10,7 @@ from rackspace_imagetasks.bytesource import BytesSource
 from rackspace_imagetasks.exceptions import Refused, ServiceError
 from rackspace_imagetasks.flows import image_import
 from rackspace_imagetasks.flows.options import DEFAULT_TRANSFER
-from rackspace_imagetasks.glance.images import ImageSettings
+from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.progress import SILENT
 from rackspace_imagetasks.tests.unit import clouds
 from rackspace_imagetasks.tests.unit.clouds import IMAGE, IMAGE_ID, OBJECTS, TASK_ID
@@ -76,6 +75,8 @@ def _stored(request, context):
 
 
 class ImportTest(SequenceTestCase):
+    expires = True
+
     def setUp(self):
         super().setUp()
         self.requests.put(re.compile(OBJECTS), text=_stored)
@@ -92,6 +93,7 @@ class ImportTest(SequenceTestCase):
     def staged(self, *statuses):
         """Script whether the staged object is there, request by request."""
         facts = {"Content-Length": "3", "ETag": "900150983cd24fb0d6963f7d28e17f72"}
+        facts |= {"X-Delete-At": "9999999999"} if self.expires else {}
         self.requests.head(
             f"{OBJECTS}/{STAGED}",
             [{"status_code": s, "headers": facts if s == 200 else {}} for s in statuses],
@@ -106,8 +108,7 @@ class ImportTest(SequenceTestCase):
             source=BytesSource(b"abc"),
             delete_object=True,
         )
-        earlier = image_import.earlier_run(self.tasks.cloud, plan)
-        plan = dataclasses.replace(plan, task=earlier)
+        plan = image_import.with_earlier_run(self.tasks.cloud, plan)
         task = image_import.start_import(self.tasks.cloud, plan, SILENT, DEFAULT_TRANSFER)
         return image_import.finish_import(self.tasks.cloud, plan, task, SILENT)
 
@@ -161,3 +162,16 @@ class ImportTest(SequenceTestCase):
         )
         self.run_import()
         self.assertIn("POST", [method for method, path in self.changes() if path.endswith("tasks")])
+
+    def test_a_kept_object_is_imported_again_and_stays(self):
+        """What an earlier run was to keep is no run that was cut off, and is not deleted."""
+        self.expires = False
+        self.image()
+        task = self.task("success", kind="import", input=self.given, result={"image_id": IMAGE_ID})
+        self.listed(task)
+        self.staged(200)
+        self.requests.post(TASKS, status_code=201, json=task)
+        self.run_import()
+        methods = [method for method, _ in self.changes()]
+        self.assertIn("POST", methods)
+        self.assertNotIn("DELETE", methods)

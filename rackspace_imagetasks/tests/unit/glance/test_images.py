@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from rackspace_imagetasks.exceptions import AccessDenied, NotFound, Refused
-from rackspace_imagetasks.glance.images import ImageSettings
+from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.tests.unit import clouds
 from rackspace_imagetasks.tests.unit.clouds import IMAGE, IMAGE_ID, PROJECT
 
@@ -89,8 +89,11 @@ class CompleteTest(ImagesTestCase):
                 {"op": "add", "path": "/a~1b~0c", "value": "d"},
                 {"op": "add", "path": "/tags", "value": ["x", "y"]},
                 {"op": "add", "path": "/min_disk", "value": 20},
-                {"op": "add", "path": "/visibility", "value": "private"},
             ],
+            patch.request_history[0].json(),
+        )
+        self.assertEqual(
+            [{"op": "add", "path": "/visibility", "value": "private"}],
             patch.last_request.json(),
         )
 
@@ -110,5 +113,5 @@ class CompleteTest(ImagesTestCase):
         error = self.assertRaises(
             AccessDenied, self.images.complete, IMAGE_ID, ImageSettings(visibility="public")
         )
-        self.assertIn("refused the settings of image", str(error))
+        self.assertIn("refused the visibility 'public' of image", str(error))
         self.assertNotIn("role", str(error))

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is set on an image after its import. Pure."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageSettings:
+    """Attributes that an import task cannot set, set once the image is active.
+
+    `min_disk` is in GiB, `min_ram` in MiB.
+    """
+
+    properties: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    min_disk: int | None = None
+    min_ram: int | None = None
+    visibility: str | None = None
+
+    def __bool__(self) -> bool:
+        return any(self.patches())
+
+    def patches(self) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+        """Yield what to call each, and a JSON patch that is safe to send twice.
+
+        The visibility goes last and alone: it is what a cloud may refuse, and the others not.
+        """
+        values: dict[str, Any] = {
+            **self.properties,
+            "tags": sorted(set(self.tags)) or None,
+            "min_disk": self.min_disk,
+            "min_ram": self.min_ram,
+        }
+        if changes := _changes(values):
+            yield "settings", changes
+        if changes := _changes({"visibility": self.visibility}):
+            yield f"visibility '{self.visibility}'", changes
+
+
+NO_SETTINGS = ImageSettings()
+
+
+def _changes(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"op": "add", "path": f"/{_pointer(key)}", "value": value}
+        for key, value in values.items()
+        if value is not None
+    ]
+
+
+def _pointer(key: str) -> str:
+    """Escape a key for a JSON pointer (RFC 6901)."""
+    return key.replace("~", "~0").replace("/", "~1")
