@@ -53,7 +53,7 @@ def demonstrate(disk: str) -> None:
     image = run("openstack image show web -f value -c id", quiet=True).strip()
     refused(f"openstack --os-cloud bob image task export {image}", "no image")
     refused(f"openstack --os-cloud carol image task export {image}", "admin role")
-    refused("openstack image task export web", "already an object")
+    refused("openstack image task export web --container my.exports", "no container name with")
 
     say("Move it to another region; run again, the command finds it there.")
     expect("transferred" in run("openstack image task transfer web --to-region ORD"), "transfer")

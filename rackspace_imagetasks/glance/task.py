@@ -6,10 +6,12 @@ failure; some two days later the record is deleted, and its result is not.
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from typing import Any, Self
 
 from rackspace_imagetasks.exceptions import ServiceError
+from rackspace_imagetasks.text import printable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,8 +40,9 @@ class Task:
 
         :raises ServiceError: when it is no description of a task.
         """
-        if not isinstance(answer, dict) or not isinstance(answer.get("id"), str):
-            raise ServiceError("The image service's answer describes no task.")
+        task_id = answer.get("id") if isinstance(answer, dict) else None
+        if not isinstance(answer, dict) or not _is_id(task_id):
+            raise ServiceError("The image service's answer does not describe a task.")
 
         def text(key: str) -> str:
             value = answer.get(key)
@@ -50,9 +53,9 @@ class Task:
             return value if isinstance(value, dict) else {}
 
         return cls(
-            id=answer["id"],
-            type=text("type"),
-            status=text("status"),
+            id=str(task_id),
+            type=printable(text("type")),
+            status=printable(text("status")),
             message=text("message"),
             input=mapping("input"),
             result=mapping("result"),
@@ -61,3 +64,8 @@ class Task:
             expires_at=text("expires_at"),
             owner=text("owner"),
         )
+
+
+def _is_id(value: object) -> bool:
+    """Tell a UUID, and whatever is as harmless in a message and in a URL."""
+    return isinstance(value, str) and re.fullmatch("[A-Za-z0-9._-]{1,64}", value) is not None

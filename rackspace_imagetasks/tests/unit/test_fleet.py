@@ -3,7 +3,7 @@ import threading
 
 from oslotest import base
 
-from rackspace_imagetasks.exceptions import Cancelled, NotFound
+from rackspace_imagetasks.exceptions import Cancelled, NotFound, Refused
 from rackspace_imagetasks.fleet import run_each
 
 
@@ -19,6 +19,15 @@ class FleetTest(base.BaseTestCase):
         outcomes = run_each([1, 2, 3], job, concurrency=2)
         self.assertEqual([10, None, 30], [outcome.result for outcome in outcomes])
         self.assertEqual("no 2", str(outcomes[1].error))
+
+    def test_each_reason_names_its_subject(self):
+        """Of an error with several reasons, each line says whose it is."""
+
+        def job(_name):
+            raise Refused("too large", "no container")
+
+        (outcome,) = run_each(["web"], job)
+        self.assertEqual("web: too large\nweb: no container", outcome.reason)
 
     def test_some_at_a_time(self):
         """As many jobs run at once as allowed, and no more."""

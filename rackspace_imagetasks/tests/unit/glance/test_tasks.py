@@ -35,6 +35,16 @@ class TaskTestCase(clouds.CloudTestCase):
         return [path for path in self.sent("GET") if "/tasks" in path]
 
 
+class ParseTest(TaskTestCase):
+    def test_a_hostile_answer(self):
+        """What is shown of a task writes no escapes to the terminal; an ID is an ID."""
+        for task_id in (None, 7.5, "", "a b", "a/../b", "\x1b[31m", "x" * 65):
+            answer = {"id": task_id, "type": "export"}
+            self.assertRaises(ServiceError, Task.parse, answer)
+        task = Task.parse({"id": TASK_ID, "type": "ex\x1b[31mport", "status": "o\x07k"})
+        self.assertEqual(("ex\ufffd[31mport", "o\ufffdk"), (task.type, task.status))
+
+
 class CreateTest(TaskTestCase):
     def create(self):
         return self.tasks.create("export", {"image_uuid": "1"})
