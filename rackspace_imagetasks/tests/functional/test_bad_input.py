@@ -239,6 +239,13 @@ class WhoTest(BadInputTest):
 
 
 class TaskTest(BadInputTest):
+    def test_a_task_of_another_type(self):
+        """An import's task has nothing to save."""
+        task = self.imported()["Task"]
+        text = self.refused_unsent("save", task, "--file", self.tmp / "x.vhd")
+        self.assertIn("only an export has a VHD", text)
+        self.assertEqual([], list(self.tmp.glob("x.vhd*")))
+
     def test_unknown_task(self):
         """Also what an expired one looks like."""
         self.assertIn("two days after", self.refused("wait", self.mark))
@@ -282,7 +289,7 @@ class TaskTest(BadInputTest):
     def test_an_export_that_times_out(self):
         """The second run finds it done, with the file or without; its row names the task."""
         row, container = self.imported(), self.container()
-        self.inject(Rule("TASK", f"/export/{container}/", delay=1.5), service="glance")
+        self.inject(Rule("TASK", f"/export/{row['Image']}", delay=1.5), service="glance")
         words = ("export", row["Image"], "--container", container)
         target = self.tmp / "saved.vhd"
         outcome = self.task(*words, "--wait", "0.3", "--file", target, status=1)

@@ -95,5 +95,5 @@ class FleetTest(processcase.ProcessTestCase):
         words = ("export", "--dry-run", "--property")
         rows = self.task(*words, f"fleet={self.mark}").rows
         self.assertEqual(set(ids), {row["Image"] for row in rows})
-        self.assertIn("No image has these", self.refused(*words, f"fleet=not-{self.mark}"))
-        self.assertIn("Name images, or", self.refused(*words, f"fleet={self.mark}", ids[0]))
+        self.assertIn("No image of your project", self.refused(*words, f"fleet=not-{self.mark}"))
+        self.assertIn("not both", self.refused(*words, f"fleet={self.mark}", ids[0]))

@@ -122,6 +122,20 @@ class SaveTest(objectcase.ObjectCase):
         self.assertEqual(CONTENT, self.path.read_bytes())
         self.assertEqual(([], 0), self.held())
 
+    def test_delete_object_in_part(self):
+        """A deletion that breaks is said; the file is complete, and clean deletes the rest."""
+        self.put_dlo("01234567-0123-0123-0123-0123456789ab.vhd", PIECES)
+        name = "01234567-0123-0123-0123-0123456789ab.vhd"
+        self.inject(Rule("DELETE", f"/{self.place}/{name}-00002", status=403))
+        said = self.refuses(self.path, "--delete-object", name=name)
+        self.assertIn("is saved, but not all of it is deleted", said)
+        self.assertEqual(CONTENT, self.path.read_bytes())
+        command = said.split("`")[1].split()
+        self.assertEqual(["openstack", "image", "task", "clean"], command[:4])
+        (row,) = self.task(*command[3:]).rows
+        self.assertEqual((name, "deleted"), (row["Object"], row["Status"]))
+        self.assertEqual(["disk.vhd"], self.held()[0])
+
     def finished(self, process):
         stdout, stderr = process.communicate(timeout=60)
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)

@@ -145,11 +145,14 @@ class AgainTest(TransferCase):
         self.assertNotEqual(stranger, row["Target Image"])
 
     def test_objects_are_kept_on_request(self):
-        """--keep-objects keeps both; without it, both go."""
+        """--keep-objects keeps both, from a clean-up too; without it, both go."""
         row = self.imported()["Image"]
         self.transfer(row, "--to-region", "ORD", "--keep-objects")
+        words = ("clean", "--container", "image-transfers-ORD", "--older-than", 0)
         for region in ("DFW", "ORD"):
             self.assertIn(f"{row}.vhd", self.objects("image-transfers-ORD", region))
+            unneeded = [each["Object"] for each in self.task(*words, region=region).rows]
+            self.assertNotIn(f"{row}.vhd", unneeded)
         self.transfer(row, "--to-region", "ORD")
         for region in ("DFW", "ORD"):
             self.assertEqual([], self.staged("image-transfers-ORD", row, region))
