@@ -2,6 +2,7 @@
 """Uploads to a real Swift that misbehaves: what arrives, what was asked, what is left and said."""
 
 import json
+import time
 
 from devcloud.faults import Rule
 from rackspace_imagetasks.bytesource import FileSource
@@ -228,3 +229,36 @@ class CommandTest(objectcase.ObjectCase):
         self.inject(Rule("PUT", f"/{self.place}_segments/.*00000003$", status=507))
         self.send(self.vhd(), "--threads", 1, "--cleanup", status=1)
         self.assertEqual(([], 0), self.held())
+
+    def test_manifest_refused(self):
+        """The answer is said, no task is begun, and the same command sends no segment again."""
+        path = self.vhd()
+        self.inject(Rule("PUT", f"/{self.place}/", "multipart-manifest=put", status=403))
+        outcome = self.send(path, status=1)
+        self.assertIn("403 Forbidden; your role does not allow it", outcome.stderr)
+        self.assertEqual(([], 5), self.held())
+        self.assertFalse([url for method, url in self.changes() if "/tasks" in url])
+        self.begin()
+        self.send(path)
+        self.assertEqual([], self.requests("PUT", "/slo/"))
+        self.assertEqual(1, len(self.held()[0]))
+
+    def test_the_file_changes(self):
+        """No object is made of two versions, and the exit status says so."""
+        path = self.vhd()
+        stalled = self.inject(Rule("PUT", f"/{self.place}_segments/.*00000004$", delay=2))
+        process = self.process(
+            *("image", "task", "import", "--file", path, "--no-convert"),
+            *("--name", self.mark, "--container", self.place),
+        )
+        self.addCleanup(process.kill)
+        while not stalled.fired()[0]:
+            self.assertIsNone(process.poll())
+            time.sleep(0.05)
+        with path.open("r+b") as file:
+            file.write(b"x")
+        _, stderr = process.communicate(timeout=60)
+        self.assertEqual(1, process.returncode)
+        self.assertIn(b"changed while it was read; let its writer finish", stderr)
+        self.assertNotIn(b"Traceback", stderr)
+        self.assertEqual([], self.held()[0])
