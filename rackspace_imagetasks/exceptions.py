@@ -75,7 +75,7 @@ class ServiceError(TransferError):
 
 
 class QuotaExceeded(TransferError):
-    """The account, the container or the service's disk is full (413, 507)."""
+    """The account, the container or a disk is full, or too many tasks run (413, 507)."""
 
 
 class IntegrityError(TransferError):
@@ -98,7 +98,7 @@ class Cancelled(ImageTasksError):
 class TaskError(ImageTasksError):
     """A Glance task did not end well.
 
-    :ivar task_id: the task's ID.
+    :ivar task_id: the task's ID; several, with spaces between, where several were waited for.
     """
 
     def __init__(self, message: str, task_id: str) -> None:

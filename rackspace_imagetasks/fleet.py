@@ -34,7 +34,7 @@ def run_each(
 ) -> list[Outcome[S, R]]:
     """Run the job for each subject, `concurrency` at a time; the outcomes are in their order.
 
-    :raises Cancelled: when a job was; no other is begun then. It says what each of them says of
+    :raises Cancelled: when any job was; no further one is begun. It says what each of those says of
         how to go on, what had failed, and how many were done.
     """
     waiting: queue.SimpleQueue[tuple[int, S]] = queue.SimpleQueue()

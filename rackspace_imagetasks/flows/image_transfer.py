@@ -69,7 +69,7 @@ class TransferPlan:
         return TransferResult(self.image.id, self.image.name, target.region, status, target_id)
 
     def marks(self, image_id: str) -> dict[str, str]:
-        """Give the properties that make an image one of these."""
+        """Return the properties that mark image `image_id` as the origin or a copy of it."""
         return {COORDINATING_PROPERTY: self.origin, MARKED_PROPERTY: image_id}
 
     @property
@@ -127,16 +127,16 @@ def _judge_place(source: Cloud, target: Cloud, image: ImageFacts) -> Verdict:
 
 
 def _judge_arrival(source: Cloud, target: Cloud, image: ImageFacts) -> Verdict:
-    """Say what the import has against it."""
-    target.objects.head_container(_container(source, target))  # is the service there, are we let in
-    properties = _movable(source, target, image)
+    """Judge whether the image could be imported at the target."""
+    target.objects.head_container(_container(source, target))  # raises where we have no access
+    properties = _settable_properties(source, target, image)
     return policy.judge_import(
         image.name or image.id, ImageSettings(properties), target.profile
     ) + policy.judge_disk_size(image, target.region, target.profile)
 
 
 def _container(source: Cloud, target: Cloud) -> str:
-    """Name the container of this tool's own, here and there, for one direction.
+    """Name the container, the same here and there, of transfers to this target.
 
     One for each target: a transfer that ends deletes nothing that another one needs.
     """
@@ -158,7 +158,7 @@ def _is_marked(image: ImageFacts) -> bool:
 
 
 def _place(cloud: Cloud) -> tuple[str, str]:
-    """Name a cloud by its identity service: what clouds.yaml calls it differs by machine."""
+    """Return identity service and region; what clouds.yaml calls a cloud differs by machine."""
     auth_url = str(cloud.connection.config.config.get("auth", {}).get("auth_url", ""))
     return urllib.parse.urlsplit(auth_url).netloc, cloud.region
 
@@ -168,7 +168,7 @@ def _copy_of(target: Cloud, origin: str) -> ImageFacts | None:
     return next((image for image in copies if image.status == "active" and _is_marked(image)), None)
 
 
-def _movable(source: Cloud, target: Cloud, image: ImageFacts) -> dict[str, str]:
+def _settable_properties(source: Cloud, target: Cloud, image: ImageFacts) -> dict[str, str]:
     """Give the properties that the target may be asked to set."""
     prefixes = (source.profile.protected_prefix, target.profile.protected_prefix, _GLANCES_OWN)
     fixed = tuple(filter(None, prefixes))
@@ -256,7 +256,7 @@ def _import(
     with resumable(f"importing {_named(image)} in region '{target.region}'"):
         _task, image_id = image_import.await_image(target, staged, task, progress, timeout)
     settings = ImageSettings(
-        properties=_movable(source, target, image) | plan.marks(image_id),
+        properties=_settable_properties(source, target, image) | plan.marks(image_id),
         tags=image.tags,
         min_disk=image.min_disk or None,
         min_ram=image.min_ram or None,

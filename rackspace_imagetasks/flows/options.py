@@ -8,9 +8,11 @@ from rackspace_imagetasks.objects.meter import RateLimit
 
 @dataclasses.dataclass(frozen=True)
 class TransferOptions:
-    """Parallel requests, bytes per second (None: no limit), and what a failed upload leaves.
+    """How much at a time, how fast, and what a failed upload leaves.
 
-    A `RateLimit` is shared by all jobs that are given these options.
+    :ivar threads: how many segments travel at once.
+    :ivar limit_rate: bytes a second, or None; a `RateLimit` is shared by all jobs that have it.
+    :ivar cleanup: whether a failed upload deletes the segments that it has sent.
     """
 
     threads: int = 4

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests to Glance, with what goes wrong said in one sentence and passing faults retried."""
+"""Requests to Glance, with what goes wrong said in one sentence and transient faults retried."""
 
 import contextlib
 import threading
@@ -60,7 +60,7 @@ class ImageService:
         self._stop = stop
 
     def get(self, path: str, what: str) -> dict[str, Any]:
-        """Give the JSON answer of a GET, tried again after passing faults.
+        """Give the JSON answer of a GET, tried again after transient faults.
 
         :param what: what is asked for, to name in a message: "task 123".
         :raises NotFound, AccessDenied, ServiceError: when there is no good answer.

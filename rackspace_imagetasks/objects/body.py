@@ -19,8 +19,7 @@ class Body:
 
     `requests` takes Content-Length from `__len__` and iterates once for each request.
 
-    :param md5: the MD5, in hex, where `chunks` itself raises when they have another one; else it
-        is taken here.
+    :param md5: the MD5 in hex, where `chunks` itself raises if it is another; None to take it here.
     """
 
     def __init__(

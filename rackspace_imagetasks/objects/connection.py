@@ -21,6 +21,7 @@ from keystoneauth1 import exceptions as ksa_exceptions
 
 from rackspace_imagetasks.exceptions import (
     AccessDenied,
+    ImageTasksError,
     NotFound,
     QuotaExceeded,
     ServiceError,
@@ -28,7 +29,7 @@ from rackspace_imagetasks.exceptions import (
 from rackspace_imagetasks.objects.body import Body
 from rackspace_imagetasks.objects.pause import Pause
 from rackspace_imagetasks.retry import RETRIED_STATUSES, backoff
-from rackspace_imagetasks.text import printable
+from rackspace_imagetasks.text import format_size, printable
 
 _ENDPOINT = (
     "service_type", "service_name", "interface", "region_name", "endpoint_override", "version",
@@ -145,10 +146,10 @@ class Connection:
             self.pause.check()
             try:
                 response, content = self._exchange(request)
-            except _PassingError as passing:
+            except _TransientError as transient:
                 if attempt > self._retries:
-                    raise passing.failure from passing.__cause__
-                self.pause.wait(backoff(attempt, passing.retry_after))
+                    raise transient.failure from transient.__cause__
+                self.pause.wait(backoff(attempt, transient.retry_after))
                 continue
             status = response.status_code
             if status < 300 or status in request.accept:
@@ -162,7 +163,7 @@ class Connection:
     def _exchange(self, request: _Request) -> tuple[requests.Response, bytes]:
         """Send once and read the answer.
 
-        :raises _PassingError: when it is worth sending again.
+        :raises _TransientError: when it is worth sending again.
         """
         try:
             response = self._send(request)
@@ -170,18 +171,19 @@ class Connection:
             content = b"" if streamed else _read(response)
         except _NO_ANSWER as error:
             failure = _no_answer(error, request)
-            if not _is_passing(error):
+            if not _is_transient(error):
                 raise failure from error
             if isinstance(request.body, Body):
                 self._look_for_refusal(request)
-            raise _PassingError(failure) from error
+            raise _TransientError(failure) from error
         if len(content) > _LARGEST_ANSWER:
             raise ServiceError(
-                f"Cannot {request.action}: the answer is longer than any sensible one."
+                f"Cannot {request.action}: the answer is longer than"
+                f" {format_size(_LARGEST_ANSWER)}."
             )
         if response.status_code in RETRIED_STATUSES:
             failure = _failure(response, content, request.action)
-            raise _PassingError(failure, response.headers.get("Retry-After"))
+            raise _TransientError(failure, response.headers.get("Retry-After"))
         return response, content
 
     def _send(self, request: _Request) -> requests.Response:
@@ -241,10 +243,10 @@ def _widen_pools(session: requests.Session) -> None:
             adapter._pool_maxsize = _KEPT_OPEN  # type: ignore[attr-defined] # noqa: SLF001
 
 
-class _PassingError(Exception):
+class _TransientError(Exception):
     """What may go better the next time."""
 
-    def __init__(self, failure: Exception, retry_after: str | None = None) -> None:
+    def __init__(self, failure: ImageTasksError, retry_after: str | None = None) -> None:
         self.failure = failure
         self.retry_after = retry_after
         super().__init__(str(failure))
@@ -260,7 +262,7 @@ def _read(response: requests.Response) -> bytes:
             raise
 
 
-def _is_passing(error: Exception) -> bool:
+def _is_transient(error: Exception) -> bool:
     """Tell a broken or slow connection from an error that stays."""
     if isinstance(error, ksa_exceptions.HttpError):  # Keystone's, for a token
         return error.http_status in RETRIED_STATUSES
@@ -269,7 +271,7 @@ def _is_passing(error: Exception) -> bool:
     return isinstance(error, (ksa_exceptions.ConnectionError, *DROPPED))
 
 
-def _no_answer(error: Exception, request: _Request) -> Exception:
+def _no_answer(error: Exception, request: _Request) -> ImageTasksError:
     message = f"Cannot {request.action}: {_reason(error)}."
     if isinstance(error, ksa_exceptions.Unauthorized | ksa_exceptions.AuthorizationFailure):
         return AccessDenied(message)
@@ -280,7 +282,7 @@ def _no_answer(error: Exception, request: _Request) -> Exception:
     return ServiceError(message)
 
 
-def _failure(response: requests.Response, content: bytes, action: str) -> Exception:
+def _failure(response: requests.Response, content: bytes, action: str) -> ImageTasksError:
     status = response.status_code
     answer = f"the service answered {status} {printable(response.reason or '', 80)}".rstrip()
     if status == 401:

@@ -159,11 +159,11 @@ def checked_chunks(store: ObjectStore, segment: StoredSegment) -> Iterator[bytes
         md5.update(chunk)
         held_back = chunk
     if md5.hexdigest() != segment.md5:
-        raise altered(segment, md5.hexdigest())
+        raise _altered(segment, md5.hexdigest())
     yield held_back
 
 
-def altered(segment: StoredSegment, md5: str) -> IntegrityError:
+def _altered(segment: StoredSegment, md5: str) -> IntegrityError:
     """Give the error for a segment whose content is not what its MD5 says."""
     return IntegrityError(
         f"The segment {segment.shown} is altered: its MD5 is {md5} instead of"
@@ -250,7 +250,7 @@ class _Download:
             self._take_back(position, begun.length, meter)
             lost += begun.length
             begun = _Begun()
-        raise altered(segment, found)
+        raise _altered(segment, found)
 
     def _fetch_plain(self, whole: StoredSegment) -> int:
         """Fetch a large plain object in several ranges at a time; give the bytes reused."""
@@ -268,7 +268,7 @@ class _Download:
                     return sum(begun)
                 self._take_back(whole.length, 0, meter)
                 begun = [0] * len(pieces)
-        raise altered(whole, found)
+        raise _altered(whole, found)
 
     def _fetch_pieces(
         self, whole: StoredSegment, pieces: list[Extent], begun: list[int], meter: Meter

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from rackspace_imagetasks.exceptions import Cancelled
 
-_GLANCE_AT_ABORT = 0.25  # seconds
+_CHECK_INTERVAL = 0.25  # seconds
 
 
 class Pause:
@@ -34,6 +34,6 @@ class Pause:
         """
         self.check()
         while seconds > 0:
-            self.sleep(min(seconds, _GLANCE_AT_ABORT))
-            seconds -= _GLANCE_AT_ABORT
+            self.sleep(min(seconds, _CHECK_INTERVAL))
+            seconds -= _CHECK_INTERVAL
             self.check()

@@ -46,7 +46,6 @@ class ObjectEntry(NamedTuple):
     bytes: int
     hash: str
     last_modified: str
-    content_type: str
 
 
 Listed = TypeVar("Listed", ContainerInfo, ObjectEntry)
@@ -327,7 +326,7 @@ def _container(entry: dict[str, Any]) -> ContainerInfo:
 
 
 def _entry(entry: dict[str, Any]) -> ObjectEntry:
-    texts = (str(entry[key]) for key in ("hash", "last_modified", "content_type"))
+    texts = (str(entry[key]) for key in ("hash", "last_modified"))
     return ObjectEntry(str(entry["name"]), int(entry["bytes"]), *texts)
 
 

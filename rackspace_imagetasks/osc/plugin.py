@@ -16,7 +16,10 @@ DEFAULT_API_VERSION = "2"
 
 
 def make_client(instance: "ClientManager") -> "ImageTasks":
-    """Give the client that commands find as `client_manager.rackspace_imagetasks`."""
+    """Return the client that osc-lib keeps as `client_manager.rackspace_imagetasks`.
+
+    This package's own commands make theirs, by their options.
+    """
     from rackspace_imagetasks.imagetasks import ImageTasks
 
     return ImageTasks(instance.sdk_connection)
