@@ -4,6 +4,7 @@
 The codes are those of "Supported image import failure codes" in the service's documentation.
 """
 
+import dataclasses
 import enum
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,7 +32,11 @@ SERVICE_ORDER = (
     INVALID,
 )
 
-CONVERT = "'openstack image vhd convert' writes a disk that grows."
+_COMMAND = "'openstack image vhd convert'"
+CONVERT = f"{_COMMAND} writes a disk that grows."
+LEAVE_ZEROS_OUT = f"{_COMMAND} leaves out the blocks that are all zero."
+REPAIR = f"{_COMMAND} repairs the file by it."
+GET_AGAIN = "Get the file again, or take it from its source."
 
 
 class Severity(enum.Enum):
@@ -50,6 +55,7 @@ class Finding:
     :ivar detail: a sentence that says what is wrong, with the values.
     :ivar where: the place, such as `footer offset 64` or `BAT entry 17`.
     :ivar remedy: a sentence that says what to do; empty where there is nothing.
+    :ivar doubtful: whether nobody can be sure any more what the disk holds.
     """
 
     severity: Severity
@@ -58,10 +64,24 @@ class Finding:
     detail: str
     where: str
     remedy: str = ""
+    doubtful: bool = False
+
+    def without_conversion(self) -> "Finding":
+        """Give it without the advice to convert what cannot be read."""
+        return dataclasses.replace(self, remedy="") if _COMMAND in self.remedy else self
 
 
-def error(check: str, detail: str, where: str, remedy: str = "", *, code: int = INVALID) -> Finding:
-    """Make a finding for which the service refuses the file."""
+def broken(
+    check: str, detail: str, where: str, remedy: str = "", *, code: int = INVALID
+) -> Finding:
+    """Make a finding for which the service refuses the file, and which leaves its disk in doubt."""
+    return Finding(Severity.ERROR, code, check, detail, where, remedy, doubtful=True)
+
+
+def flaw(
+    check: str, detail: str, where: str, remedy: str = CONVERT, *, code: int = INVALID
+) -> Finding:
+    """Make a finding for which the service refuses the file, though its disk can be read."""
     return Finding(Severity.ERROR, code, check, detail, where, remedy)
 
 
@@ -121,6 +141,11 @@ class Report:
     def warnings(self) -> tuple[Finding, ...]:
         """The findings with which the service takes the file."""
         return tuple(found for found in self.findings if found.severity is Severity.WARNING)
+
+    @property
+    def doubts(self) -> tuple[Finding, ...]:
+        """The errors that leave in doubt what the disk holds; without any, it can be converted."""
+        return tuple(found for found in self.findings if found.doubtful)
 
     @property
     def code(self) -> int | None:

@@ -13,12 +13,13 @@ from rackspace_imagetasks.vhd.checks.dynamic import DynamicFindings, check_dynam
 from rackspace_imagetasks.vhd.checks.footer import footer_fields, footer_places, missing_footer
 from rackspace_imagetasks.vhd.footers import Footers
 from rackspace_imagetasks.vhd.report import (
+    LEAVE_ZEROS_OUT,
     PHYSICAL_SIZE,
     VIRTUAL_SIZE,
     Finding,
     Report,
     VhdFacts,
-    error,
+    flaw,
     service_rank,
 )
 from rackspace_imagetasks.vhd.structures import Footer
@@ -49,7 +50,7 @@ def check(
     footer = footers.footer
     if footer is None:
         findings.append(missing_footer(window, footers))
-        return Report(source.name, None, _ordered(findings))
+        return Report(source.name, None, _ordered(findings))  # of another format, perhaps
     findings += footer_places(window, footers, footer)
     findings += footer_fields(footer, window.size)
     findings += _virtual_size(footer, max_virtual_size)
@@ -59,6 +60,8 @@ def check(
     findings += dynamic.findings
     unread = (*dynamic.unread, *(("sector bitmaps",) if footer.has_header else ()), "disk content")
     ordered = _ordered(findings)
+    if any(found.doubtful for found in ordered):
+        ordered = tuple(found.without_conversion() for found in ordered)
     return Report(source.name, _facts(footer, window.size, dynamic, ordered), ordered, unread)
 
 
@@ -69,8 +72,7 @@ def _ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 def _physical_size(size: int, limit: int | None) -> Iterator[Finding]:
     if limit is not None and size > limit:
         detail = f"The file has {size} bytes, over the limit of {limit} ({format_size(limit)})."
-        remedy = "'openstack image vhd convert' leaves out the blocks that are all zero."
-        yield error("physical-size", detail, "file length", remedy, code=PHYSICAL_SIZE)
+        yield flaw("physical-size", detail, "file length", LEAVE_ZEROS_OUT, code=PHYSICAL_SIZE)
 
 
 def _virtual_size(footer: Footer, limit: int | None) -> Iterator[Finding]:
@@ -78,7 +80,7 @@ def _virtual_size(footer: Footer, limit: int | None) -> Iterator[Finding]:
     if limit is not None and size > limit:
         detail = f"The disk has {size} bytes, over the limit of {limit} ({format_size(limit)})."
         remedy = "Shrink the disk before you make an image of it."
-        yield error("virtual-size", detail, "footer offset 48", remedy, code=VIRTUAL_SIZE)
+        yield flaw("virtual-size", detail, "footer offset 48", remedy, code=VIRTUAL_SIZE)
 
 
 def _facts(

@@ -4,7 +4,7 @@
 from collections.abc import Iterator, Sequence
 
 from rackspace_imagetasks.units import SECTOR
-from rackspace_imagetasks.vhd.report import CONVERT, Finding, error, warning
+from rackspace_imagetasks.vhd.report import CONVERT, Finding, flaw, warning
 from rackspace_imagetasks.vhd.structures import (
     BATMAP_HEADER_SIZE,
     BATMAP_VERSION,
@@ -22,7 +22,7 @@ def absent_batmap(footer: Footer, offset: int) -> Finding:
     where = f"offset {offset}"
     if footer.creator_version >= _FIRST_WITH_BATMAP:
         detail = f"A disk by 'tap' {footer.creator_release} must have a batmap after its BAT."
-        return error("batmap-missing", detail, where, CONVERT)
+        return flaw("batmap-missing", detail, where)
     detail = f"The disk by 'tap' {footer.creator_release} has no batmap: it will not grow."
     return warning("no-batmap", detail, where, CONVERT)
 
@@ -34,30 +34,30 @@ def batmap_findings(
     yield from _header_findings(header, offset, len(table))
     where = f"offset {offset + 24}"
     if len(batmap) < map_sectors(len(table)) * SECTOR:
-        yield error("batmap-past-end", "The file ends before the batmap does.", where, CONVERT)
+        yield flaw("batmap-past-end", "The file ends before the batmap does.", where)
         return
     if header.map_checksum != map_checksum(batmap, footer.current_size):
         detail = "The batmap's checksum does not match its content."
-        yield error("batmap-checksum", detail, where, CONVERT)
+        yield flaw("batmap-checksum", detail, where)
     yield from _bit_findings(table, batmap, offset)
 
 
 def _header_findings(header: BatmapHeader, offset: int, entries: int) -> Iterator[Finding]:
     if header.map_offset != offset + BATMAP_HEADER_SIZE:
         detail = f"The batmap is said to be at {header.map_offset}, not right after its header."
-        yield error("batmap-offset", detail, f"offset {offset + 8}", CONVERT)
+        yield flaw("batmap-offset", detail, f"offset {offset + 8}")
     if header.map_sectors != map_sectors(entries):
         detail = (
             f"The batmap's size is given as {header.map_sectors} sectors; {entries} blocks take"
             f" {map_sectors(entries)}."
         )
-        yield error("batmap-size", detail, f"offset {offset + 16}", CONVERT)
+        yield flaw("batmap-size", detail, f"offset {offset + 16}")
     if header.version != BATMAP_VERSION:
         detail = f"The batmap's version is {header.version:#010x}, not {BATMAP_VERSION:#010x}."
-        yield error("batmap-version", detail, f"offset {offset + 20}", CONVERT)
+        yield flaw("batmap-version", detail, f"offset {offset + 20}")
     if any(header.reserved):
         detail = "The reserved bytes of the batmap's header are not all zero."
-        yield error("batmap-reserved", detail, f"offset {offset + 29}", CONVERT)
+        yield flaw("batmap-reserved", detail, f"offset {offset + 29}")
 
 
 def _bit_findings(table: Sequence[int], batmap: bytes, offset: int) -> Iterator[Finding]:
@@ -69,4 +69,4 @@ def _bit_findings(table: Sequence[int], batmap: bytes, offset: int) -> Iterator[
             f"The batmap says of {wrong.bit_count()} blocks, block {bits - wrong.bit_length()}"
             " first, that they are wholly written, but they are not allocated."
         )
-        yield error("batmap-bit", detail, f"offset {offset + BATMAP_HEADER_SIZE}", CONVERT)
+        yield flaw("batmap-bit", detail, f"offset {offset + BATMAP_HEADER_SIZE}")

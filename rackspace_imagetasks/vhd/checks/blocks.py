@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of the BAT: each block lies in the file, apart from all else and from each other."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from rackspace_imagetasks.units import SECTOR
-from rackspace_imagetasks.vhd.report import Finding, error, warning
+from rackspace_imagetasks.vhd.report import GET_AGAIN, Finding, broken, warning
 from rackspace_imagetasks.vhd.structures import UNALLOCATED
 from rackspace_imagetasks.vhd.tables import bitmap_size
 
-_MAX_FINDINGS = 100  # of one table; the rest is counted
+_MAX_FINDINGS = 5  # of one kind; the rest is counted
+
+Wrong = TypeVar("Wrong")
 
 
 class Region(NamedTuple):
@@ -38,9 +40,10 @@ def block_findings(
     """
     blocks = sorted((s, n) for n, s in enumerate(table) if s != UNALLOCATED)
     length = bitmap_size(block_size) + block_size
-    yield from _limited(_boundary_findings(reversed(blocks), length, data_end, file_size))
-    yield from _limited(_region_findings(blocks, length, regions))
-    yield from _limited(_overlap_findings(blocks, length))
+    beyond = _blocks_beyond(reversed(blocks), length, data_end)
+    yield from _listed(beyond, lambda block: _beyond(block, length, file_size))
+    yield from _listed(_blocks_in(regions, blocks, length), _in_region)
+    yield from _listed(_overlapping(blocks, length), _overlap)
 
 
 def beyond_findings(table: Sequence[int], needed: int) -> Iterator[Finding]:
@@ -51,55 +54,71 @@ def beyond_findings(table: Sequence[int], needed: int) -> Iterator[Finding]:
         yield warning("blocks-beyond-size", detail, f"BAT entry {needed}")
 
 
-def _limited(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Pass on so many findings that a person can read them, then their last one counts the rest."""
-    remaining = iter(findings)
-    yield from islice(remaining, _MAX_FINDINGS)
-    last = next(remaining, None)
-    if last:
+def _listed(wrong: Iterable[Wrong], describe: Callable[[Wrong], Finding]) -> Iterator[Finding]:
+    """Describe so many that a person can read them, and count the rest."""
+    remaining = iter(wrong)
+    yield from map(describe, islice(remaining, _MAX_FINDINGS))
+    another = next(remaining, None)
+    if another is not None:
         count = 1 + sum(1 for _ in remaining)
-        yield error(last.check, f"{count} more entries of the BAT are wrong in this way.", "BAT")
+        detail = f"{count} more entries of the BAT are wrong in this way."
+        yield broken(describe(another).check, detail, "BAT", GET_AGAIN)
 
 
-def _boundary_findings(
-    blocks: Iterable[_Block], length: int, data_end: int, file_size: int
-) -> Iterator[Finding]:
+def _blocks_beyond(blocks: Iterable[_Block], length: int, data_end: int) -> Iterator[_Block]:
+    """Give the blocks that end behind `data_end`, the last one first."""
     for sector, number in blocks:
-        end = sector * SECTOR + length
-        if end > file_size:
-            detail = (
-                f"Block {number} is said to be at sector {sector} ({sector:#010x}) and would end"
-                f" at byte {end}, past the file's end at {file_size}."
-            )
-            yield error("bat-entry-past-end", detail, f"BAT entry {number}")
-        elif end > data_end:
-            detail = f"Block {number}, at sector {sector}, reaches into the footer."
-            yield error("bat-entry-in-footer", detail, f"BAT entry {number}")
-        else:
+        if sector * SECTOR + length <= data_end:
             return
+        yield sector, number
 
 
-def _region_findings(
-    blocks: Iterable[_Block], length: int, regions: Sequence[Region]
-) -> Iterator[Finding]:
+def _beyond(block: _Block, length: int, file_size: int) -> Finding:
+    sector, number = block
+    end = sector * SECTOR + length
+    where = f"BAT entry {number}"
+    if end > file_size:
+        detail = (
+            f"Block {number} is said to be at sector {sector} ({sector:#010x}) and would end at"
+            f" byte {end}, past the file's end at {file_size}."
+        )
+        return broken("bat-entry-past-end", detail, where, GET_AGAIN)
+    detail = f"Block {number}, at sector {sector}, reaches into the footer."
+    return broken("bat-entry-in-footer", detail, where, GET_AGAIN)
+
+
+def _blocks_in(
+    regions: Sequence[Region], blocks: Iterable[_Block], length: int
+) -> Iterator[tuple[_Block, Region]]:
+    """Give the blocks that overlap a region, each with the first that it does."""
     last = max(region.end for region in regions)
-    for sector, number in blocks:
-        start = sector * SECTOR
+    for block in blocks:
+        start = block[0] * SECTOR
         if start >= last:
             return
         for region in regions:
             if start < region.end and region.start < start + length:
-                detail = f"Block {number}, at sector {sector}, overlaps {region.name}."
-                yield error("bat-entry-in-metadata", detail, f"BAT entry {number}")
+                yield block, region
+                break
 
 
-def _overlap_findings(blocks: Sequence[_Block], length: int) -> Iterator[Finding]:
-    for (before, first), (sector, second) in pairwise(blocks):
-        if sector == before:
-            detail = f"Blocks {first} and {second} share sector {sector}."
-            yield error("bat-duplicate", detail, f"BAT entry {second}")
-        elif (sector - before) * SECTOR < length:
-            detail = (
-                f"Block {second}, at sector {sector}, overlaps block {first}, at sector {before}."
-            )
-            yield error("bat-overlap", detail, f"BAT entry {second}")
+def _in_region(wrong: tuple[_Block, Region]) -> Finding:
+    (sector, number), region = wrong
+    detail = f"Block {number}, at sector {sector}, overlaps {region.name}."
+    return broken("bat-entry-in-metadata", detail, f"BAT entry {number}", GET_AGAIN)
+
+
+def _overlapping(blocks: Sequence[_Block], length: int) -> Iterator[tuple[_Block, _Block]]:
+    for one, other in pairwise(blocks):
+        if (other[0] - one[0]) * SECTOR < length:
+            yield one, other
+
+
+def _overlap(wrong: tuple[_Block, _Block]) -> Finding:
+    (before, first), (sector, second) = wrong
+    where = f"BAT entry {second}"
+    if sector == before:
+        detail = f"Blocks {first} and {second} share sector {sector}."
+        return broken("bat-duplicate", detail, where, GET_AGAIN)
+    detail = f"Block {second}, at sector {sector}, overlaps block {first}, at sector {before}."
+    return broken("bat-overlap", detail, where, GET_AGAIN)

@@ -9,12 +9,15 @@ from rackspace_imagetasks.units import SECTOR
 from rackspace_imagetasks.vhd.footers import Footers
 from rackspace_imagetasks.vhd.report import (
     CONVERT,
+    GET_AGAIN,
     HAS_PARENT,
     NO_UUID,
     NOT_A_VHD,
+    REPAIR,
     UNSUPPORTED_TYPE,
     Finding,
-    error,
+    broken,
+    flaw,
     warning,
 )
 from rackspace_imagetasks.vhd.structures import (
@@ -30,6 +33,9 @@ from rackspace_imagetasks.vhd.structures import (
 from rackspace_imagetasks.vhd.window import Window
 
 _MAKE_VHD = "'openstack image vhd convert' makes a VHD of it."
+_MAKE_VHD_OF_RAW = (
+    "If it is one, 'openstack image vhd convert --source-format raw' makes a VHD of it."
+)
 _MAGICS = (
     (b"QFI\xfb", "a qcow2 image", _MAKE_VHD),
     (b"vhdxfile", "a VHDX image", _MAKE_VHD),
@@ -50,31 +56,33 @@ def missing_footer(window: Window, footers: Footers) -> Finding:
     """Say why a file is not a VHD."""
     where, size = f"offset {max(0, window.size - FOOTER_SIZE)}", window.size
     if size == 0:
-        return error("empty", "The file is empty.", "offset 0", code=NOT_A_VHD)
+        return broken("empty", "The file is empty.", "offset 0", code=NOT_A_VHD)
     if size < SHORT_FOOTER_SIZE:
         detail = f"The file has {size} bytes, fewer than a VHD's footer of 512."
-        return error("too-short", detail, "offset 0", code=NOT_A_VHD)
+        return broken("too-short", detail, "offset 0", code=NOT_A_VHD)
     if footers.poisoned:
         return poisoned(where)
     if footers.tail.startswith(Footer.COOKIE) or footers.head.startswith(Footer.COOKIE):
         detail = "The checksum of the footer does not match its content, and no valid copy exists."
-        return error("footer-checksum", detail, where, code=NOT_A_VHD)
-    looks, remedy = _resemblance(footers.head)
+        return broken("footer-checksum", detail, where, code=NOT_A_VHD)
+    looks, remedy = _resemblance(footers.head, size)
     detail = f"The file does not end in a VHD's footer ('conectix'); it looks like {looks}."
-    return error("no-footer", detail, where, remedy, code=NOT_A_VHD)
+    return broken("no-footer", detail, where, remedy, code=NOT_A_VHD)
 
 
-def _resemblance(head: bytes) -> tuple[str, str]:
+def _resemblance(head: bytes, size: int) -> tuple[str, str]:
     for magic, looks, remedy in _MAGICS:
         if head.startswith(magic):
             return looks, remedy
-    return "a raw disk", _MAKE_VHD
+    if size % SECTOR:
+        return "no disk, as it does not have whole sectors", ""
+    return "a raw disk", _MAKE_VHD_OF_RAW
 
 
 def poisoned(where: str) -> Finding:
     """Say that XenServer has killed the disk."""
     detail = "The footer's cookie is 'v_poison': XenServer has marked this disk as destroyed."
-    return error("poisoned", detail, where, code=NOT_A_VHD)
+    return broken("poisoned", detail, where, code=NOT_A_VHD)
 
 
 def footer_places(window: Window, footers: Footers, footer: Footer) -> Iterator[Finding]:
@@ -87,7 +95,7 @@ def footer_places(window: Window, footers: Footers, footer: Footer) -> Iterator[
     if footers.trailing:
         detail = f"{footers.trailing} bytes follow the footer, which must be the last 512."
         remedy = f"Cut the file to {window.size - footers.trailing} bytes."
-        yield error("trailing-bytes", detail, f"offset {footers.data_end + FOOTER_SIZE}", remedy)
+        yield flaw("trailing-bytes", detail, f"offset {footers.data_end + FOOTER_SIZE}", remedy)
     if len(footers.tail) == SHORT_FOOTER_SIZE:
         detail = "The footer has 511 bytes, as Virtual PC wrote it before 2004."
         yield warning("footer-short", detail, where, CONVERT)
@@ -98,22 +106,33 @@ def footer_places(window: Window, footers: Footers, footer: Footer) -> Iterator[
 
 
 def _tail_lost(footers: Footers, where: str) -> Finding:
-    remedy = "The copy at offset 0 is good: 'openstack image vhd convert' repairs the file by it."
+    remedy = f"The copy at offset 0 is good: {REPAIR}"
     if footers.tail.startswith(Footer.COOKIE):
         detail = "The checksum of the footer at the end does not match its content."
-        return error("footer-damaged", detail, where, remedy)
+        return flaw("footer-damaged", detail, where, remedy)
     detail = "The file does not end in the footer whose copy is at offset 0: it was cut or damaged."
-    return error("footer-missing", detail, where, remedy)
+    return flaw("footer-missing", detail, where, remedy)
 
 
 def _copy_findings(footers: Footers) -> Iterator[Finding]:
-    remedy = "The footer at the end is good: 'openstack image vhd convert' repairs the file by it."
+    remedy = f"The footer at the end is good: {REPAIR}"
     if footers.copy is None:
         detail = "There is no valid copy of the footer at the beginning of the file."
-        yield error("footer-copy-damaged", detail, "offset 0", remedy)
+        yield flaw("footer-copy-damaged", detail, "offset 0", remedy)
     elif footers.copy != footers.last:
         detail = "The footer's copy at the beginning of the file differs from the footer."
-        yield error("footer-copy-differs", detail, "offset 0", remedy)
+        if _same_disk(footers.copy, footers.last):
+            yield flaw("footer-copy-differs", detail, "offset 0", remedy)
+        else:
+            yield broken("footer-copy-differs", detail, "offset 0", GET_AGAIN)
+
+
+def _same_disk(one: Footer, other: Footer | None) -> bool:
+    """Tell whether both footers lead to the same blocks of the same disk."""
+    return other is not None and all(
+        getattr(one, field) == getattr(other, field)
+        for field in ("disk_type", "current_size", "data_offset")
+    )
 
 
 def _fixed_findings(window: Window, footers: Footers, footer: Footer) -> Iterator[Finding]:
@@ -122,13 +141,13 @@ def _fixed_findings(window: Window, footers: Footers, footer: Footer) -> Iterato
             "The file ends as a fixed VHD and begins as a dynamic one, so programs will disagree"
             " on what it holds."
         )
-        yield error("polyglot", detail, "offset 0")
+        yield broken("polyglot", detail, "offset 0", GET_AGAIN)
     if footers.data_end != footer.current_size:
         detail = (
             f"A fixed VHD of {footer.current_size} bytes has that many before its footer; this"
             f" file has {footers.data_end}."
         )
-        yield error("fixed-length", detail, "footer offset 48", "Get the file again.")
+        yield broken("fixed-length", detail, "footer offset 48", GET_AGAIN)
 
 
 def footer_fields(footer: Footer, file_size: int) -> Iterator[Finding]:
@@ -144,33 +163,33 @@ def _type_findings(footer: Footer) -> Iterator[Finding]:
     if footer.disk_type == DiskType.DIFFERENCING:
         detail = "The disk is a differencing one: it holds only what differs from a parent disk."
         remedy = "Merge it with its parent and import the merged disk."
-        yield error("has-parent", detail, "footer offset 60", remedy, code=HAS_PARENT)
+        yield broken("has-parent", detail, "footer offset 60", remedy, code=HAS_PARENT)
     elif footer.disk_type not in (DiskType.FIXED, DiskType.DYNAMIC):
         detail = f"The disk type is {footer.disk_type}, neither fixed (2) nor dynamic (3)."
-        yield error("disk-type", detail, "footer offset 60", code=UNSUPPORTED_TYPE)
+        yield broken("disk-type", detail, "footer offset 60", code=UNSUPPORTED_TYPE)
     if not footer.uuid.int:
         detail = "The disk's UUID is all zeros."
-        yield error("zero-uuid", detail, "footer offset 68", CONVERT, code=NO_UUID)
+        yield flaw("zero-uuid", detail, "footer offset 68", code=NO_UUID)
 
 
 def _constant_findings(footer: Footer) -> Iterator[Finding]:
     # Bit 1 is always set, and bit 0 says that the disk is temporary; the others are reserved.
     if footer.features not in (2, 3):
         detail = f"The features are {footer.features:#x}; only 2 and 3 are defined."
-        yield error("features", detail, "footer offset 8", CONVERT)
+        yield flaw("features", detail, "footer offset 8")
     if footer.version != VERSION:
         detail = f"The format version is {footer.version:#010x}, not {VERSION:#010x}."
-        yield error("footer-version", detail, "footer offset 12", CONVERT)
+        yield flaw("footer-version", detail, "footer offset 12")
     if footer.saved_state > 1:
         detail = f"The saved state is {footer.saved_state}; only 0 and 1 are defined."
-        yield error("saved-state", detail, "footer offset 84", CONVERT)
+        yield flaw("saved-state", detail, "footer offset 84")
     if footer.hidden:
         detail = f"The disk is marked as hidden ({footer.hidden}): XenServer will not use it."
-        yield error("hidden", detail, "footer offset 85", CONVERT)
+        yield flaw("hidden", detail, "footer offset 85")
     if any(footer.reserved):
         place = next(place for place, byte in enumerate(footer.reserved, 86) if byte)
         detail = "The reserved bytes at the end of the footer are not all zero."
-        yield error("footer-reserved", detail, f"footer offset {place}", CONVERT)
+        yield flaw("footer-reserved", detail, f"footer offset {place}")
 
 
 def _data_offset_findings(footer: Footer, file_size: int) -> Iterator[Finding]:
@@ -178,10 +197,10 @@ def _data_offset_findings(footer: Footer, file_size: int) -> Iterator[Finding]:
     if footer.disk_type == DiskType.FIXED:
         if offset not in _NO_DATA_OFFSETS:
             detail = f"A fixed disk has no dynamic header, but its offset is given as {offset}."
-            yield error("data-offset", detail, where, CONVERT)
+            yield flaw("data-offset", detail, where)
     elif footer.has_header and (offset < FOOTER_SIZE or offset >= file_size or offset % SECTOR):
         detail = f"The dynamic header cannot be at offset {offset} of {file_size} bytes."
-        yield error("data-offset", detail, where)
+        yield broken("data-offset", detail, where)
 
 
 def _growth_findings(footer: Footer) -> Iterator[Finding]:
@@ -202,10 +221,10 @@ def _growth_findings(footer: Footer) -> Iterator[Finding]:
 def _size_findings(footer: Footer) -> Iterator[Finding]:
     size, where = footer.current_size, "footer offset 48"
     if size == 0:
-        yield error("size-zero", "The disk's size is 0.", where)
+        yield broken("size-zero", "The disk's size is 0.", where)
     elif size % SECTOR:
         detail = f"The disk's size of {size} bytes is no multiple of a sector's 512."
-        yield error("size-unaligned", detail, where, CONVERT)
+        yield flaw("size-unaligned", detail, where)
     elif size % BLOCK_SIZE:
         detail = (
             f"The disk's size of {size} bytes is no multiple of 2 MiB: XenServer may lose the last"

@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 
 from rackspace_imagetasks.units import SECTOR, divide_up
-from rackspace_imagetasks.vhd.report import CONVERT, Finding, error
+from rackspace_imagetasks.vhd.report import GET_AGAIN, Finding, broken, flaw
 from rackspace_imagetasks.vhd.structures import (
     BLOCK_SIZE,
     FOOTER_SIZE,
@@ -22,13 +22,13 @@ def header_identity(content: bytes, where: str) -> Iterator[Finding]:
     """Check that these bytes are a dynamic header."""
     if len(content) < HEADER_SIZE:
         detail = "The footer or the end of the file comes before the dynamic header's end."
-        yield error("header-past-end", detail, where)
+        yield broken("header-past-end", detail, where, GET_AGAIN)
     elif not content.startswith(DynamicHeader.COOKIE):
         detail = "There is no dynamic header ('cxsparse') where the footer says it is."
-        yield error("header-cookie", detail, where)
+        yield broken("header-cookie", detail, where, GET_AGAIN)
     elif not DynamicHeader.checksum_matches(content):
         detail = "The checksum of the dynamic header does not match its content."
-        yield error("header-checksum", detail, where)
+        yield broken("header-checksum", detail, where, GET_AGAIN)
 
 
 def header_fields(header: DynamicHeader, footer: Footer, data_end: int) -> Iterator[Finding]:
@@ -42,40 +42,40 @@ def header_fields(header: DynamicHeader, footer: Footer, data_end: int) -> Itera
 def _constant_findings(header: DynamicHeader, footer: Footer) -> Iterator[Finding]:
     if header.data_offset not in (NO_OFFSET, 0xFFFF_FFFF):
         detail = f"A next header is given at offset {header.data_offset}; none is defined."
-        yield error("header-data-offset", detail, "header offset 8", CONVERT)
+        yield flaw("header-data-offset", detail, "header offset 8")
     if header.version != VERSION:
         detail = f"The header version is {header.version:#010x}, not {VERSION:#010x}."
-        yield error("header-version", detail, "header offset 24", CONVERT)
+        yield flaw("header-version", detail, "header offset 24")
     if any(header.reserved1) or any(header.reserved2):
         where = "header offset 60" if any(header.reserved1) else "header offset 768"
         detail = "The reserved bytes of the dynamic header are not all zero."
-        yield error("header-reserved", detail, where, CONVERT)
+        yield flaw("header-reserved", detail, where)
     if footer.disk_type == DiskType.DYNAMIC and header.names_parent:
         detail = "The disk stands alone (dynamic), but its header names a parent disk."
-        yield error("parent-fields", detail, "header offset 40", CONVERT)
+        yield flaw("parent-fields", detail, "header offset 40")
 
 
 def _block_size_findings(header: DynamicHeader) -> Iterator[Finding]:
     size, where = header.block_size, "header offset 32"
     if not is_block_size(size):
         detail = f"The block size of {size} bytes is no power of two of at least 4096."
-        yield error("block-size", detail, where)
+        yield broken("block-size", detail, where)
     elif size != BLOCK_SIZE:
         detail = f"The block size is {size} bytes; XenServer takes only {BLOCK_SIZE} (2 MiB)."
-        yield error("block-size", detail, where, CONVERT)
+        yield flaw("block-size", detail, where)
 
 
 def _entry_findings(header: DynamicHeader, footer: Footer) -> Iterator[Finding]:
     entries, where = header.max_table_entries, "header offset 28"
     if entries > MAX_TABLE_ENTRIES:
         detail = f"The BAT claims {entries} entries; no VHD has more than {MAX_TABLE_ENTRIES}."
-        yield error("too-many-entries", detail, where)
+        yield broken("too-many-entries", detail, where, GET_AGAIN)
     if not is_block_size(header.block_size):
         return
     needed = divide_up(footer.current_size, header.block_size)
     if entries < needed:
         detail = f"The BAT has {entries} entries, but the disk's size takes {needed}."
-        yield error("too-few-entries", detail, where)
+        yield broken("too-few-entries", detail, where, GET_AGAIN)
 
 
 def _table_findings(header: DynamicHeader, footer: Footer, data_end: int) -> Iterator[Finding]:
@@ -83,10 +83,11 @@ def _table_findings(header: DynamicHeader, footer: Footer, data_end: int) -> Ite
     end = start + table_size(header.max_table_entries)
     header_end = footer.data_offset + HEADER_SIZE
     if start % SECTOR:
-        yield error("table-unaligned", f"The BAT's offset {start} is within a sector.", where)
+        detail = f"The BAT's offset {start} is within a sector."
+        yield broken("table-unaligned", detail, where, GET_AGAIN)
     if start < FOOTER_SIZE or (start < header_end and footer.data_offset < end):
         detail = f"The BAT at offset {start} overlaps the footer's copy or the dynamic header."
-        yield error("table-overlap", detail, where)
+        yield broken("table-overlap", detail, where, GET_AGAIN)
     if end > data_end:
         detail = f"The BAT, from offset {start} to {end}, exceeds the file's {data_end} bytes."
-        yield error("table-past-end", detail, where)
+        yield broken("table-past-end", detail, where, GET_AGAIN)
