@@ -7,7 +7,7 @@ from unittest import mock
 import fixtures
 from oslotest import base
 
-from rackspace_imagetasks.bytesource import BytesSource, Extent, FileSource
+from rackspace_imagetasks.bytesource import BytesSource, Extent, FileSource, joined
 from rackspace_imagetasks.exceptions import SourceChanged, SourceError
 
 
@@ -39,6 +39,13 @@ class FileSourceTest(base.BaseTestCase):
         """Any range within the size is read exactly."""
         source = self.open()
         self.assertEqual((b"0123456789", b"345"), (source.read_at(0, 10), source.read_at(3, 3)))
+
+    def test_reads_in_pieces(self):
+        """A system that gives less than was asked for is asked again, to the last byte."""
+        pread, source = os.pread, self.open()
+        for most in (1, 3, 5, 9):
+            with mock.patch("os.pread", lambda fd, n, at, most=most: pread(fd, min(n, most), at)):
+                self.assertEqual(b"0123456789", source.read_at(0, 10))
 
     def test_a_file_that_became_shorter_is_noticed_while_read(self):
         """A short read is an error, never a short result."""
@@ -101,11 +108,33 @@ class FileSourceTest(base.BaseTestCase):
         os.utime(self.path, ns=(1, 1))
         self.assertNotEqual(first, self.open().identity)
 
+    def test_closed(self):
+        """Closing lets go of the file, and a second time does no harm to what came after it."""
+        with FileSource(self.path) as source:
+            fd = source.fileno()
+        self.assertRaises(OSError, os.fstat, fd)
+        with self.path.open("rb") as another:
+            self.assertEqual(fd, another.fileno())
+            source.close()
+            self.assertEqual(b"0", another.read(1))
+
+
+class JoinedTest(base.BaseTestCase):
+    def test_joined(self):
+        """Neighbours are one extent, empty ones none, and a gap is kept."""
+        for extents, expected in (
+            ((), ()),
+            (((0, 0),), ()),
+            (((0, 2), (2, 3), (5, 0)), ((0, 5),)),
+            (((1, 1), (3, 0), (4, 1), (9, 0)), ((1, 1), (4, 1))),
+        ):
+            self.assertEqual(list(expected), list(joined(Extent(*each) for each in extents)))
+
 
 class BytesSourceTest(base.BaseTestCase):
     def test_reads_outside_are_errors(self):
         """As with a file, never a short result."""
         source = BytesSource(b"abc")
-        self.assertEqual(b"bc", source.read_at(1, 2))
+        self.assertEqual((b"bc", b""), (source.read_at(1, 2), source.read_at(3, 0)))
         self.assertRaises(SourceError, source.read_at, 2, 2)
         self.assertRaises(SourceError, source.read_at, -1, 1)

@@ -30,6 +30,41 @@ class PartFileTest(base.BaseTestCase):
         self.assertEqual(["file"], self.names())
         self.assertEqual(bytes(8) + b"ok", self.path.read_bytes())
 
+    def test_writes_in_pieces(self):
+        """A file system that takes less than it was given is given the rest."""
+        pwrite = os.pwrite
+        for most in (1, 3, 9):
+            with (
+                mock.patch("os.pwrite", lambda fd, data, at, n=most: pwrite(fd, data[:n], at)),
+                part_file(self.path, overwrite=True) as part,
+            ):
+                part.write_at(2, b"0123456789")
+            self.assertEqual(bytes(2) + b"0123456789", self.path.read_bytes())
+
+    def test_stored_before_it_is_named(self):
+        """The file is stored, then named, then its name is; without `sync` the system decides."""
+        rename = Path.replace
+        for sync, expected in (
+            (True, ["file.part", "named", self.folder.name]),
+            (False, ["named"]),
+        ):
+            done = []
+
+            def fsync(fd, done=done):
+                done.append(Path(f"/proc/self/fd/{fd}").readlink().name)
+
+            def replace(part, target, done=done):
+                done.append("named")
+                rename(part, target)
+
+            with (
+                mock.patch("os.fsync", fsync),
+                mock.patch.object(Path, "replace", replace),
+                part_file(self.path, overwrite=True, sync=sync),
+            ):
+                pass
+            self.assertEqual(expected, done)
+
     def test_error_leaves_nothing(self):
         """After an error, an interrupt included, nothing is left."""
         for error in (ValueError, KeyboardInterrupt):
@@ -102,6 +137,9 @@ class PartFileTest(base.BaseTestCase):
         with mock.patch("os.access", return_value=False):  # root may write everywhere
             error = self.assertRaises(TargetError, require_writable, self.path, overwrite=False)
         self.assertIn(f"directory '{self.folder}' may not be written to", str(error))
+        for lacking in (os.W_OK, os.X_OK):
+            with mock.patch("os.access", lambda _path, mode, no=lacking: not mode & no):
+                self.assertRaises(TargetError, require_writable, self.path, overwrite=False)
 
     def test_file_systems_error_is_said(self):
         """An error of the file system is a TargetError that names the file and the reason."""

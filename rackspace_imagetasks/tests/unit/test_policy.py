@@ -3,10 +3,11 @@ import dataclasses
 
 from oslotest import base
 
-from rackspace_imagetasks import policy
+from rackspace_imagetasks import policy, vhd
 from rackspace_imagetasks.exceptions import Refused
 from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.profile import RACKSPACE
+from rackspace_imagetasks.tests.unit.vhd.builder import by_qemu, dynamic
 from rackspace_imagetasks.units import GIB
 
 WEB = policy.ImageFacts(
@@ -69,6 +70,21 @@ class ExportTest(base.BaseTestCase):
         self.assertNotIn("\x1b", self.judge("other", name="\x1b]0;x").refusals[0])
 
 
+class VhdTest(base.BaseTestCase):
+    def test_errors_refuse_and_warnings_warn(self):
+        """Each finding is one sentence, of its kind; the service's code is told of errors alone."""
+        verdict = policy.judge_vhd(vhd.check(by_qemu().footer(85, 1, 1)))
+        (refusal,), (warning,) = verdict.refusals, verdict.warnings
+        self.assertIn("'test.vhd': error 111: The disk is marked as hidden", refusal)
+        self.assertIn("'test.vhd': The disk was created by 'qemu'", warning)
+        for sentence in (refusal, warning):
+            self.assertTrue(sentence.endswith(" writes a disk that grows."), sentence)
+
+    def test_a_good_one(self):
+        """Nothing is said of it."""
+        self.assertEqual(policy.Verdict(), policy.judge_vhd(vhd.check(dynamic())))
+
+
 FORBIDDEN = RACKSPACE.container_name_forbids
 
 
@@ -90,6 +106,8 @@ class ContainerTest(base.BaseTestCase):
         """Swift counts a container's name in bytes of UTF-8."""
         self.assertTrue(policy.judge_container_name("é" * 129).refusals)
         self.assertTrue(policy.judge_container_name("").refusals)
+        for name in ("c", "é" * 128):
+            self.assertEqual((), policy.judge_container_name(name).refusals)
 
 
 class ImportTest(base.BaseTestCase):
@@ -100,6 +118,11 @@ class ImportTest(base.BaseTestCase):
         """No name, a Windows image, too large a min_disk and a protected property: four."""
         properties = {"os_type": "windows", "com.rackspace__1__options": "0"}
         self.assertEqual(4, len(self.judge(" ", properties=properties, min_disk=41)))
+
+    def test_length_of_a_name(self):
+        """The image service takes 255 characters, whatever their bytes, and no more."""
+        for name, refusals in (("é" * 255, 0), ("e" * 256, 1)):
+            self.assertEqual(refusals, len(self.judge(name)))
 
     def test_attributes_are_no_properties(self):
         """What a JSON patch would change beside the properties is refused, before the upload."""

@@ -28,6 +28,39 @@ class ProfileTest(base.BaseTestCase):
         self.assertIn("image_tasks.poll_interval cannot be '-1'", str(error))
         self.assertIn("no setting 'pol_interval'", str(error))
 
+    def test_each_wrong_value(self):
+        """No size or time of 0, below it or without end, no truth value, no slash in a name."""
+        for setting, values in (
+            ("segment_size", (0, -1, "0", True, 1.5, None)),
+            ("poll_interval", (0, "0", True, None, "nan", "inf", 1e9)),
+            ("staging_lifetime", (0, -1, False)),
+            ("import_container", ("", "a/b", 1)),
+        ):
+            for value in values:
+                error = self.assertRaises(Refused, profile_of, {setting: value}, WHERE)
+                self.assertIn(f"image_tasks.{setting} cannot be", str(error))
+
+    def test_the_smallest_values(self):
+        """A byte, a fraction of a second, a whole second to live, and a container by its name."""
+        profile = profile_of(
+            {
+                "segment_size": 1,
+                "poll_interval": "0.25",
+                "staging_lifetime": 0.5,
+                "export_container": "mine",
+            },
+            WHERE,
+        )
+        self.assertEqual(
+            (1, 0.25, 1, "mine"),
+            (
+                profile.segment_size,
+                profile.poll_interval,
+                profile.staging_lifetime,
+                profile.export_container,
+            ),
+        )
+
     def test_unknown_profile(self):
         """A provider that nobody described is named, with those that are known."""
         error = self.assertRaises(Refused, profile_of, {"profile": "acme"}, "dfw")

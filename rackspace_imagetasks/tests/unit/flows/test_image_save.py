@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
+import functools
 import io
 import os
 import types
+from unittest import mock
 
-from rackspace_imagetasks.exceptions import IntegrityError, TargetError
+from rackspace_imagetasks.exceptions import IntegrityError, Refused, TargetError
+from rackspace_imagetasks.flows import image_save
 from rackspace_imagetasks.flows.image_save import save_object
+from rackspace_imagetasks.glance.tasks import Task
 from rackspace_imagetasks.progress import SILENT
 from rackspace_imagetasks.tests.unit.objects import faults
 from rackspace_imagetasks.tests.unit.objects.base import MIB, SwiftCase, noise
@@ -50,6 +54,56 @@ class TestStream(SaveCase):
         self.assertRaises(TargetError, self.save, out, delete_object=True)
         self.assertEqual(["a.vhd"], self.swift.names("exports"))
         self.assertRaises(BrokenPipeError, out.close)
+
+
+class TestFile(SaveCase):
+    def test_no_vhd(self):
+        """What is no VHD gets no file's name, and stays where it is, unless that was asked for."""
+        self.swift.put("exports", "a.vhd", noise(MIB))
+        path = self.dir / "disk.vhd"
+        self.assertRaises(IntegrityError, self.save, path, delete_object=True)
+        self.assertEqual((False, ["a.vhd"]), (path.exists(), self.swift.names("exports")))
+        done = self.save(path, validate=False)
+        self.assertEqual((noise(MIB), 0), (path.read_bytes(), done.fetched_bytes))
+
+    def test_names_in_a_directory(self):
+        """The last part of an object's name is the file's; what cannot be one is refused."""
+        for location in ("c/a", "c/x/a", "c/../a"):
+            self.assertEqual(self.dir / "a", image_save._file(self.dir, location))
+        for location in ("c/..", ".", "", "c/a\x1b[2J", "c/a\n"):
+            self.assertRaises(Refused, image_save._file, self.dir, location)
+
+    def test_target_is_checked_before(self):
+        """A file in the way is refused before long work."""
+        (self.dir / "a.vhd").touch()
+        for target in (self.dir, self.dir / "a.vhd"):
+            check = functools.partial(image_save.check_target, "exports/a.vhd", target)
+            self.assertRaises(TargetError, check, overwrite=False)
+            check(overwrite=True)
+
+
+class TestFind(SaveCase):
+    def find(self, text, **task):
+        task = Task.parse({"id": "t1", "type": "export", "status": "success", **task})
+        self.cloud.tasks = mock.Mock()
+        self.cloud.tasks.wait.return_value = task
+        return image_save.find_export(self.cloud, text, SILENT)
+
+    def test_location(self):
+        """Text with a slash is a container and an object, whose name may have more of them."""
+        self.assertEqual(("c", "a/b"), self.find("c/a/b"))
+        for text in ("/a", "c/", "/"):
+            self.assertRaises(Refused, self.find, text)
+
+    def test_task(self):
+        """A task's own input must name what it says it has written; only an export does."""
+        given = {"receiving_swift_container": "c", "image_uuid": "1"}
+        result = {"export_location": "c/1.vhd"}
+        self.assertEqual(("c", "1.vhd"), self.find("t1", input=given, result=result))
+        self.assertRaises(Refused, self.find, "t1", type="import", input=given, result=result)
+        for location in ("c/2.vhd", "d/1.vhd", "c/x/1.vhd"):
+            elsewhere = {"export_location": location}
+            self.assertRaises(IntegrityError, self.find, "t1", input=given, result=elsewhere)
 
 
 class TestDelete(SaveCase):

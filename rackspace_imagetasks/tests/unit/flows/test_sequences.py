@@ -1,16 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is sent, and in which order, where the order or a single request matters."""
 
+import dataclasses
 import hashlib
 import re
+import threading
 
 import requests
 
 from rackspace_imagetasks.bytesource import BytesSource
-from rackspace_imagetasks.exceptions import Refused, ServiceError
-from rackspace_imagetasks.flows import image_import
+from rackspace_imagetasks.exceptions import (
+    Cancelled,
+    IntegrityError,
+    Refused,
+    ServiceError,
+    TaskTimeout,
+)
+from rackspace_imagetasks.flows import image_export, image_import
 from rackspace_imagetasks.flows.options import DEFAULT_TRANSFER
 from rackspace_imagetasks.glance.settings import ImageSettings
+from rackspace_imagetasks.glance.tasks import Task
+from rackspace_imagetasks.profile import RACKSPACE
 from rackspace_imagetasks.progress import SILENT
 from rackspace_imagetasks.tests.unit import clouds
 from rackspace_imagetasks.tests.unit.clouds import IMAGE, IMAGE_ID, OBJECTS, TASK_ID
@@ -65,6 +75,42 @@ class ExportTest(SequenceTestCase):
         self.assertEqual((TASK_ID, 7), (exported.task_id, exported.size))
         self.assertEqual([], self.changes())
 
+    def test_what_an_earlier_run_exported(self):
+        """It is in the way, or it is taken, as the caller says; either way no task is created."""
+        self.image()
+        self.listed()
+        self.requests.head(f"{OBJECTS}/image-exports/{EXPORTED}", headers={"Content-Length": "7"})
+        refused = self.assertRaises(Refused, self.tasks.plan_export, IMAGE_ID)
+        self.assertIn("already an object", str(refused))
+        cloud = self.tasks.cloud
+        plan = image_export.plan_export(cloud, cloud.images.get(IMAGE_ID), reuse=True)
+        exported = image_export.export(cloud, plan, SILENT)
+        self.assertEqual((None, 7), (exported.task_id, exported.size))
+        self.assertEqual([], self.changes())
+
+    def finished(self, location):
+        """Finish an export whose task says that its VHD is at a location."""
+        self.image()
+        cloud = self.tasks.cloud
+        plan = image_export.ExportPlan(cloud.images.get(IMAGE_ID), "image-exports", False, None, ())
+        task = Task.parse(self.task("success", result={"export_location": location}))
+        plan = dataclasses.replace(plan, task=task)
+        return image_export.export(cloud, plan, SILENT)
+
+    def test_a_success_that_is_none(self):
+        """A VHD that is elsewhere, or nowhere, or of which nothing is said, is no success."""
+        there = f"{OBJECTS}/image-exports/{EXPORTED}"
+        self.requests.head(there, headers={"Content-Length": "7"})
+        self.assertEqual(7, self.finished(f"image-exports/{EXPORTED}").size)
+        error = self.assertRaises(IntegrityError, self.finished, f"backups/{EXPORTED}")
+        self.assertIn(f"at 'backups/{EXPORTED}'", str(error))
+        for location in (None, 7, "", "image-exports", "image-exports/", f"/{EXPORTED}"):
+            error = self.assertRaises(ServiceError, self.finished, location)
+            self.assertIn("does not say where", str(error))
+        self.requests.head(there, status_code=404)
+        error = self.assertRaises(IntegrityError, self.finished, f"image-exports/{EXPORTED}")
+        self.assertIn("there is no object", str(error))
+
 
 def _stored(request, context):
     """Take a body as Swift does, and give its MD5."""
@@ -99,8 +145,8 @@ class ImportTest(SequenceTestCase):
             [{"status_code": s, "headers": facts if s == 200 else {}} for s in statuses],
         )
 
-    def run_import(self):
-        plan = image_import.ImportPlan(
+    def plan(self):
+        return image_import.ImportPlan(
             name="web",
             settings=ImageSettings(tags=("gold",)),
             container="image-imports",
@@ -108,9 +154,12 @@ class ImportTest(SequenceTestCase):
             source=BytesSource(b"abc"),
             delete_object=True,
         )
+
+    def run_import(self, timeout=None):
+        plan = self.plan()
         plan = image_import.with_earlier_run(self.tasks.cloud, plan)
         task = image_import.start_import(self.tasks.cloud, plan, SILENT, DEFAULT_TRANSFER)
-        return image_import.finish_import(self.tasks.cloud, plan, task, SILENT)
+        return image_import.finish_import(self.tasks.cloud, plan, task, SILENT, timeout)
 
     def test_the_staged_object_goes_last(self):
         """Sent, imported, completed, and only then deleted."""
@@ -123,6 +172,22 @@ class ImportTest(SequenceTestCase):
             [("PUT", "web.vhd"), ("POST", "tasks"), ("PATCH", IMAGE_ID), ("DELETE", "web.vhd")],
             last,
         )
+        (sent,) = (
+            r
+            for r in self.requests.request_history
+            if r.url == f"{OBJECTS}/{STAGED}" and r.method == "PUT"
+        )
+        self.assertEqual(str(RACKSPACE.staging_lifetime), sent.headers["X-Delete-After"])
+        self.assertEqual(7 * 24 * 60 * 60, RACKSPACE.staging_lifetime)
+
+    def test_the_time_to_wait(self):
+        """It ends the wait for the task, and how to go on is said; what was staged stays."""
+        self.listed()
+        task = self.task("processing", kind="import", input=self.given)
+        self.requests.post(TASKS, status_code=201, json=task)
+        error = self.assertRaises(TaskTimeout, self.run_import, timeout=0.01)
+        self.assertIn("The same command again", str(error))
+        self.assertEqual("POST", self.changes()[-1][0])
 
     def test_a_lost_answer_makes_no_second_image(self):
         """The POST is dropped, its task not seen yet: the next run takes it, and sends nothing."""
@@ -147,6 +212,53 @@ class ImportTest(SequenceTestCase):
         self.staged(200)
         self.run_import()
         self.assertEqual(["PATCH", "DELETE"], [method for method, _ in self.changes()])
+
+    def test_an_object_that_another_task_reads_stays(self):
+        """Another import of the same object began meanwhile: it keeps what it reads."""
+        ours = self.task("success", kind="import", input=self.given, result={"image_id": IMAGE_ID})
+        self.requests.post(TASKS, status_code=201, json=ours)
+        theirs = self.task("processing", kind="import", task_id="theirs", input=self.given)
+        listings = [[], [], [theirs]]  # before the upload, after it, and at the end
+        self.requests.get(TASKS, [{"json": {"tasks": tasks}} for tasks in listings])
+        self.run_import()
+        self.assertEqual(["PUT", "PUT", "POST", "PATCH"], [m for m, _ in self.changes()])
+
+    def test_an_object_is_imported_under_another_name(self):
+        """A user's own object may become two images at once: each name is an import of its own."""
+        running = self.task("processing", kind="import", input=self.given)
+        self.listed(running)
+        self.staged(200)
+        for name, found in (("web", TASK_ID), ("db", None)):
+            plan = dataclasses.replace(self.plan(), source=None, name=name)
+            task = image_import.with_earlier_run(self.tasks.cloud, plan).task
+            self.assertEqual(found, task and task.id)
+
+    def test_a_success_that_names_no_image(self):
+        """Nothing is completed, and nothing deleted."""
+        for result in ({}, {"image_id": ""}, {"image_id": 7}):
+            self.listed()
+            task = self.task("success", kind="import", input=self.given, result=result)
+            self.requests.post(TASKS, status_code=201, json=task)
+            self.staged(404, 404, 200)
+            error = self.assertRaises(ServiceError, self.run_import)
+            self.assertIn("does not say which image", str(error))
+        self.assertEqual(set(), {m for m, _ in self.changes()} & {"PATCH", "DELETE"})
+
+    def test_stopped(self):
+        """A stop ends the upload, too; no task is created."""
+        self.listed()
+        over = threading.Event()
+        self.addCleanup(over.set)
+
+        def stall(request, context):
+            self.tasks.cloud.stop.set()
+            over.wait(60)
+            return ""
+
+        self.requests.put(f"{OBJECTS}/{STAGED}", text=stall)
+        error = self.assertRaises(Cancelled, self.run_import)
+        self.assertIn("run the same command again", str(error))
+        self.assertNotIn("tasks", [path.rpartition("/")[2] for _, path in self.changes()])
 
     def test_a_success_whose_image_is_gone_is_imported_again(self):
         """The staged object alone is no proof of an image."""

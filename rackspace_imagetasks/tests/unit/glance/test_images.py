@@ -16,9 +16,11 @@ class ImagesTestCase(clouds.CloudTestCase):
 class FindTest(ImagesTestCase):
     def test_by_id(self):
         """What policy needs is read; what is no property is left out of the properties."""
-        self.image(os_distro="debian", tags=["gold"])
+        self.image(os_distro="debian", tags=["gold"], kernel_id=None, min_ram=512)
         facts = self.images.find(IMAGE_ID)
         self.assertEqual(("web", PROJECT, ("gold",)), (facts.name, facts.owner, facts.tags))
+        self.assertEqual((1000, 2**30), (facts.size, facts.virtual_size))
+        self.assertEqual((1, 512), (facts.min_disk, facts.min_ram))
         self.assertEqual({"os_distro": "debian"}, facts.properties)
 
     def test_by_name(self):
@@ -43,9 +45,10 @@ class FindTest(ImagesTestCase):
 
     def test_numbers_that_are_none(self):
         """A size that the service leaves open, or makes up, is no size."""
-        self.image(size=None, virtual_size=-1, min_disk="x")
+        self.image(size=None, virtual_size=-1, min_disk="x", min_ram=None, tags=None)
         facts = self.images.find(IMAGE_ID)
-        self.assertEqual((None, None, 0), (facts.size, facts.virtual_size, facts.min_disk))
+        self.assertEqual((None, None), (facts.size, facts.virtual_size))
+        self.assertEqual((0, 0, ()), (facts.min_disk, facts.min_ram, facts.tags))
 
 
 class SelectTest(ImagesTestCase):
@@ -62,6 +65,12 @@ class SelectTest(ImagesTestCase):
         self.requests.get(IMAGES, json={"images": [image, *others]})
         self.assertEqual([IMAGE_ID], self.select(origin="a"))
         self.assertIn("origin=a", self.sent("GET")[-1])
+
+    def test_a_listing_of_nothing(self):
+        """A page without items, or with what is none, is an empty one."""
+        for page in ({}, {"images": None}, {"images": ["x", None]}):
+            self.requests.get(IMAGES, json=page)
+            self.assertEqual([], self.select())
 
     def test_all_pages(self):
         """A listing goes on while the service gives a new marker."""

@@ -72,7 +72,7 @@ class CreateTest(TaskTestCase):
         for status, kind, said in (
             (403, AccessDenied, "admin role"),
             (413, QuotaExceeded, "limit"),
-            (400, ServiceError, "answered 400"),
+            (400, ServiceError, "answered 400 for a new export task: No."),
             (500, ServiceError, "answered 500"),
         ):
             self.requests.post(TASKS, status_code=status, json={"message": "No.\x1b[2J"})
@@ -94,12 +94,13 @@ class CreateTest(TaskTestCase):
         self.running(("other", "2"), (TASK_ID, "1"))
         for answer in (
             {"exc": requests.ConnectionError},
+            {"status_code": 500},
             {"status_code": 504},
             {"status_code": 201, "text": "<html>"},
         ):
             self.requests.post(TASKS, **answer)
             self.assertEqual(TASK_ID, self.create().id)
-        self.assertEqual(3, len(self.sent("POST")))
+        self.assertEqual(4, len(self.sent("POST")))
 
     def test_answers_that_describe_no_task(self):
         """A proxy's page or another object is a sentence, no traceback."""
@@ -131,7 +132,9 @@ class FollowTest(TaskTestCase):
             self.task("success", task_id=task_id)
 
         def listing(status):
-            return {"json": {"tasks": [{"id": i, "type": "export", "status": status} for i in ids]}}
+            tasks = [{"id": i, "type": "export", "status": status} for i in ids]
+            # There is more, which nobody needs to see.
+            return {"json": {"tasks": tasks, "next": "/v2/tasks?marker=x"}}
 
         self.requests.get(TASKS, [listing("pending"), listing("processing"), listing("success")])
         self.assertEqual(set(ids), {task.id for task in self.tasks.follow(ids)})
@@ -254,6 +257,14 @@ class FindTest(TaskTestCase):
             TASKS, json={"tasks": [{"id": i, "status": "processing"} for i in ("a", "b")]}
         )
         self.assertEqual("b", self.find("x", running=True).id)
+
+    def test_an_input_that_is_none(self):
+        """A task whose input is anything but a mapping matches nothing, and is no traceback."""
+        self.script(("a", "processing"))
+        for given in (None, "image_uuid", ["image_uuid"]):
+            self.task("processing", task_id="a", input=given)
+            self.tasks._inputs.clear()
+            self.assertIsNone(self.find("x", running=True))
 
     def test_an_input_is_read_once(self):
         """Looking again costs one listing, and no request a task."""

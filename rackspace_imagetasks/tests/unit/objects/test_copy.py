@@ -3,9 +3,16 @@ import threading
 
 from oslotest import base
 
-from rackspace_imagetasks.exceptions import Cancelled, IntegrityError, QuotaExceeded, ServiceError
+from rackspace_imagetasks.exceptions import (
+    Cancelled,
+    IntegrityError,
+    QuotaExceeded,
+    Refused,
+    ServiceError,
+)
 from rackspace_imagetasks.objects.copy import copy, group_segments
 from rackspace_imagetasks.objects.manifest import StoredSegment
+from rackspace_imagetasks.objects.segments import LARGEST_PUT
 from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.tests.unit.objects import faults
 from rackspace_imagetasks.tests.unit.objects.base import MIB, Ledger, SwiftCase, noise
@@ -50,9 +57,12 @@ class TestCopy(SwiftCase):
         """A plain object is one PUT, and none when it is there; so is an empty one."""
         for content in (CONTENT, b""):
             self.swift.put("exports", "a", content)
-            self.assertEqual((0, len(content)), (self.copy().segments, len(content)))
+            first = self.copy()
+            self.assertEqual((0, len(content)), (first.segments, first.sent_bytes))
             self.assert_right(content)
             done = self.copy()
+            stored = self.other.containers["imports"]["b c"]
+            self.assertEqual([stored.etag] * 2, [first.etag, done.etag])
             self.assertEqual((0, len(content)), (done.sent_bytes, done.reused_bytes))
             self.assertEqual(1, len(self.other.requests("PUT", "imports/b c")))
             self.other.log.clear()
@@ -69,6 +79,17 @@ class TestCopy(SwiftCase):
         self.assertEqual((2 * MIB, MIB + 17), (done.reused_bytes, done.sent_bytes))
         read = {entry.name for entry in self.swift.requests("GET", "exports_segments")}
         self.assertEqual(set(names[2:]), read)
+
+    def test_complete(self):
+        """Of a complete copy nothing is read or written again but its manifest."""
+        self.swift.put_slo("exports", "a", PIECES)
+        self.copy()
+        self.swift.log.clear()
+        done = self.copy()
+        self.assertEqual((0, len(CONTENT)), (done.sent_bytes, done.reused_bytes))
+        self.assertEqual([], self.swift.requests("GET", "exports_segments"))
+        self.assertEqual(4, self.segment_puts())
+        self.assert_right()
 
     def test_source_breaks(self):
         """A source that breaks off is taken up where it broke, within the same PUT."""
@@ -118,6 +139,18 @@ class TestGroups(base.BaseTestCase):
         """Up to 1000 segments stay as they are."""
         segments = [StoredSegment("c", str(i), i, 1, "") for i in range(1000)]
         self.assertEqual([[segment] for segment in segments], group_segments(segments))
+
+    def test_large(self):
+        """No group is more than a PUT takes; what does not fit 1000 of them is refused."""
+        for lengths in ([LARGEST_PUT // 2, 1], [LARGEST_PUT // 2 + 1, 1]):
+            segments = [StoredSegment("c", str(i), 0, lengths[i % 2], "") for i in range(1900)]
+            for group in group_segments(segments):
+                self.assertLessEqual(sum(s.length for s in group), LARGEST_PUT)
+        segments = [StoredSegment("c", "x", 0, LARGEST_PUT, "")] * 1001
+        self.assertRaises(Refused, group_segments, segments)
+        small = [StoredSegment("c", "x", 0, 1, "")] * 1000
+        large = small[0]._replace(length=LARGEST_PUT + 1)
+        self.assertRaises(Refused, group_segments, [*small, large])
 
     def test_many(self):
         """More are joined, in order, to at most 1000."""

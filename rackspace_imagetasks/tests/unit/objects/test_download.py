@@ -3,6 +3,7 @@ import errno
 import fcntl
 import hashlib
 import io
+import json
 import os
 from unittest import mock
 
@@ -21,7 +22,9 @@ from rackspace_imagetasks.exceptions import (
 from rackspace_imagetasks.objects import manifest
 from rackspace_imagetasks.objects.download import download, download_stream
 from rackspace_imagetasks.objects.source import ObjectSource
+from rackspace_imagetasks.objects.sparse import SparseFile
 from rackspace_imagetasks.objects.upload import upload
+from rackspace_imagetasks.partfile import part_file
 from rackspace_imagetasks.tests.unit.objects import faults
 from rackspace_imagetasks.tests.unit.objects.base import MIB, Ledger, SwiftCase, noise
 
@@ -109,6 +112,27 @@ class TestKinds(DownloadCase):
                     error = self.assertRaises(TransferError, self.download)
                 self.assertIn("more than 20", str(error))
                 self.assertLessEqual(self.gets(""), 20)
+
+    def test_nested_too_deep(self):
+        """A manifest in a manifest in a manifest is one too many where two levels are allowed."""
+        self.swift.put_slo("images", "inner", PIECES)
+        self.nest("middle", "inner", 1)
+        self.nest("a", "middle", 1)
+        with mock.patch.object(manifest, "_DEEPEST_NESTING", 1):
+            self.assertIn("nested too deep", str(self.assertRaises(TransferError, self.download)))
+        with mock.patch.object(manifest, "_DEEPEST_NESTING", 2):
+            self.download()
+        self.assert_right()
+
+    def test_replaced_between_head_and_manifest(self):
+        """A manifest that is not the one that HEAD told of is looked at again, with its facts."""
+        self.swift.put_slo("images", "a", PIECES)
+        other = [noise(MIB, 9), *PIECES[1:]]
+        replace = faults.first(lambda handler: handler.swift.put_slo("images", "a", other))
+        self.swift.fault(replace, "GET", "images/a")
+        done = self.download()
+        self.assert_right(b"".join(other))
+        self.assertEqual(self.swift.containers["images"]["a"].etag, done.etag)
 
     def test_empty_with_an_md5_of_more(self):
         """An object that is empty, says the service, but has another MD5, is not saved as such."""
@@ -266,6 +290,16 @@ class TestFaults(DownloadCase):
         error = self.assertRaises(IntegrityError, self.download)
         self.assertIn(self.names[1], str(error))
 
+    def test_range_that_is_ignored(self):
+        """The whole object is no answer to the question for a part of it, wherever that begins."""
+        source = ObjectSource(self.store, "images", "a")
+        for offset, length in ((MIB, 512), (0, 512), (512, len(CONTENT) - 512)):
+            answer = faults.status(200, CONTENT, ETag=source.info.etag)
+            self.swift.fault(answer, "GET", "images/a")
+            self.assertRaises(SourceChanged, source.read_at, offset, length)
+        self.swift.fault(answer, "GET", "images/a")
+        self.assertEqual(CONTENT, source.read_at(0, len(CONTENT)))
+
     def test_manifest_is_nonsense(self):
         """A manifest of any other shape is an error in one sentence."""
         for body in (
@@ -280,6 +314,15 @@ class TestFaults(DownloadCase):
             self.swift.faults.clear()
             self.swift.fault(faults.status(200, body), "GET", "images/a", times=99)
             self.assertRaises((ServiceError, IntegrityError), self.download)
+
+    def test_manifest_of_parts(self):
+        """Inline data and parts of segments, also of one alone, need another tool, as is said."""
+        entries = self.swift.containers["images"]["a"].slo
+        for odd in ({"data": "aGVsbG8="}, {**entries[1], "range": "0-99"}):
+            body = json.dumps([entries[0], odd, *entries[2:]]).encode()
+            self.swift.fault(faults.status(200, body), "GET", "images/a")
+            error = self.assertRaises(TransferError, self.download)
+            self.assertIn("another tool", str(error))
 
     def test_validate(self):
         """What validate does not like does not get the name."""
@@ -307,7 +350,7 @@ class TestDlo(DownloadCase):
     def test_missing(self):
         """A gap in the numbers is named, after the listing has had time to catch up."""
         del self.swift.containers["images"][self.names[1]]
-        self.assertIn("lacks segments 2", self.refused())
+        self.assertIn("lacks segments 2.", self.refused())
         self.assertGreater(sum(self.waits), 2)
         self.assertEqual(0, len(self.swift.requests("GET", self.names[0])))
 
@@ -315,6 +358,14 @@ class TestDlo(DownloadCase):
         """A first segment that is missing is a gap, too."""
         del self.swift.containers["images"][self.names[0]]
         self.assertIn("lacks segments 1", self.refused())
+
+    def test_missing_where_numbers_begin_at_0(self):
+        """A gap is one, too, in what python-swiftclient numbered; nothing else tells of it."""
+        for index, piece in enumerate(PIECES):
+            self.swift.put("others", f"a/{index:08d}", piece)
+        self.swift.put("images", "a", b"", X_Object_Manifest="others/a/")
+        del self.swift.containers["others"]["a/00000001"]
+        self.assertIn("lacks segments 1.", self.refused())
 
     def test_many_missing(self):
         """A number out of all proportion is no reason to name all that are missing."""
@@ -387,6 +438,27 @@ class TestResume(DownloadCase):
             part.truncate(len(CONTENT))
         self.assertEqual(0, self.download().reused_bytes)
         self.assert_right()
+
+    def test_odd_sizes(self):
+        """Segments that end anywhere are known again, each by its own bytes."""
+        pieces = [noise(300_001, 1), noise(77, 2), noise(262_145, 3)]
+        self.swift.put_slo("images", "a", pieces)
+        self.part.write_bytes(b"".join(pieces))
+        self.assertEqual(sum(map(len, pieces)), self.download().reused_bytes)
+        self.assertEqual(0, self.gets())
+
+    def test_room_for_the_rest(self):
+        """What is in the file already needs no more room on the disk."""
+        self.part.write_bytes(b"".join(PIECES[:3]))
+        with mock.patch("os.statvfs", return_value=mock.Mock(f_bavail=1, f_frsize=4096)):
+            self.assertEqual(3 * MIB, self.download().reused_bytes)
+        self.assert_right()
+
+    def test_file_that_becomes_shorter(self):
+        """A file that another program cuts while it is looked at is an error, and no wait."""
+        with part_file(self.path, keep=True) as part:
+            part.resize(MIB)
+            self.assertRaises(TargetError, list, SparseFile(part).read_chunks(0, MIB + 1))
 
     def test_of_another_object(self):
         """What is left of another, longer object does no harm."""
@@ -470,8 +542,10 @@ class TestResume(DownloadCase):
         self.swift.put("images", "a", CONTENT)
         for left in (noise(MIB, 9), noise(5 * MIB, 9)):
             self.part.write_bytes(left)
-            self.assertEqual(0, self.download(overwrite=True).reused_bytes)
+            ledger = Ledger()
+            self.assertEqual(0, self.download(overwrite=True, progress=ledger).reused_bytes)
             self.assert_right()
+            self.assertEqual(len(CONTENT), ledger.sums["Fetching a"])
 
     def test_plain_complete(self):
         """A plain object that is all there is not fetched."""

@@ -29,6 +29,14 @@ class TestPause(base.BaseTestCase):
 
         self.assertRaises(Cancelled, Pause(sleep, abort).wait, 300)
         self.assertEqual(3, len(slept))
+        self.assertLess(max(slept), 0.5)
+
+    def test_abort_ends_what_does_not_wait(self):
+        """Where nothing limits the rate, each chunk is a glance at the event all the same."""
+        abort = threading.Event()
+        Pause(abort=abort).wait(0)
+        abort.set()
+        self.assertRaises(Cancelled, Pause(abort=abort).wait, 0)
 
 
 class TestRateLimit(base.BaseTestCase):

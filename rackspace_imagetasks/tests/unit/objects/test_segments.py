@@ -25,7 +25,7 @@ class TestPlan(base.BaseTestCase):
         strategies.integers(0, 5000 * GIB),
         strategies.none() | strategies.integers(1, 20 * GIB),
     )
-    @hypothesis.settings(deadline=None)
+    @hypothesis.settings(deadline=None, derandomize=True, database=None)
     def test_plan_covers(self, size, wanted):
         """Whatever the wish, at most 1000 segments within 5 GiB cover each byte once, in order."""
         plan = plan_segments("p/", size, segment_size_for(size, wanted))

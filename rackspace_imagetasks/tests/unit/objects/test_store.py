@@ -7,6 +7,7 @@ import fixtures
 import openstack.connection
 import requests_mock
 from keystoneauth1.adapter import Adapter
+from keystoneauth1.exceptions import ConnectFailure
 from keystoneauth1.session import Session
 from keystoneauth1.token_endpoint import Token
 
@@ -21,12 +22,26 @@ from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.objects.workers import in_parallel
 from rackspace_imagetasks.tests.unit.objects import faults
 from rackspace_imagetasks.tests.unit.objects.base import SwiftCase
+from rackspace_imagetasks.tests.unit.objects.swift import Tokens
 
 
 def listing(names):
     """Give a page of objects."""
     facts = {"bytes": 0, "hash": "", "last_modified": "", "content_type": ""}
     return json.dumps([{"name": name, **facts} for name in names]).encode()
+
+
+class Fleeting(Tokens):
+    """A user whose token ends, while the identity service does not answer three times."""
+
+    asked = 0
+
+    def get_token(self, session, **kwargs):
+        self.asked += 1
+        if 1 < self.asked < 5:
+            self.issued = 2
+            raise ConnectFailure("connection refused")
+        return super().get_token(session, **kwargs)
 
 
 class TestContainers(SwiftCase):
@@ -63,6 +78,8 @@ class TestContainers(SwiftCase):
     def test_list_of_nothing(self):
         """A container that is not there is not an empty one."""
         self.assertRaises(NotFound, list, self.store.list_objects("images"))
+        self.swift.fault(faults.status(204), "GET")
+        self.assertEqual([], list(self.store.list_objects("images")))
 
     def test_nonsense(self):
         """A listing of any other shape is an error in one sentence."""
@@ -108,7 +125,7 @@ class TestNames(SwiftCase):
     def test_no_container(self):
         """What is no container's name reaches no object: nothing is asked of the service."""
         store = self.store
-        for name in ("images/base.vhd", "/", "", "é" * 129, "\udcff"):
+        for name in ("images/base.vhd", "/", "", "é" * 129, "c" * 257, "\udcff"):
             for act in (
                 store.create_container,
                 store.head_container,
@@ -153,6 +170,32 @@ class TestErrors(SwiftCase):
         ):
             self.swift.fault(faults.status(status), "PUT")
             self.assertRaises(kind, self.store.create_container, "c")
+
+    def test_redirection(self):
+        """Nothing is sent to where an answer points: neither the token nor the data."""
+        self.swift.fault(faults.status(301, Location=f"{self.swift.url}/v1/AUTH_other/c"), "PUT")
+        self.assertRaises(ServiceError, self.store.create_container, "c")
+        self.assertEqual(1, len(self.swift.log))
+
+    def test_refusal_that_breaks_off(self):
+        """A status is one, also where what is said about it does not arrive."""
+
+        def refuse(handler):
+            handler.close_connection = True
+            return faults.status(403, b"half", Content_Length="100")(handler)
+
+        self.swift.fault(refuse, "GET", "images")
+        self.assertRaises(AccessDenied, list, self.store.list_objects("images"))
+        self.assertEqual(1, len(self.swift.log))
+
+    def test_identity_service_away(self):
+        """A token that ends while no other can be had is waited for."""
+        adapter = self.swift.adapter()
+        adapter.session.auth = Fleeting(adapter.session.auth.get_endpoint(None))
+        self.swift.tokens = {"token-2"}
+        ObjectStore(adapter, sleep=self.waits.append).create_container("c")
+        self.assertEqual(["c"], list(self.swift.containers))
+        self.assertGreater(sum(self.waits), 0.7)  # of two times
 
     def test_token_not_logged(self):
         """Nothing that is logged holds the token, however the transfer goes."""

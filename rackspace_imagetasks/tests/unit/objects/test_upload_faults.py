@@ -126,6 +126,8 @@ class TestPassingFaults(FaultCase):
         for status in (503, 409, 400):
             self.swift.fault(faults.status(status), "PUT", "images/a")
             self.assert_survives(resent=0)
+            self.assertGreater(sum(self.waits), 0.2)
+            self.waits.clear()
             self.swift.containers.clear()
             self.swift.log.clear()
 
@@ -156,6 +158,7 @@ class TestPassingFaults(FaultCase):
         """The check at the end looks again when the object does not show at once."""
         self.swift.fault(faults.status(404), "HEAD", "images/a", times=2)
         self.assert_survives(resent=0)
+        self.assertGreater(sum(self.waits), 0.7)  # of two times
 
 
 class TestFinalFaults(FaultCase):
@@ -246,6 +249,7 @@ class TestFinalFaults(FaultCase):
         self.swift.fault(faults.status(400, reason), "PUT", "images/a", times=99)
         error = self.assertRaises(ServiceError, self.upload)
         self.assertIn("Etag Mismatch", str(error))
+        self.assertEqual(3, len(self.swift.requests("PUT", "images/a")))
         self.assertEqual(5, self.segment_puts())
 
     def test_cleanup(self):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
 import signal
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import fixtures
@@ -56,6 +57,13 @@ class TestVhdConvert(local_shell.LocalShellTest):
             shown = self.result("image", "vhd", "convert", "disk.img", f"{format_}.vhd")
             self.assertEqual(format_, shown["source_format"])
             self.assert_converted(f"{format_}.vhd")
+
+    def test_time_of_creation(self):
+        """The VHD says that it was made now, as XenServer's tools do."""
+        before = datetime.now(UTC) - timedelta(seconds=1)  # the format has whole seconds
+        self.openstack("image", "vhd", "convert", "disk.raw", "disk.vhd")
+        with FileSource("disk.vhd") as file:
+            self.assertTrue(before <= vhd.check(file).facts.timestamp <= datetime.now(UTC))
 
     def test_vhd_of_another_kind(self):
         """A VHD becomes another with the same disk."""

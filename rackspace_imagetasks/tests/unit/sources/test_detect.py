@@ -28,7 +28,9 @@ class TestDetect(base.BaseTestCase):
     def test_vhd_by_footer_or_copy(self):
         """A VHD is known by a footer at its end, of 512 or 511 bytes, or by the copy at 0."""
         footer = b"conectix".ljust(512, b"\0")
-        for content in (footer + _SECTOR, _SECTOR + footer, _SECTOR + footer[:511]):
+        long = bytes(2**20)  # its end is not among the first bytes that are read
+        contents = (footer + _SECTOR, _SECTOR + footer, _SECTOR + footer[:511])
+        for content in (*contents, footer + long, long + footer, long + footer[:511]):
             self.assertEqual("vhd", detect(BytesSource(content)))
 
     def test_anything_in_whole_sectors_is_raw(self):
@@ -54,6 +56,9 @@ class TestDetect(base.BaseTestCase):
         self.assert_refused(_at(32769, b"CD001"), "CD image")
         self.assert_refused(b"# Disk DescriptorFile\nversion=1\n", "other files")
         self.assert_refused(_SECTOR + b"koly".ljust(512, b"\0"), "Apple")
+        self.assert_refused(b"COWD".ljust(512, b"\0"), "ESX")
+        for magic in (b"WithoutFreeSpace", b"WithouFreSpacExt"):
+            self.assert_refused(magic.ljust(512, b"\0"), "Parallels")
 
     def test_empty_and_odd_sizes(self):
         """An empty file and one of no whole sectors are no raw disks, asked for or not."""

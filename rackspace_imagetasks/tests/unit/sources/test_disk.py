@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +16,7 @@ from rackspace_imagetasks.exceptions import SourceChanged, SourceError
 from rackspace_imagetasks.sources import open_source, qemu
 from rackspace_imagetasks.tests.unit.sources import disks
 from rackspace_imagetasks.tests.unit.sources.disks import CONTENT, MIB
+from rackspace_imagetasks.tests.unit.vhd import oracles
 
 
 def _children():
@@ -107,8 +107,7 @@ class TestQemu(DiskTest):
 
     def test_partitioned_file_system(self):
         """A partitioned ext4 disk is what `qemu-img convert -O raw` says it is."""
-        if not (shutil.which("mkfs.ext4") and shutil.which("sfdisk")):
-            self.skipTest("mkfs.ext4 and sfdisk are not installed")
+        oracles.require("mkfs.ext4", "sfdisk")
         raw = self._partitioned_disk()
         for format_, *options in (
             ("qcow2",),
@@ -129,14 +128,9 @@ class TestQemu(DiskTest):
         files.mkdir()
         (files / "greeting").write_bytes(b"hello" * 100_000)
         part.write_bytes(bytes(24 * MIB))
-        subprocess.run(["mkfs.ext4", "-q", "-d", str(files), str(part)], check=True)
+        oracles.run("mkfs.ext4", "-q", "-d", files, part)
         raw.write_bytes(bytes(MIB) + part.read_bytes() + bytes(MIB))
-        subprocess.run(
-            ["sfdisk", "-q", str(raw)],
-            input=b"label: gpt\nstart=1MiB, size=24MiB\n",
-            stdout=subprocess.DEVNULL,  # this process's own carries the tests' results
-            check=True,
-        )
+        oracles.run("sfdisk", "-q", raw, stdin="label: gpt\nstart=1MiB, size=24MiB\n")
         return raw
 
     def _convert(self, *arguments):
@@ -202,8 +196,12 @@ class TestQemu(DiskTest):
         self.assertEqual({str(path)}, {name for name in files if "memfd" not in name})
 
     def test_child_ends_with_the_disk(self):
-        """Closing ends the child; so does a failure to open."""
+        """Closing ends the child; so does a failure to open, of a disk of 0 bytes, too."""
         open_source(self.unpack("disk.qcow2")).close()
+        self.assertEqual([], _children())
+        path = self.directory / "empty.qcow2"
+        oracles.run("qemu-img", "create", "-q", "-f", "qcow2", path, "0")
+        self.assertIn("of 0 bytes", str(self.assertRaises(SourceError, open_source, path)))
         self.assertEqual([], _children())
 
     def test_opened_in_a_thread_that_ends(self):

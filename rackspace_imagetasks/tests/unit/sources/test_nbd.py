@@ -77,7 +77,7 @@ class TestNbd(base.BaseTestCase):
         return disk
 
     def assert_no_handshake(self, *script):
-        self.assertRaises(NbdError, self.connect, script)
+        return self.assertRaises(NbdError, self.connect, script)
 
     def assert_broken(self, answer, length=512):
         """A read fails with a sentence, and so does every later one: the stream is lost."""
@@ -87,7 +87,8 @@ class TestNbd(base.BaseTestCase):
         self.assertRaises(NbdError, disk.read_at, 0, 512)
 
     def assert_no_extents(self, answer):
-        self.assertRaises(NbdError, list, self.disk(answer).data_extents())
+        error = self.assertRaises(NbdError, list, self.disk(answer).data_extents())
+        self.assertNotIn("nothing any more", str(error))  # nor was it asked again without end
 
     def test_reads_data_and_holes(self):
         """A read is answered by one piece of data, or by one hole."""
@@ -112,7 +113,8 @@ class TestNbd(base.BaseTestCase):
         """A read beyond the end is refused without a request."""
         disk = self.disk()
         for offset, length in ((_SIZE, 1), (-1, 1), (0, _SIZE + 1)):
-            self.assertRaises(SourceError, disk.read_at, offset, length)
+            error = self.assertRaises(SourceError, disk.read_at, offset, length)
+            self.assertIn("holds no", str(error))
 
     def test_extents(self):
         """Stretches that read as zeros are left out, adjacent ones joined, the end clipped."""
@@ -206,4 +208,5 @@ class TestNbd(base.BaseTestCase):
             (3, _option_reply(7, 3, struct.pack(">HQH", 0, 2**63, 0)) + _option_reply(7, 1)),
             (3, struct.pack(">QIII", 0x3E889045565A9, 7, 3, 2**32 - 1)),
         ):
-            self.assert_no_handshake(*_HANDSHAKE[:number], answer)
+            error = self.assert_no_handshake(*_HANDSHAKE[:number], answer)
+            self.assertNotIn("nothing any more", str(error))  # it did not go on

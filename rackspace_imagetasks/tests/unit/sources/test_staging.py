@@ -54,6 +54,9 @@ class StagingTest(base.BaseTestCase):
             source = self.open(self.corpus(name))
             self.assertTrue(vhd.check(source).facts.grows)
             self.assertIn(reason, self.told.messages[-1])
+            self.assertRegex(
+                self.told.messages[-1], r", a vhd-[a-z]+ disk of [0-9.]+ [KMG]iB, goes"
+            )
 
     def test_no_convert(self):
         """The user may insist on the file's own bytes."""
@@ -78,6 +81,11 @@ class StagingTest(base.BaseTestCase):
         self.assertIn("--source-format raw", str(self.assertRaises(Refused, self.open, path)))
         self.assertTrue(vhd.check(self.open(path, source_format="raw")).facts.grows)
         self.assertRaises(SourceError, self.open, self.write(b"no disk"))
+        for size in (512, 1024):  # shorter than where a file system has its magic
+            self.assertRaises(Refused, self.open, self.write(bytes(size)))
+        for at, magic in ((510, b"\x55\xaa"), (0x438, b"\x53\xef")):
+            content = bytes(at) + magic + bytes(2**20 - at - 2)
+            self.assertEqual((), vhd.check(self.open(self.write(content))).errors)
 
     def test_a_refused_disk_is_let_go(self):
         """Neither the file nor a program that reads it stays open: a fleet may be refused."""

@@ -2,8 +2,16 @@
 from oslotest import base
 
 from rackspace_imagetasks.bytesource import BytesSource
-from rackspace_imagetasks.exceptions import VhdError
-from rackspace_imagetasks.tests.unit.vhd.builder import GIB, MIB, Image, by_qemu, dynamic, fixed
+from rackspace_imagetasks.exceptions import SourceError, VhdError
+from rackspace_imagetasks.tests.unit.vhd.builder import (
+    BLOCK,
+    GIB,
+    MIB,
+    Image,
+    by_qemu,
+    dynamic,
+    fixed,
+)
 from rackspace_imagetasks.tests.unit.vhd.cases import CASES, LIMIT
 from rackspace_imagetasks.vhd import Severity, VirtualVhd, check, open_disk
 
@@ -44,6 +52,13 @@ class CasesTest(base.BaseTestCase):
             judge(image)
             self.assertLessEqual(len(image.requests), 4, case.name)
             self.assertLessEqual(sum(length for _, length in image.requests), 5 * MIB, case.name)
+
+    def test_the_largest_table(self):
+        """A BAT of 2 TiB's blocks is read like any other."""
+        report = check(dynamic(entries=1 << 20))
+        self.assertEqual(
+            (2, ("sector bitmaps", "disk content")), (report.facts.blocks_allocated, report.unread)
+        )
 
     def test_large_disk_in_three_requests(self):
         """20,480 allocated blocks are judged by reading about 100 KB in three requests."""
@@ -123,6 +138,12 @@ class FactsTest(base.BaseTestCase):
             self.assertFalse([f for f in report.findings if "convert" in f.remedy])
             self.assertTrue([f for f in report.findings if "again" in f.remedy])
 
+    def test_the_first_reserved_byte_is_named(self):
+        """Of the footer's reserved bytes the first that is not zero is the place."""
+        for at in (86, 300, 511):
+            finding = check(dynamic().footer(at, 1, 1)).errors[0]
+            self.assertEqual(f"footer offset {at}", finding.where)
+
     def test_what_it_looks_like(self):
         """A file of another format is called by its name, with the way to a VHD."""
         for magic, name in ((b"QFI\xfb", "qcow2"), (b"vhdxfile", "VHDX"), (b"\x1f\x8b", "gzip")):
@@ -150,6 +171,34 @@ class ReaderTest(base.BaseTestCase):
         self.assertEqual(bytes(512) + b"zero", disk.read_at(0, 516))
         self.assertEqual(bytes(2) + b"ze", disk.read_at(510, 4))
         self.assertEqual(bytes(100) + b"three", disk.read_at(6 * MIB - 100, 105))
+
+    def test_absent_sectors_anywhere_in_a_block(self):
+        """Each sector has its bit in one of the bitmap's bytes; without it, it reads as zeros."""
+        for absent in ((8, 15, 1000, 4095), (4095,), (3640,)):
+            bitmap = bytearray(b"\xff" * 512)
+            for sector in absent:
+                bitmap[sector // 8] ^= 0x80 >> sector % 8
+            image = dynamic(2 * MIB, (0,)).put(8 * 512, b"x" * BLOCK).put(7 * 512, bitmap)
+            content = open_disk(image).read_at(0, BLOCK)
+            holes = [n for n in range(4096) if content[n * 512 : (n + 1) * 512] == bytes(512)]
+            self.assertEqual(list(absent), holes)
+            self.assertEqual((4096 - len(absent)) * 512, content.count(b"x"))
+            at = absent[0] * 512
+            self.assertEqual(b"x" + bytes(100), open_disk(image).read_at(at - 1, 101))
+
+    def test_reads_outside_are_errors(self):
+        """As with a file, never a short result, and never what is beside the disk."""
+        for disk in (open_disk(fixed()), open_disk(dynamic())):
+            for offset, length in ((disk.size, 1), (disk.size - 1, 2), (-1, 2), (0, -1)):
+                self.assertRaises(SourceError, disk.read_at, offset, length)
+
+    def test_table_that_is_too_short(self):
+        """What lies behind a table's end is not taken for more of it."""
+        for entries in (0, 2):
+            image = dynamic().header(28, 4, entries)
+            self.assertIn(
+                f"a table of {entries}", str(self.assertRaises(VhdError, open_disk, image))
+            )
 
     def test_adjacent_blocks_are_one_extent(self):
         """Blocks that are neighbours on the disk are one extent, wherever they are in the file."""

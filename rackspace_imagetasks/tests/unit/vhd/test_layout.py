@@ -5,11 +5,12 @@ import uuid
 from array import array
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest import mock
 
 import fixtures
 from oslotest import base
 
-from rackspace_imagetasks.bytesource import BytesSource, FileSource
+from rackspace_imagetasks.bytesource import BytesSource, Extent, FileSource
 from rackspace_imagetasks.exceptions import (
     Cancelled,
     SourceChanged,
@@ -18,7 +19,15 @@ from rackspace_imagetasks.exceptions import (
     VhdError,
 )
 from rackspace_imagetasks.progress import SilentPhase
-from rackspace_imagetasks.tests.unit.vhd.builder import BLOCK, GIB, MIB, Image, by_qemu, dynamic
+from rackspace_imagetasks.tests.unit.vhd.builder import (
+    BLOCK,
+    GIB,
+    MIB,
+    Image,
+    by_qemu,
+    dynamic,
+    fixed,
+)
 from rackspace_imagetasks.tests.unit.vhd.test_corpus import load
 from rackspace_imagetasks.vhd import VirtualVhd, check, open_disk, write_file
 from rackspace_imagetasks.vhd.layout import Layout
@@ -68,6 +77,16 @@ class VirtualVhdTest(base.BaseTestCase):
             disk = BytesSource(bytes(BLOCK + at) + b"\1" + bytes(2 * BLOCK - at - 1))
             self.assertEqual([1], list(VirtualVhd(disk).layout.blocks))
 
+    def test_several_extents_in_a_block(self):
+        """A block is one block however many stretches of it are stored, and is counted once."""
+        disk = Image(4 * BLOCK, (BLOCK + 1, b"a"), (2 * BLOCK + 1, b"b"), (3 * BLOCK - 1, b"c"))
+        stored = ((0, 512), (BLOCK, 512), (2 * BLOCK, 512), (3 * BLOCK - 512, BLOCK))
+        disk.data_extents = lambda: (Extent(*each) for each in stored)
+        vhd = VirtualVhd(disk)
+        self.assertEqual([1, 2], list(vhd.layout.blocks))
+        self.assertEqual((), check(vhd).findings)
+        self.assertEqual(whole(disk), whole(open_disk(vhd)))
+
     def test_scan_reads_little_of_full_blocks(self):
         """Of a block that holds data at its beginning, no more than 64 KiB is read."""
         disk = Image(20 * BLOCK, *((block * BLOCK, b"data") for block in range(20)))
@@ -106,6 +125,7 @@ class VirtualVhdTest(base.BaseTestCase):
         """An empty disk, one over 2040 GiB and a time outside the format are errors."""
         self.assertRaises(VhdError, VirtualVhd, Image(0))
         self.assertRaises(VhdError, VirtualVhd, Image(2041 * GIB))
+        self.assertEqual(2 * MIB, VirtualVhd(Image(1)).disk_size)
         for moment in (datetime(1999, 1, 1, tzinfo=UTC), -1, 1 << 32):
             self.assertRaises(VhdError, VirtualVhd, Image(MIB), timestamp=moment)
 
@@ -114,6 +134,14 @@ class VirtualVhdTest(base.BaseTestCase):
         vhd = VirtualVhd(Image(MIB))
         for offset, length in ((vhd.size, 1), (-1, 2), (0, -1), (vhd.size - 1, 2)):
             self.assertRaises(SourceError, vhd.read_at, offset, length)
+        self.assertEqual((b"c", b""), (vhd.read_at(0, 1), vhd.read_at(vhd.size, 0)))
+
+    def test_closing_it_closes_the_disk(self):
+        """What reads the disk, such as a qemu-nbd, ends with the VHD."""
+        for view, disk in ((VirtualVhd, Image(MIB)), (open_disk, dynamic()), (open_disk, fixed())):
+            disk.close = mock.Mock()
+            view(disk).close()
+            disk.close.assert_called_once_with()
 
     def test_foreign_vhd_becomes_xenservers(self):
         """The disk in a VHD by qemu is the disk in a VHD that grows."""
@@ -207,7 +235,12 @@ class WriteFileTest(base.BaseTestCase):
             def advance(self, amount):
                 self.counts[1] += amount
 
-        vhd = VirtualVhd(self.disk(), progress=Counting())
+        disk = self.disk()
+        with disk.path.open("r+b") as file:
+            for at in (1, 3, 15, 21):
+                file.seek(at * MIB)
+                file.write(b"data")
+        vhd = VirtualVhd(FileSource(disk.path), progress=Counting())
         write_file(vhd, self.folder / "disk.vhd", progress=Counting())
         write_file(open_disk(vhd), self.folder / "copy.raw", progress=Counting())
         for total, done in phases.values():

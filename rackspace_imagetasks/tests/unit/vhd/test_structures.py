@@ -20,6 +20,24 @@ class GeometryTest(base.BaseTestCase):
         ):
             self.assertEqual(geometry, geometry_of(size))
 
+    def test_where_the_specification_changes_its_mind(self):
+        """On both sides of each threshold the geometry is that of the "CHS Calculation"."""
+        for sectors, geometry in (
+            (1, (0, 4, 17)),
+            (4 * 1024 * 17 - 1, (1023, 4, 17)),
+            (4 * 1024 * 17, (140, 16, 31)),
+            (16 * 1024 * 17 - 1, (1023, 16, 17)),
+            (16 * 1024 * 17, (561, 16, 31)),
+            ((16 * 1024 + 1) * 17, (561, 16, 31)),
+            (16 * 1024 * 31 - 1, (1023, 16, 31)),
+            (16 * 1024 * 31, (503, 16, 63)),
+            (65535 * 16 * 63 - 1, (65534, 16, 63)),
+            (65535 * 16 * 63, (16191, 16, 255)),
+            (65535 * 16 * 255, (65535, 16, 255)),
+            (65536 * 16 * 255, (65535, 16, 255)),
+        ):
+            self.assertEqual(geometry, geometry_of(sectors * 512), sectors)
+
     def test_never_more_than_the_disk(self):
         """The geometry rounds down, and stays in its fields, at every size a VHD can have."""
         for size in (512, 34816, 504 * MIB, GIB, 31 * GIB, 32 * GIB, 127 * GIB, 2040 * GIB):
