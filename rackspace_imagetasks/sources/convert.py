@@ -5,12 +5,14 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID, uuid4
 
 from rackspace_imagetasks import vhd
 from rackspace_imagetasks.exceptions import Refused, TargetError
 from rackspace_imagetasks.partfile import require_writable
 from rackspace_imagetasks.progress import SILENT, Progress
 from rackspace_imagetasks.sources import DiskSource, open_source
+from rackspace_imagetasks.sources.detect import looks_like_raw
 from rackspace_imagetasks.text import format_size, printable
 
 
@@ -58,10 +60,16 @@ def convert(
     require_writable(target, overwrite=overwrite)
     with open_source(source, format=source_format) as disk:
         _check_apart(disk, target)
+        if disk.format == "raw" and source_format is None and not looks_like_raw(disk):
+            progress.message(
+                f"'{disk.name}' is read as a raw disk, though it has neither a boot sector nor a"
+                " file system; look at what it is."
+            )
         view = view_as_vhd(
             disk,
             max_virtual_size=max_virtual_size,
             max_physical_size=max_physical_size,
+            uuid=uuid4(),
             timestamp=datetime.now(UTC),
             progress=progress,
         )
@@ -82,11 +90,13 @@ def view_as_vhd(
     *,
     max_virtual_size: int | None = None,
     max_physical_size: int | None = None,
+    uuid: UUID | None = None,
     timestamp: datetime | int | None = None,
     progress: Progress = SILENT,
 ) -> vhd.VirtualVhd:
     """Give the VHD of a disk as a source of bytes; its parameters are those of `convert`.
 
+    :param uuid: the VHD's UUID; by default the same for the same disk.
     :param timestamp: the time of creation to put in; by default the same for the same disk.
     :raises Refused: when the VHD would break a limit.
     """
@@ -97,7 +107,7 @@ def view_as_vhd(
             " --max-virtual-size if your provider allows more."
         )
         raise Refused(reason)
-    view = vhd.VirtualVhd(disk, timestamp=timestamp, progress=progress)
+    view = vhd.VirtualVhd(disk, uuid=uuid, timestamp=timestamp, progress=progress)
     report = vhd.check(view, max_virtual_size=max_virtual_size, max_physical_size=max_physical_size)
     if report.errors:
         raise Refused(*(f"The VHD of '{disk.name}': {found.detail}" for found in report.errors))

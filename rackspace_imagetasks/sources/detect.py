@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What format a disk's file is in, by the magics that the formats define; never by its name."""
 
+import shlex
 import struct
 from typing import NamedTuple
 
 from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.exceptions import SourceError
+from rackspace_imagetasks.vhd.footers import Footers
+from rackspace_imagetasks.vhd.window import Window
 
 FORMATS = ("raw", "vhd", "qcow2", "vmdk", "vdi", "vhdx", "qed")
 """What can be read, as users name it."""
@@ -41,6 +44,14 @@ _MAGICS = (
     _Magic("zip", 0, b"PK\x03\x04"),
     _Magic("tar", 257, b"ustar"),
     _Magic("iso", 32769, b"CD001"),
+)
+
+_SIGNATURES = (
+    _Magic("raw", 510, b"\x55\xaa"),  # a boot sector: an MBR, which a GPT disk has too
+    # A file system without a partition table, as Xen can boot.
+    _Magic("raw", 0x438, b"\x53\xef"),  # ext2 to ext4
+    _Magic("raw", 0, b"XFSB"),
+    _Magic("raw", 0x10040, b"_BHRfS_M"),  # btrfs
 )
 
 _REMEDIES = {
@@ -95,7 +106,7 @@ def detect(source: ByteSource, asked: str | None = None) -> str:
 def _formats(source: ByteSource) -> set[str]:
     head = source.read_at(0, min(source.size, 32774))
     tail = source.read_at(max(0, source.size - 512), min(source.size, 512))
-    return {
+    found = {
         magic.format
         for magic in _MAGICS
         if (
@@ -104,6 +115,8 @@ def _formats(source: ByteSource) -> set[str]:
             else tail.startswith(magic.content, len(tail) + magic.offset)
         )
     }
+    # Also where something was appended to it.
+    return found | {"vhd"} if Footers.find(Window(source)).footer else found
 
 
 def _check_asked(source: ByteSource, asked: str, found: set[str]) -> None:
@@ -117,7 +130,16 @@ def _check_asked(source: ByteSource, asked: str, found: set[str]) -> None:
 def _check_whole_sectors(source: ByteSource) -> None:
     if source.size % 512:
         raise SourceError(
-            f"'{source.name}' is no disk: it is in no format that is known here, and its"
-            f" {source.size} bytes are no multiple of 512 as a raw disk's are; if it is one, it was"
-            " cut off, and `truncate --size=%512` pads it."
+            f"'{source.name}' is not a disk image: its format is not known here, and its"
+            f" {source.size} bytes are not a multiple of 512, as a raw disk's are; if it is one, it"
+            f" was cut off, and `truncate --size=%512 {shlex.quote(source.name)}` pads it."
         )
+
+
+def looks_like_raw(source: ByteSource) -> bool:
+    """Tell a raw disk from what is only taken for one because no other format fits."""
+    for _, offset, content in _SIGNATURES:
+        end = offset + len(content)
+        if source.size >= end and source.read_at(offset, len(content)) == content:
+            return True
+    return False

@@ -7,7 +7,7 @@ from typing import Self
 
 from rackspace_imagetasks import vhd
 from rackspace_imagetasks.bytesource import ByteSource, Extent, FileSource
-from rackspace_imagetasks.exceptions import SourceError
+from rackspace_imagetasks.exceptions import SourceError, VhdError
 from rackspace_imagetasks.sources.detect import detect
 from rackspace_imagetasks.sources.qemu import QemuDisk
 from rackspace_imagetasks.sources.standalone import check_standalone
@@ -91,9 +91,21 @@ def open_source(path: str | os.PathLike[str], *, format: str | None = None) -> D
         raise
 
 
+def _require_certain(file: FileSource) -> None:
+    """Check that a VHD leaves no doubt what its disk holds; the rest a conversion mends.
+
+    :raises VhdError: with all that is in doubt.
+    """
+    if doubts := vhd.check(file).doubts:
+        raise VhdError(
+            "\n".join(f"'{file.name}': {each.detail} {each.remedy}".rstrip() for each in doubts)
+        )
+
+
 def _open_disk(file: FileSource, format_: str) -> DiskSource:
     disk: ByteSource = file
     if format_ == "vhd":
+        _require_certain(file)
         disk = vhd.open_disk(file)
         format_ = "vhd-fixed" if isinstance(disk, FixedDisk) else "vhd-dynamic"
     elif format_ != "raw":

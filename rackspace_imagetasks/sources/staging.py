@@ -9,12 +9,11 @@ from rackspace_imagetasks.bytesource import ByteSource, FileSource
 from rackspace_imagetasks.exceptions import Refused
 from rackspace_imagetasks.profile import ProviderProfile
 from rackspace_imagetasks.progress import Progress
-from rackspace_imagetasks.sources import DiskSource, open_source
+from rackspace_imagetasks.sources import open_source
 from rackspace_imagetasks.sources.convert import view_as_vhd
+from rackspace_imagetasks.sources.detect import looks_like_raw
 
 _ONLY_VHDS = "the service takes VHDs only"
-_BOOT_SIGNATURE = (510, b"\x55\xaa")  # of an MBR, which a GPT disk has too
-_EXT_MAGIC = (0x438, b"\x53\xef")  # a file system without a partition table, as Xen can boot
 
 
 def open_for_import(
@@ -33,7 +32,7 @@ def open_for_import(
     :param convert: False sends the file's own bytes, whatever they are.
     :param source_format: one of `sources.FORMATS`; None to find out.
     :raises Refused: when the disk breaks a limit, or nothing says that the file is a disk.
-    :raises SourceError: when the file is no disk that can be read.
+    :raises SourceError: when the file is not a disk that can be read.
     """
     if not convert and source_format:
         raise Refused("--no-convert sends the file as it is; leave --source-format out.")
@@ -47,8 +46,11 @@ def open_for_import(
         reason = _ONLY_VHDS
     with contextlib.ExitStack() as on_error:
         disk = on_error.enter_context(open_source(path, format=source_format))
-        if disk.format == "raw" and source_format is None:
-            _require_disk(disk)
+        if disk.format == "raw" and source_format is None and not looks_like_raw(disk):
+            raise Refused(
+                f"'{disk.name}' is not a disk image of a known format, and has neither a boot"
+                " sector nor a file system; if it is a raw disk, say --source-format raw."
+            )
         view = view_as_vhd(
             disk,
             max_virtual_size=profile.max_virtual_size,
@@ -72,15 +74,3 @@ def _reason_to_convert(report: vhd.Report) -> str | None:
     if facts.kind == "fixed":
         return "a fixed VHD has all its zeros in it"
     return None if facts.grows else "the disk of this VHD would not grow to a server's size"
-
-
-def _require_disk(disk: DiskSource) -> None:
-    """Refuse what is only taken for a raw disk because nothing else fits."""
-    for offset, magic in (_BOOT_SIGNATURE, _EXT_MAGIC):
-        end = offset + len(magic)
-        if disk.size >= end and disk.read_at(offset, len(magic)) == magic:
-            return
-    raise Refused(
-        f"'{disk.name}' is no disk image of a known format, and has no boot sector; if it is a raw"
-        " disk all the same, say --source-format raw."
-    )

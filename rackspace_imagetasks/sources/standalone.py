@@ -72,7 +72,7 @@ def _qed(source: ByteSource) -> Iterator[str]:
 
 def _vmdk(source: ByteSource) -> Iterator[str]:
     """VMware's Virtual Disk Format 5.0: a hosted sparse extent with its descriptor inside."""
-    capacity, start, length = struct.unpack("<12xQ8xQQ", source.read_at(0, 44))
+    capacity, start = struct.unpack("<12xQ8xQ", source.read_at(0, 36))
     if not start:
         yield f"is one part of a VMware disk of several files{_FLATTEN} from its descriptor"
     if not capacity:
@@ -80,7 +80,8 @@ def _vmdk(source: ByteSource) -> Iterator[str]:
     # QEMU reads the descriptor at sector 1, wherever the header says that it is.
     if start != 1:
         yield "has its VMware descriptor in an unusual place; convert it with `qemu-img`"
-    length = min(length * 512, 20 * 2**10, source.size - 512)
+    # QEMU reads on behind the length that the header gives.
+    length = min(20 * 2**10, source.size - 512)
     descriptor = source.read_at(512, length).partition(b"\0")[0].decode(errors="replace")
     parents = re.findall(r"^\s*parentCID\s*=\s*(\w+)", descriptor, re.MULTILINE)
     if "parentFileNameHint" in descriptor or any(p.lower() != "ffffffff" for p in parents):

@@ -7,6 +7,7 @@ dynamic header, the BAT, the batmap, the blocks in ascending order with their da
 boundaries, the footer.
 """
 
+import hashlib
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -51,6 +52,7 @@ _BITMAP = b"\xff" * bitmap_size(BLOCK_SIZE)
 _DATA_ALIGNMENT = 4096
 _STRIDE = round_up(len(_BITMAP) + BLOCK_SIZE, _DATA_ALIGNMENT)
 _GAP = _STRIDE - len(_BITMAP) - BLOCK_SIZE  # between two blocks
+_LOOK = 64 << 10  # bytes
 _UUIDS = UUID("ba0b9d2e-9bd8-5d5b-b12c-c1f56a8b42f6")  # the namespace of UUIDs made from content
 
 
@@ -134,7 +136,7 @@ def _batmap(entries: int, blocks: "array[int]", disk_size: int) -> bytes:
 class VirtualVhd:
     """The dynamic VHD of a disk, as a source of bytes; the same disk always gives the same bytes.
 
-    :param uuid: the VHD's; by default one made from the disk's name, identity and size.
+    :param uuid: the VHD's; by default one made from the disk's identity and content.
     :param timestamp: the time of creation, or the seconds since 2000-01-01 UTC that the format
         stores; by default 0, so that an interrupted upload finds the same bytes again.
     :param progress: sees the scan for blocks that hold data.
@@ -158,10 +160,10 @@ class VirtualVhd:
             )
         self._disk = disk
         self.name = disk.name
-        uuid = uuid or uuid5(_UUIDS, f"{disk.identity}\n{disk.size}")
         seconds = _seconds(timestamp)
-        self.identity = f"{disk.identity}.vhd-{uuid.hex}-{seconds:x}"
         blocks = allocated_blocks(disk, progress)
+        uuid = uuid or _uuid_of(disk, blocks)
+        self.identity = f"{disk.identity}.vhd-{uuid.hex}-{seconds:x}"
         self.layout = Layout.plan(round_up(disk.size, BLOCK_SIZE), blocks, uuid, seconds)
 
     @property
@@ -228,6 +230,18 @@ class VirtualVhd:
         there = max(0, min(length, self._disk.size - offset))
         data = self._disk.read_at(offset, there) if there else b""
         return data if there == length else data.ljust(length, b"\0")
+
+
+def _uuid_of(disk: ByteSource, blocks: "array[int]") -> UUID:
+    """Make a UUID of what the disk is: its identity, and a look at its content.
+
+    Identities of files are alike on machines that were set up alike.
+    """
+    content = hashlib.sha256(blocks.tobytes())
+    if blocks:
+        start = blocks[0] * BLOCK_SIZE
+        content.update(disk.read_at(start, min(_LOOK, disk.size - start)))
+    return uuid5(_UUIDS, f"{disk.identity}\n{disk.size}\n{content.hexdigest()}")
 
 
 def _seconds(timestamp: datetime | int | None) -> int:

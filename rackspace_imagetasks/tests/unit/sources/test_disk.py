@@ -12,11 +12,12 @@ from pathlib import Path
 import fixtures
 from oslotest import base
 
-from rackspace_imagetasks.exceptions import SourceChanged, SourceError
+from rackspace_imagetasks.exceptions import SourceChanged, SourceError, VhdError
 from rackspace_imagetasks.sources import open_source, qemu
 from rackspace_imagetasks.tests.unit.sources import disks
 from rackspace_imagetasks.tests.unit.sources.disks import CONTENT, MIB
 from rackspace_imagetasks.tests.unit.vhd import oracles
+from rackspace_imagetasks.tests.unit.vhd.builder import dynamic, fixed
 
 
 def _children():
@@ -77,6 +78,27 @@ class TestRaw(DiskTest):
         """A missing file, a directory and a URL are no disks; none is opened as such."""
         for path in (self.directory, self.directory / "none", "nbd://localhost", "json:{}"):
             self.assertRaises(SourceError, open_source, path)
+
+
+class TestVhd(DiskTest):
+    def test_a_vhd_in_doubt(self):
+        """What no one can be sure of is refused with all reasons, not read as something."""
+        vhd = dynamic()
+        content = bytearray(vhd.peek(0, vhd.size))
+        content[1536 + 8 : 1536 + 12] = content[1536 : 1536 + 4]  # blocks 0 and 2 in one place
+        error = self.assertRaises(VhdError, open_source, self.write("disk", bytes(content)))
+        self.assertIn("share sector", str(error))
+        short = fixed(4 * MIB)
+        path = self.write("disk", short.peek(0, 2 * MIB) + short.peek(4 * MIB, 512))
+        self.assertRaises(VhdError, open_source, path)
+
+    def test_what_follows_the_footer_is_no_disk(self):
+        """A fixed VHD that something was appended to is that VHD, not a raw disk with a footer."""
+        vhd = fixed(4 * MIB)
+        content = vhd.peek(0, vhd.size)
+        for extra in (bytes(1), bytes(512)):
+            with open_source(self.write("disk", content + extra)) as disk:
+                self.assertEqual(("vhd-fixed", 4 * MIB), (disk.format, disk.size))
 
 
 class TestQemuMissing(DiskTest):
@@ -156,6 +178,18 @@ class TestQemu(DiskTest):
             path = self.write(name, content[: len(content) - 70_000])
             error = self.assertRaises(SourceError, open_source, path)
             self.assertIn(f"{name}'", str(error))
+
+    def test_cut_off_by_less_than_a_cluster(self):
+        """QEMU's own check overlooks so little; the disk's last bytes would be zeros."""
+        raw = self.write("raw", os.urandom(4 * MIB))
+        for format_ in ("qcow2", "vmdk", "vdi", "qed"):  # a VHDX has padding at its end
+            path = raw.with_suffix(f".{format_}")
+            subprocess.run(
+                ["qemu-img", "convert", "-f", "raw", "-O", format_, raw, path], check=True
+            )
+            open_source(path).close()
+            os.truncate(path, path.stat().st_size - 512)
+            self.assertRaises(SourceError, open_source, path)
 
     def test_garbage_behind_a_magic(self):
         """A file with a format's magic and nothing else is refused in one sentence."""

@@ -87,6 +87,13 @@ class TestStandalone(base.BaseTestCase):
             else:
                 self.assert_refused("vmdk", content, "parent")
 
+    def test_vmdk_whose_header_hides_the_parent(self):
+        """What the descriptor has beyond the length that the header gives counts: QEMU reads it."""
+        content = bytearray(_patched("disk.vmdk", 36, (1).to_bytes(8, "little")))
+        descriptor = b"# " + b"x" * 600 + b'\nparentFileNameHint="a.vmdk"\nRW 1 SPARSE "b.vmdk"\n\0'
+        content[512 : 512 + len(descriptor)] = descriptor
+        self.assert_refused("vmdk", bytes(content), "parent")
+
     def test_vdi_that_is_a_snapshot(self):
         """A VDI of the type of a difference, or with a parent's UUID, is a snapshot."""
         self.assert_refused("vdi", _patched("disk.vdi", 76, b"\4"), "snapshot")
