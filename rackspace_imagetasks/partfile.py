@@ -4,7 +4,8 @@
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rackspace_imagetasks.exceptions import TargetError
@@ -46,35 +47,52 @@ class PartFile:
             os.ftruncate(self.fd, size)
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 @contextlib.contextmanager
 def part_file(
-    path: str | os.PathLike[str], *, overwrite: bool = False, keep: bool = False, sync: bool = True
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    keep: bool = False,
+    mark: bytes = b"",
+    sync: bool = True,
+    confirm: Callable[[], None] = _nothing,
 ) -> Iterator[PartFile]:
     """Open `FILE.part` for writing, and give it its name when the block ends well.
 
-    One process at a time writes it.
+    One process at a time writes it. A symbolic link is followed, and a file that is replaced leaves
+    its mode to the new one.
 
     :param overwrite: replace a file that has the name.
     :param keep: leave `FILE.part` after an error, unless it is empty, and begin with what an
         earlier run left in it.
+    :param mark: with `keep` false, what a `FILE.part` begins with that may be thrown away, as an
+        earlier run left it; another one is somebody's, and only `overwrite` replaces it.
+    :param confirm: called when all is stored, before the file gets its name; what it raises is
+        raised.
     :param sync: have the file stored before it gets its name, so that what has the name is complete
         even after the machine fails; without it, only after the program does.
     :raises TargetError: when the file cannot be written, or exists and may not be replaced.
     """
-    target = Path(path)
+    target = _followed(Path(path))
     require_writable(target, overwrite=overwrite)
     part = target.with_name(target.name + ".part")
     with _target_errors(part):
         fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
         _lock(part, fd)
+        if not keep and not overwrite:
+            _require_marked(part, fd, mark)
         try:
             # Not a new file, which ext4 would then flush when it is closed.
             if not keep and os.fstat(fd).st_size:
                 os.ftruncate(fd, 0)
             yield PartFile(part, fd)
             _require_free(target, overwrite)
-            _complete(part, fd, target, sync=sync)
+            _complete(part, fd, target, confirm, sync=sync)
         except BaseException:
             if not keep or not os.fstat(fd).st_size:
                 part.unlink(missing_ok=True)
@@ -83,11 +101,17 @@ def part_file(
         os.close(fd)
 
 
+def _followed(path: Path) -> Path:
+    with _target_errors(path):
+        return path.resolve() if path.is_symlink() else path
+
+
 def require_writable(path: Path, *, overwrite: bool) -> None:
     """Check that a file can be written there; worth it before long work.
 
     :raises TargetError: when it exists and may not be replaced, or its directory takes none.
     """
+    path = _followed(path)
     _require_free(path, overwrite)
     folder = path.parent
     if not folder.is_dir():
@@ -121,6 +145,15 @@ def _lock(part: Path, fd: int) -> None:
         raise TargetError(f"'{name}' is being written by another process; wait for its end.")
 
 
+def _require_marked(part: Path, fd: int, mark: bytes) -> None:
+    """Check that what is in the file, if anything, is what a run like this one left."""
+    if os.fstat(fd).st_size and not (mark and os.pread(fd, len(mark), 0) == mark):
+        raise TargetError(
+            f"'{printable(part)}' is there, perhaps of a download that can go on; remove it, or"
+            " replace it with --overwrite."
+        )
+
+
 def _flock(fd: int) -> None:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -130,10 +163,16 @@ def _flock(fd: int) -> None:
         return  # a file system without locks: nothing can be known
 
 
-def _complete(part: Path, fd: int, target: Path, *, sync: bool) -> None:
+def _complete(
+    part: Path, fd: int, target: Path, confirm: Callable[[], None], *, sync: bool
+) -> None:
     with _target_errors(target):
         if sync:
             os.fsync(fd)
+        if target.exists():
+            os.fchmod(fd, stat.S_IMODE(target.stat().st_mode))
+    confirm()
+    with _target_errors(target):
         part.replace(target)
         if sync:
             _sync_folder(target.parent)

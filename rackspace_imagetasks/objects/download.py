@@ -87,7 +87,8 @@ def download(
 
     def work(abort: threading.Event) -> Downloaded:
         fetching = store.until(abort)
-        with part_file(path, overwrite=overwrite, keep=True) as part:
+        # Nothing gets its name after an interrupt.
+        with part_file(path, overwrite=overwrite, keep=True, confirm=fetching.pause.check) as part:
             layout = read_layout(fetching, container, name)
             file = SparseFile(part)
             _require_space(Path(path), layout.info.size - file.allocated)
@@ -98,7 +99,6 @@ def download(
             if validate is not None:
                 with FileSource(part.path) as source:
                     validate(source)
-            fetching.pause.check()  # nothing gets its name after an interrupt
         size = layout.info.size
         return Downloaded(
             Path(path), size, layout.info.etag, len(layout.segments), size - reused, reused

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ctrl-C and SIGTERM: the first asks work to stop and say how to go on, the second ends at once."""
+"""Ctrl-C, SIGTERM, SIGHUP: the first lets work stop and say how to go on; the next ends it."""
 
 import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import FrameType
+from typing import Any
 
 EXIT_STATUS = 130
 _GRACE = 0.8  # seconds in which work may stop by itself and say where it is
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SHOW_CURSOR = b"\x1b[?25h"  # which progress bars hide
 
 
 @contextlib.contextmanager
@@ -23,35 +26,49 @@ def stopping(stop: threading.Event) -> Iterator[None]:
         yield
         return
 
-    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
-    heeded = [each for each, handler in before.items() if handler is not signal.SIG_IGN]
+    before = _heeded(_ENDING)
 
     def first(_number: int, _frame: FrameType | None) -> None:
-        for each in heeded:
-            signal.signal(each, lambda *_: os._exit(EXIT_STATUS))
+        for each in before:
+            signal.signal(each, _end_at_once)
         signal.signal(signal.SIGALRM, _interrupt)
         signal.setitimer(signal.ITIMER_REAL, _GRACE)
         # From a thread: the interrupted code may hold the event's own lock.
         threading.Thread(target=stop.set, daemon=True).start()
 
-    for each in heeded:
+    for each in before:
         signal.signal(each, first)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        for each in heeded:
-            signal.signal(each, before[each])
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 @contextlib.contextmanager
 def ended_by_sigterm() -> Iterator[None]:
-    """Have SIGTERM end the work as Ctrl-C does, so that it cleans up."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Have SIGTERM and SIGHUP end the work as Ctrl-C does, so that it cleans up."""
+    before = _heeded((signal.SIGTERM, signal.SIGHUP))
+    for each in before:
+        signal.signal(each, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _heeded(signals: Iterable[signal.Signals]) -> dict[signal.Signals, Any]:
+    """Give those that the caller does not have the program ignore, each with its handler."""
+    handlers = {each: signal.getsignal(each) for each in signals}
+    return {each: handler for each, handler in handlers.items() if handler != signal.SIG_IGN}
+
+
+def _end_at_once(_number: int, _frame: FrameType | None) -> None:
+    if os.isatty(2):
+        os.write(2, _SHOW_CURSOR)
+    os._exit(EXIT_STATUS)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

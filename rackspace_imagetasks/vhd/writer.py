@@ -13,6 +13,8 @@ _PIECE = 512 << 10
 _STRETCH = 16 << 20
 _THREADS = 2  # one copies while the other waits for the kernel
 _ZEROS = bytes(_PIECE)
+# What an incomplete file begins with: nobody takes it for a VHD, and the next run knows it.
+_INCOMPLETE = b"incomplete: written by a program that has not ended, or was killed\n"
 
 
 def write_file(
@@ -31,12 +33,14 @@ def write_file(
     :raises SourceError: when the source cannot be read, or changed meanwhile.
     """
     with (
-        part_file(path, overwrite=overwrite, sync=False) as part,
+        part_file(path, overwrite=overwrite, mark=_INCOMPLETE, sync=False) as part,
         progress.phase("Writing", source.size) as phase,
     ):
+        part.write_at(0, _INCOMPLETE)
         part.resize(source.size)
         _in_threads(lambda stretch: _copy(source, part, stretch, phase), _stretches(source, phase))
         source.verify_unchanged()
+        part.write_at(0, source.read_at(0, min(len(_INCOMPLETE), source.size)))
 
 
 def _stretches(source: ByteSource, phase: Phase) -> Iterator[Extent]:
@@ -57,7 +61,8 @@ def _copy(source: ByteSource, part: PartFile, stretch: Extent, phase: Phase) -> 
         piece = source.read_at(offset, min(_PIECE, end - offset))
         if not _ZEROS.startswith(piece):
             part.reserve(offset, len(piece))
-            part.write_at(offset, piece)
+            kept = max(len(_INCOMPLETE) - offset, 0)
+            part.write_at(offset + kept, memoryview(piece)[kept:])
         phase.advance(len(piece))
 
 

@@ -91,9 +91,49 @@ class PartFileTest(base.BaseTestCase):
     def test_leftover_is_not_mixed_in(self):
         """Without `keep`, what an earlier run left is gone."""
         self.part.write_bytes(b"old and long")
-        with part_file(self.path) as part:
+        with part_file(self.path, mark=b"old") as part:
             part.write_at(0, b"new")
         self.assertEqual(b"new", self.path.read_bytes())
+
+    def test_a_strangers_part_file(self):
+        """What no run like this one left, a download that can go on perhaps, stays unless asked."""
+        self.part.write_bytes(b"precious")
+        for mark in (b"", b"old"):
+            with self.assertRaises(TargetError) as caught, part_file(self.path, mark=mark):
+                pass
+            self.assertIn("--overwrite", str(caught.exception))
+            self.assertEqual(b"precious", self.part.read_bytes())
+        with part_file(self.path, overwrite=True) as part:
+            part.write_at(0, b"new")
+        self.assertEqual(b"new", self.path.read_bytes())
+
+    def test_a_link_is_followed(self):
+        """The file that a symbolic link names is replaced, or made, and the link stays."""
+        link = self.folder / "link"
+        link.symlink_to(self.path)
+        with part_file(link) as part:
+            part.write_at(0, b"made")
+        with self.assertRaises(TargetError), part_file(link):
+            pass
+        with part_file(link, overwrite=True) as part:
+            part.write_at(0, b"anew")
+        self.assertTrue(link.is_symlink())
+        self.assertEqual(b"anew", self.path.read_bytes())
+
+    def test_the_mode_stays(self):
+        """A file that only its owner may read does not become everyone's."""
+        self.path.write_bytes(b"secret")
+        self.path.chmod(0o600)
+        with part_file(self.path, overwrite=True):
+            pass
+        self.assertEqual(0o600, self.path.stat().st_mode & 0o777)
+
+    def test_confirm(self):
+        """What is called off at the last moment does not get the name."""
+        confirm = mock.Mock(side_effect=ValueError)
+        with self.assertRaises(ValueError), part_file(self.path, confirm=confirm) as part:
+            part.write_at(0, b"x")
+        self.assertFalse(self.path.exists())
 
     def test_one_writer_at_a_time(self):
         """A second writer is told so, and does the first no harm."""

@@ -6,7 +6,7 @@ import threading
 
 from oslotest import base
 
-from rackspace_imagetasks.osc.signals import stopping
+from rackspace_imagetasks.osc.signals import ended_by_sigterm, stopping
 
 _PROGRAM = """
 import sys, threading, time
@@ -31,8 +31,8 @@ class SignalsTest(base.BaseTestCase):
         return process
 
     def test_the_first_signal_asks_to_stop(self):
-        """Ctrl-C and SIGTERM let the work end by itself."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        """Ctrl-C, SIGTERM and a lost terminal let the work end by itself."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             process = self.start("stop.wait(60); print('ended', flush=True)")
             process.send_signal(number)
             self.assertEqual("ended\n", process.communicate(timeout=10)[0])
@@ -69,6 +69,15 @@ class SignalsTest(base.BaseTestCase):
             self.assertEqual(signal.SIG_IGN, signal.getsignal(signal.SIGINT))
             self.assertNotEqual(signal.SIG_IGN, signal.getsignal(signal.SIGTERM))
         self.assertEqual(signal.SIG_IGN, signal.getsignal(signal.SIGINT))
+
+    def test_what_is_ignored_ends_no_conversion(self):
+        """`nohup` and the like hold for work that cleans up by being interrupted, too."""
+        self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        with ended_by_sigterm():
+            self.assertEqual(signal.SIG_IGN, signal.getsignal(signal.SIGHUP))
+            self.assertNotEqual(signal.SIG_DFL, signal.getsignal(signal.SIGTERM))
+        self.assertEqual(signal.SIG_IGN, signal.getsignal(signal.SIGHUP))
 
     def test_threads_of_a_program_are_left_alone(self):
         """Outside the main thread signals cannot be handled, and that is no error."""

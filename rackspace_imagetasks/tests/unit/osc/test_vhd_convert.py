@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
 import signal
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +15,21 @@ from rackspace_imagetasks.sources import FORMATS
 from rackspace_imagetasks.tests.unit.osc import local_shell
 from rackspace_imagetasks.tests.unit.sources import disks
 from rackspace_imagetasks.tests.unit.sources.disks import CONTENT, MIB
+
+KILLED = """
+import contextlib, os
+from rackspace_imagetasks.progress import SilentProgress
+from rackspace_imagetasks.sources.convert import convert
+
+class Killed(SilentProgress):
+    def phase(self, title, total=None):
+        return super().phase(title, total) if title != "Writing" else contextlib.nullcontext(self)
+
+    def advance(self, amount):
+        os.kill(os.getpid(), 9)
+
+convert("disk.raw", "disk.vhd", progress=Killed())
+"""
 
 
 class TestVhdConvert(local_shell.LocalShellTest):
@@ -147,7 +164,7 @@ class TestVhdConvert(local_shell.LocalShellTest):
             ("none", "does not exist"),
             (".", "is a directory"),
             ("empty", "is empty"),
-            ("text", "no multiple of 512"),
+            ("text", "not a multiple of 512"),
             ("disk.gz", "gunzip"),
             ("cut.vhd", "cut.vhd"),
         ):
@@ -158,8 +175,8 @@ class TestVhdConvert(local_shell.LocalShellTest):
         self.assert_fails(*command, ".", says="'.'")
 
     def test_interrupted(self):
-        """Ctrl-C and SIGTERM while writing end with 130, and leave no file and no part of it."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        """A signal to end while writing ends with 130, and leaves no file and no part of it."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             self.useFixture(
                 fixtures.MonkeyPatch(
                     "rackspace_imagetasks.osc.progress.progress_on",
@@ -172,6 +189,14 @@ class TestVhdConvert(local_shell.LocalShellTest):
             self.assertEqual((130, ""), (status, stdout))
             self.assertNotIn("Traceback", stderr)
             self.assert_no_target()
+
+    def test_killed(self):
+        """What kill -9 left is no VHD, and the same command again finishes the job."""
+        subprocess.run([sys.executable, "-c", KILLED], check=False)
+        part = Path("disk.vhd.part").read_bytes()
+        self.assertTrue(part.startswith(b"incomplete"))
+        self.result("image", "vhd", "convert", "disk.raw", "disk.vhd")
+        self.assert_converted("disk.vhd")
 
 
 class SignallingProgress(QuietProgress):

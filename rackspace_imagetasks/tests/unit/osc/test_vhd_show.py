@@ -39,7 +39,7 @@ class TestVhdShow(local_shell.LocalShellTest):
     def test_bad_input(self):
         """What is no VHD, no file, or not there, is said in a sentence."""
         (self.directory / "disk.raw").write_bytes(bytes(1024))
-        self.assert_fails("image", "vhd", "show", "disk.raw", says="'disk.raw' is no VHD")
+        self.assert_fails("image", "vhd", "show", "disk.raw", says="'disk.raw' is not a VHD")
         self.assert_fails("image", "vhd", "show", "none.vhd", says="'none.vhd' does not exist")
         self.assert_fails("image", "vhd", "show", ".", says="is a directory")
 
