@@ -17,7 +17,7 @@ if typing.TYPE_CHECKING:
 
 class ConvertVhd(local.LocalCommand, command.ShowOne):
     _description = _(
-        "Write a disk as a VHD that can be imported and that XenServer can grow\n\n"
+        "Write a disk as a VHD that can be imported and that XenServer can grow.\n\n"
         "Needs no cloud. Raw disks and VHDs are read directly; qcow2, VMDK, VDI, VHDX and QED need"
         " QEMU's tools (package qemu-utils or qemu-img). The disk's size is rounded up to 2 MiB,"
         " and blocks of zeros are left out."

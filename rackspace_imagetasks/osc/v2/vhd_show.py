@@ -20,7 +20,7 @@ LOG = logging.getLogger(__name__)
 
 class ShowVhd(local.LocalCommand, command.ShowOne):
     _description = _(
-        "Show what a VHD file is, and whether XenServer can grow its disk\n\n"
+        "Show what a VHD file is, and whether XenServer can grow its disk.\n\n"
         "Needs no cloud. Use `openstack image vhd validate` to see everything that is wrong."
     )
 
@@ -41,13 +41,13 @@ class ShowVhd(local.LocalCommand, command.ShowOne):
         with FileSource(parsed_args.file) as source:
             report = vhd.check(source)
         if report.facts is None:
-            raise VhdError(f"'{report.name}' is no VHD: {report.errors[0].detail}")
+            raise VhdError(f"'{report.name}' is not a VHD: {report.errors[0].detail}")
         if report.errors:
             LOG.warning(
                 _("'%s' would not be imported; `openstack image vhd validate` says why."),
                 report.name,
             )
-        shown = fields({"file": report.name}, report.facts)
+        shown = fields({"file": common.TextColumn(parsed_args.file)}, report.facts)
         return tuple(shown), tuple(shown.values())
 
 

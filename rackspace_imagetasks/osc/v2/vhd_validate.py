@@ -29,7 +29,7 @@ class CodeColumn(columns.FormattableColumn[int | None]):
 class ValidateVhd(local.LocalCommand, common.RowsAndFailures, command.Lister):
     titles = ("File", "Severity", "Code", "Check", "Detail")
     _description = _(
-        "Check VHDs as the import service does; exit with 1 if it would refuse any of them\n\n"
+        "Check VHDs as the import service does; exit with 1 if it would refuse any of them.\n\n"
         "Lists everything that is wrong, with the code that the service would give. Files need no"
         " cloud; of an object a few ranges are read, whatever its size."
     )
@@ -62,7 +62,6 @@ class ValidateVhd(local.LocalCommand, common.RowsAndFailures, command.Lister):
     ) -> list[tuple[object, ...]]:
         from rackspace_imagetasks import vhd
         from rackspace_imagetasks.exceptions import ImageTasksError
-        from rackspace_imagetasks.text import printable
 
         try:
             source = self._open(name)
@@ -76,11 +75,10 @@ class ValidateVhd(local.LocalCommand, common.RowsAndFailures, command.Lister):
                 source.close()
         except ImageTasksError as error:
             self.failed = True
-            return [(printable(name), "error", CodeColumn(None), "unreadable", str(error))]
+            return [(common.TextColumn(name), "error", CodeColumn(None), "unreadable", str(error))]
         self.failed |= bool(report.errors)
-        if not report.errors:
-            self.tell(_verdict(report))
-        return [_row(report, finding) for finding in report.findings]
+        self.tell(_verdict(report))
+        return [_row(name, finding) for finding in report.findings]
 
     def _open(self, name: str) -> "ByteSource":
         from pathlib import Path
@@ -127,15 +125,17 @@ class ValidateVhd(local.LocalCommand, common.RowsAndFailures, command.Lister):
 
 def _verdict(report: "Report") -> str:
     unread = f"; not read: {', '.join(report.unread)}" if report.unread else ""
+    if report.errors:
+        return f"'{report.name}' would not be imported{unread}."
     if report.warnings:
         return f"'{report.name}' would be imported, but see its warnings{unread}."
     return f"'{report.name}' is valid{unread}."
 
 
-def _row(report: "Report", finding: "Finding") -> tuple[object, ...]:
+def _row(name: str, finding: "Finding") -> tuple[object, ...]:
     detail = f"{finding.detail.rstrip('.')} ({finding.where}). {finding.remedy}".rstrip()
     return (
-        report.name,
+        common.TextColumn(name),
         finding.severity.value,
         CodeColumn(finding.code),
         finding.check,
