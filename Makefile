@@ -1,8 +1,10 @@
 # Each target works on a fresh machine with python3 and make; all else goes into .venv.
-# Not PYTHON: stestr would run the tests by it.
+# Not PYTHON: see below.
 BASE_PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# stestr runs the tests by it, unquoted; its default has the clone's path, where a space may be.
+export PYTHON := $(BIN)/python
 READY := $(VENV)/ready
 REQUIREMENTS := requirements.txt test-requirements.txt doc/requirements.txt
 # What failed is said again at the end, after the output of all that passed.
