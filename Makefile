@@ -10,6 +10,8 @@ REQUIREMENTS := requirements.txt test-requirements.txt doc/requirements.txt
 # What failed is said again at the end, after the output of all that passed.
 TELL := { $(BIN)/stestr last --no-subunit-trace | tail -n 40; $(BIN)/stestr failing --list; exit 1; }
 
+# Those that test share .stestr, and all share the virtual environment.
+.NOTPARALLEL:
 .PHONY: demo test unit functional test-large style bench docs clean
 
 demo: $(READY)  ## an image goes in and out of a real Keystone, Glance and Swift on loopback
