@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from devcloud.child import PR_SET_PDEATHSIG
+from devcloud.config.clouds import clouds
+from devcloud.environment import for_command
 from devcloud.launcher import CannotStart, Cloud
 from devcloud.plan import Knobs, Plan
 
@@ -81,12 +83,12 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _start(command: list[str], plan: Plan) -> subprocess.Popen[bytes]:
-    environment = {"OS_CLIENT_CONFIG_FILE": str(plan.clouds_yaml), "DEVCLOUD_ROOT": str(plan.root)}
+    environment = for_command(os.environ, plan, set(clouds(plan)))
     # From here on a signal is the command's, once it is there.
     signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED)
     return subprocess.Popen(
         command,
-        env=os.environ | environment,
+        env=environment,
         preexec_fn=_become_command,  # noqa: PLW1509  # there are no threads here
     )
 

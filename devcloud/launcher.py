@@ -20,6 +20,7 @@ from typing import Any
 from devcloud import config
 from devcloud.accounts import USERS
 from devcloud.child import Job, Orders
+from devcloud.environment import for_server
 from devcloud.files import write_json
 from devcloud.plan import HOST, Knobs, Plan
 
@@ -103,7 +104,7 @@ class Cloud:
     def _spawn(self, program: str, jobs: list[Job]) -> None:
         orders = Orders(program, os.getpid(), str(self._root), tuple(jobs))
         source = str(Path(__file__).parent.parent)
-        environment = os.environ | {"DEVCLOUD_CHILD": json.dumps(asdict(orders))}
+        environment = for_server(os.environ) | {"DEVCLOUD_CHILD": json.dumps(asdict(orders))}
         environment |= {"PYTHONWARNINGS": "ignore", "PYTHONPATH": source}
         fds = [fd for job in jobs for fd in (job.ready_fd, *job.sockets.values())]
         with _log(self._root, program).open("ab") as log:

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+from oslotest import base
+
+from devcloud.environment import for_command, for_server
+from devcloud.tests.unit.test_config import plan
+
+OPENRC = {
+    "OS_AUTH_URL": "https://keystone.example.com/v3",
+    "OS_PASSWORD": "secret",
+    "OS_REGION_NAME": "elsewhere",
+    "OS_CLIENT_SECURE_FILE": "/home/me/secure.yaml",
+    "OS_GLANCE_CONFIG_FILES": "/etc/glance/glance-api.conf",
+}
+
+
+class TestLogin(base.BaseTestCase):
+    def for_command(self, caller):
+        return for_command(caller, plan("/cloud"), {"alice", "bob"})
+
+    def test_openrc(self):
+        """Nothing of a login to another cloud reaches the command or a service."""
+        caller = OPENRC | {"OS_CLOUD": "production", "OS_LOG_CAPTURE": "1", "LANG": "C.UTF-8"}
+        for found in (self.for_command(caller), for_server(caller)):
+            self.assertEqual(set(), found.keys() & {"OS_CLOUD", *OPENRC})
+            self.assertEqual(("1", "C.UTF-8"), (found["OS_LOG_CAPTURE"], found["LANG"]))
+
+    def test_own_cloud(self):
+        """The command finds the cloud, also where the caller had another; a user may be chosen."""
+        found = self.for_command({"OS_CLIENT_CONFIG_FILE": "/other", "OS_CLOUD": "bob"})
+        self.assertEqual("/cloud/clouds.yaml", found["OS_CLIENT_CONFIG_FILE"])
+        self.assertEqual(("/cloud", "bob"), (found["DEVCLOUD_ROOT"], found["OS_CLOUD"]))
