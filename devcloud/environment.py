@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping
 
-from devcloud.plan import Plan
+from devcloud.plan import HOST, Plan
 
 # oslotest's: they say how tests run, where all others with OS_ say how to log in.
 _OF_TESTS = {
@@ -12,11 +12,12 @@ _OF_TESTS = {
 
 
 def for_server(caller: Mapping[str, str]) -> dict[str, str]:
-    """Leave out the login to another cloud, of which services read some.
+    """Leave out the login to another cloud, of which services read some, and proxies to this one.
 
     A sourced openrc would be stronger than clouds.yaml.
     """
-    return {k: v for k, v in caller.items() if not k.startswith("OS_") or k in _OF_TESTS}
+    kept = {k: v for k, v in caller.items() if not k.startswith("OS_") or k in _OF_TESTS}
+    return kept | _direct(caller)
 
 
 def for_command(caller: Mapping[str, str], plan: Plan, clouds: set[str]) -> dict[str, str]:
@@ -24,3 +25,11 @@ def for_command(caller: Mapping[str, str], plan: Plan, clouds: set[str]) -> dict
     chosen = {"OS_CLOUD": caller["OS_CLOUD"]} if caller.get("OS_CLOUD") in clouds else {}
     own = {"OS_CLIENT_CONFIG_FILE": str(plan.clouds_yaml), "DEVCLOUD_ROOT": str(plan.root)}
     return for_server(caller) | chosen | own
+
+
+def _direct(caller: Mapping[str, str]) -> dict[str, str]:
+    """Say, in both spellings, that no proxy leads to the loopback."""
+    named = {caller.get("no_proxy", ""), caller.get("NO_PROXY", "")} - {""}
+    # A lone star stands for every host; in a list it would not.
+    hosts = "*" if "*" in named else ",".join([*sorted(named), HOST, "localhost"])
+    return {"no_proxy": hosts, "NO_PROXY": hosts}

@@ -29,3 +29,17 @@ class TestLogin(base.BaseTestCase):
         found = self.for_command({"OS_CLIENT_CONFIG_FILE": "/other", "OS_CLOUD": "bob"})
         self.assertEqual("/cloud/clouds.yaml", found["OS_CLIENT_CONFIG_FILE"])
         self.assertEqual(("/cloud", "bob"), (found["DEVCLOUD_ROOT"], found["OS_CLOUD"]))
+
+
+class TestProxies(base.BaseTestCase):
+    def test_loopback_is_direct(self):
+        """The cloud is reached without a proxy, and so is whatever the caller excepts."""
+        for caller, expected in (
+            ({}, "127.0.0.1,localhost"),
+            ({"no_proxy": "a.example", "NO_PROXY": "b.example"},
+             "a.example,b.example,127.0.0.1,localhost"),
+            ({"no_proxy": "*"}, "*"),
+        ):  # fmt: skip
+            found = for_server(caller | {"http_proxy": "http://proxy.example:3128"})
+            self.assertEqual((expected, expected), (found["no_proxy"], found["NO_PROXY"]))
+            self.assertEqual("http://proxy.example:3128", found["http_proxy"])
