@@ -95,11 +95,17 @@ def _start(command: list[str], plan: Plan) -> subprocess.Popen[bytes]:
 
 @contextlib.contextmanager
 def _temporary_directory() -> Iterator[Path]:
-    root = tempfile.mkdtemp(prefix="devcloud-")
+    """Give a directory that goes at the end, but for the logs of a cloud that did not start."""
+    root = Path(tempfile.mkdtemp(prefix="devcloud-"))
+    kept = False
     try:
-        yield Path(root)
+        yield root
+    except CannotStart:
+        kept = any(root.iterdir())
+        raise
     finally:
-        shutil.rmtree(root, ignore_errors=True)
+        if not kept:
+            shutil.rmtree(root, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -154,6 +154,17 @@ class TestCannotStart(OwnCloud):
         self.assertIn("extended attributes", ended.stderr)
         self.assertNotIn("Traceback", ended.stderr)
 
+    def test_logs_are_kept(self):
+        """Where a service does not start, the end of its log is shown, and its place is there."""
+        arguments = (*PROGRAM, "run", "--regions", "DFW", "--", "true")
+        directory = self.useFixture(fixtures.TempDir()).path
+        broken = os.environ | {"TMPDIR": directory, "EVENTLET_HUB": "nonsense"}
+        ended = subprocess.run(arguments, capture_output=True, text=True, check=False, env=broken)
+        self.assertEqual(1, ended.returncode)
+        self.assertIn("No module named 'eventlet.hubs.nonsense'", ended.stderr)
+        [log] = Path(directory).glob("devcloud-*/swift.out")
+        self.assertIn(f"the end of {log}:", ended.stderr)
+
     def test_no_such_command(self):
         """A command that is not there is said, before anything is started."""
         arguments = (*PROGRAM, "run", "--root", self.own_root, "--", "/no/such/command")
