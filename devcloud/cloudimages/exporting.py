@@ -12,7 +12,7 @@ from devcloud.cloudimages import vhd
 from devcloud.cloudimages.failure import TaskFailed
 from devcloud.cloudimages.options import OPTIONS
 from devcloud.cloudimages.pace import pace
-from devcloud.cloudimages.swift import CallerSwift
+from devcloud.cloudimages.swift import LOSSES, REFUSALS, CallerSwift, told
 
 _LICENCE = "com.rackspace__1__options"
 
@@ -20,17 +20,16 @@ _LICENCE = "com.rackspace__1__options"
 def run(executor: Any, given: dict[str, Any]) -> dict[str, str]:
     """Export and give the task's result.
 
-    :raises TaskFailed: when it may not or cannot be exported; no segment is left.
+    :raises TaskFailed: when it may not or cannot be exported; no segment is left that Swift lets
+        it delete.
     """
     image = _exportable(executor, given["image_uuid"])
     content = _Content(image)
     container, name = given["receiving_swift_container"], f"{image.image_id}.vhd"
     swift = CallerSwift(executor.context)
     _check_target(swift, container, name)
-    try:
+    with told("Swift upload"):
         _upload(swift, container, name, content)
-    except swiftclient.ClientException as error:
-        raise TaskFailed(f"Error: Swift upload failed: HTTP {error.http_status}") from error
     return {"export_location": f"{container}/{name}"}
 
 
@@ -52,31 +51,42 @@ def _exportable(executor: Any, image_id: str) -> Any:
 
 
 def _check_target(swift: CallerSwift, container: str, name: str) -> None:
-    try:
+    with told("Swift container lookup", f"Error: Swift container '{container}' not found"):
         swift.head_container(container)
-    except swiftclient.ClientException as error:
-        raise TaskFailed(f"Error: Swift container '{container}' not found") from error
-    with contextlib.suppress(swiftclient.ClientException):
+    with told("Swift object lookup"):
+        if _is_there(swift, container, name):
+            raise TaskFailed(
+                f"Swift already has an object with id '{name}' in container '{container}'"
+            )
+
+
+def _is_there(swift: CallerSwift, container: str, name: str) -> bool:
+    try:
         swift.head_object(container, name)
-        raise TaskFailed(f"Swift already has an object with id '{name}' in container '{container}'")
+    except swiftclient.ClientException as error:
+        if error.http_status != 404:
+            raise
+        return False
+    return True
 
 
 def _upload(swift: CallerSwift, container: str, name: str, content: "_Content") -> None:
     """Put the segments and then the manifest that names them by their prefix."""
-    done = []
+    begun = []  # also what failed: its answer may be all that was lost
     try:
         for number, start in enumerate(range(0, content.size, OPTIONS.segment_bytes), 1):
             length = min(OPTIONS.segment_bytes, content.size - start)
-            done.append(f"{name}-{number:05d}")
+            begun.append(f"{name}-{number:05d}")
             swift.put_object(
-                container, done[-1], _Segment(content, start, length), content_length=length
+                container, begun[-1], _Segment(content, start, length), content_length=length
             )
+        begun.append(name)
         manifest = {"X-Object-Manifest": f"{container}/{name}-"}
         swift.put_object(container, name, b"", headers=manifest)
-    except swiftclient.ClientException:
-        for segment in done:
-            with contextlib.suppress(swiftclient.ClientException):
-                swift.delete_object(container, segment)
+    except Exception:
+        for part in begun:
+            with contextlib.suppress(REFUSALS, *LOSSES):
+                swift.delete_object(container, part)
         raise
 
 

@@ -4,13 +4,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-import swiftclient
-
 from devcloud.cloudimages import vhd
 from devcloud.cloudimages.failure import TaskFailed
 from devcloud.cloudimages.options import OPTIONS
 from devcloud.cloudimages.pace import CHUNK, pace
-from devcloud.cloudimages.swift import CallerSwift
+from devcloud.cloudimages.swift import CallerSwift, told
 
 
 def run(executor: Any, given: dict[str, Any]) -> dict[str, str]:
@@ -30,6 +28,8 @@ def run(executor: Any, given: dict[str, Any]) -> dict[str, str]:
         _fill(executor, image_id, source, virtual_size)
     except Exception as error:
         _remove(executor, image_id)
+        if isinstance(error, TaskFailed):
+            raise
         raise TaskFailed(f"Error: {error}") from error
     return {"image_id": image_id}
 
@@ -47,23 +47,24 @@ class _Object:
     def __init__(self, swift: CallerSwift, location: str) -> None:
         self._swift = swift
         self._container, _, self._name = location.partition("/")
-        try:
+        missing = "Error: Image not found for import. Possible invalid location"
+        with told("Swift object lookup", missing):
             headers = swift.head_object(self._container, self._name)
-        except swiftclient.ClientException as error:
-            raise TaskFailed(
-                "Error: Image not found for import. Possible invalid location"
-            ) from error
         self.size = int(headers["content-length"])
 
     def read(self, offset: int, length: int) -> bytes:
         wanted = {"Range": f"bytes={offset}-{offset + length - 1}"}
-        _headers, body = self._swift.get_object(self._container, self._name, headers=wanted)
+        with told("Swift download"):
+            _headers, body = self._swift.get_object(self._container, self._name, headers=wanted)
         assert isinstance(body, bytes)
         return body
 
     def chunks(self) -> Iterator[bytes]:
-        _headers, body = self._swift.get_object(self._container, self._name, resp_chunk_size=CHUNK)
-        return pace(body)
+        with told("Swift download"):
+            _headers, body = self._swift.get_object(
+                self._container, self._name, resp_chunk_size=CHUNK
+            )
+            yield from pace(body)
 
 
 def _new_image(executor: Any, name: str) -> str:
@@ -88,7 +89,7 @@ def _fill(executor: Any, image_id: str, source: _Object, virtual_size: int) -> N
     image = repo.get(image_id)
     image.set_data(_File(source.chunks()), size=source.size)
     if image.size != source.size:
-        raise TaskFailed("the object ended early")
+        raise TaskFailed("Error: the object ended early")
     image.virtual_size = virtual_size
     repo.save(image, from_state="saving")
 

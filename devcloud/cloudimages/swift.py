@@ -1,14 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
 """The caller's Swift account, as a task sees it."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
+import requests
 import swiftclient
+import urllib3
 from keystoneauth1 import loading, session
 from oslo_config import cfg
 
 from devcloud.cloudimages.failure import TaskFailed
 from devcloud.cloudimages.options import OPTIONS
+
+# What swiftclient raises when it has tried enough, by Swift's answer or for want of one.
+REFUSALS = swiftclient.ClientException
+LOSSES = (
+    requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError, TimeoutError,
+)  # fmt: skip
+
+
+@contextlib.contextmanager
+def told(what: str, missing: str | None = None) -> Iterator[None]:
+    """Have a task fail by how Swift failed it.
+
+    :param missing: the whole text where nothing is there, or nothing for the caller to see.
+    """
+    try:
+        yield
+    except REFUSALS as error:
+        if missing is not None and error.http_status in (403, 404):
+            raise TaskFailed(missing) from error
+        reason = f"HTTP {error.http_status}" if error.http_status else error.msg
+        raise TaskFailed(f"Error: {what} failed: {reason}") from error
+    except LOSSES as error:
+        raise TaskFailed(f"Error: {what} failed: the connection was lost") from error
 
 
 class CallerSwift(swiftclient.Connection):

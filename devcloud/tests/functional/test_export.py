@@ -2,6 +2,7 @@
 from pathlib import Path
 
 from devcloud.cloudimages import vhd
+from devcloud.faults import Rule, inject
 from devcloud.plan import Plan
 from devcloud.tests import vhdfiles
 from devcloud.tests.functional import base
@@ -105,3 +106,25 @@ class TestExport(base.CloudCase):
         container = self.container(**{"X-Container-Meta-Quota-Bytes": "1000"})
         self.assert_failed("HTTP 413", self.export(image, container))
         self.assertEqual([], list(self.alice.object_store.objects(container)))
+
+    def test_connection_lost(self):
+        """An export whose connection breaks, in a segment or at the manifest, leaves nothing."""
+        image = self.image(vhdfiles.dynamic())
+        for name, effect in (
+            ("vhd-00002", {"drop": "upload", "offset": 1000}),
+            ("vhd", {"drop": "answer"}),
+        ):
+            container = self.container()
+            rule = Rule("PUT", rf"/{container}/.*\.{name}$", times=None, **effect)
+            with inject(self.root, "DFW", rule):
+                task = self.export(image, container)
+            self.assert_failed("Error: Swift upload failed: the connection was lost", task)
+            self.assertEqual([], list(self.alice.object_store.objects(container)))
+
+    def test_swift_down(self):
+        """Swift's trouble is taken neither for a missing container nor for a free place."""
+        image, container = self.image(vhdfiles.fixed()), self.container()
+        for path, what in ((container, "container"), (f"{container}/{image.id}.vhd", "object")):
+            with inject(self.root, "DFW", Rule("HEAD", f"/{path}$", status=503, times=None)):
+                task = self.export(image, container)
+            self.assert_failed(f"Error: Swift {what} lookup failed: HTTP 503", task)

@@ -1,4 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
+import uuid
+
+from devcloud.faults import Rule, inject
 from devcloud.tests import vhdfiles
 from devcloud.tests.functional import base
 
@@ -45,6 +48,28 @@ class TestImport(base.CloudCase):
             task = self.run_task("import", import_from=location, image_properties={"name": "x"})
             self.assert_failed("Error: Image not found for import. Possible invalid location", task)
 
+    def test_swift_down(self):
+        """Swift's trouble is not taken for a missing object, and leaves no image."""
+        location = self.upload(vhdfiles.dynamic())
+        given = {"import_from": location, "image_properties": {"name": f"down-{uuid.uuid4().hex}"}}
+        for method, skip, effect, message in (
+            ("HEAD", 0, {"status": 503}, "Error: Swift object lookup failed: HTTP 503"),
+            ("GET", 0, {"status": 503}, "Error: Swift download failed: HTTP 503"),
+            ("GET", 4, {"drop": "before"}, "Error: Swift download failed: the connection was lost"),
+        ):
+            rule = Rule(method, f"/{location}$", skip=skip, times=None, **effect)
+            with inject(self.root, "DFW", rule):
+                self.assert_failed(message, self.run_task("import", **given))
+        self.assertEqual([], list(self.alice.image.images(name=given["image_properties"]["name"])))
+
+    def test_segment_missing(self):
+        """A large object that lacks a segment fails in Swift, by whose answer the task ends."""
+        location, parts = self.large_object(vhdfiles.dynamic())
+        for part in parts:
+            self.alice.object_store.delete(f"/{part}").raise_for_status()
+            task = self.run_task("import", import_from=location, image_properties={"name": "x"})
+            self.assert_failed("Error: Swift download failed: ", task)
+
     def test_name_only(self):
         """Any property but the name fails the task."""
         properties = {"name": "x", "min_disk": 1}
@@ -70,18 +95,20 @@ class TestImport(base.CloudCase):
 
     def test_large_object(self):
         """A Static Large Object is read as one file."""
-        content = vhdfiles.dynamic()
+        location, _parts = self.large_object(vhdfiles.dynamic())
+        task = self.run_task("import", import_from=location, image_properties={"name": "x"})
+        self.assertEqual("success", task["status"], task["message"])
+        self.alice.image.delete_image(task["result"]["image_id"])
+
+    def large_object(self, content):
+        """Put a Static Large Object of two segments, and give its location and theirs."""
         container, half = self.container(), len(content) // 2
-        parts = (content[:half], content[half:])
-        manifest = [
-            {"path": self.upload(part, container, f"part-{number}"), "size_bytes": len(part)}
-            for number, part in enumerate(parts)
+        parts = [
+            (self.upload(part, container, f"part-{number}"), len(part))
+            for number, part in enumerate((content[:half], content[half:]))
         ]
+        manifest = [{"path": location, "size_bytes": size} for location, size in parts]
         store = self.alice.object_store
         made = store.put(f"/{container}/slo?multipart-manifest=put", json=manifest)
         self.assertEqual(201, made.status_code, made.text)
-        properties = {"name": "x"}
-        location = f"{container}/slo"
-        task = self.run_task("import", import_from=location, image_properties=properties)
-        self.assertEqual("success", task["status"], task["message"])
-        self.alice.image.delete_image(task["result"]["image_id"])
+        return f"{container}/slo", [location for location, _size in parts]
