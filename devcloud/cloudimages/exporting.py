@@ -4,6 +4,7 @@
 import contextlib
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import swiftclient
 from glance.common import exception
@@ -81,7 +82,7 @@ def _upload(swift: CallerSwift, container: str, name: str, content: "_Content") 
                 container, begun[-1], _Segment(content, start, length), content_length=length
             )
         begun.append(name)
-        manifest = {"X-Object-Manifest": f"{container}/{name}-"}
+        manifest = {"X-Object-Manifest": quote(f"{container}/{name}-")}  # Swift decodes it
         swift.put_object(container, name, b"", headers=manifest)
     except Exception:
         for part in begun:

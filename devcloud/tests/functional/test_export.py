@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
+import uuid
 from pathlib import Path
+from urllib.parse import quote
 
 from devcloud.cloudimages import vhd
 from devcloud.faults import Rule, inject
@@ -47,6 +49,19 @@ class TestExport(base.CloudCase):
         """A container's name with '/', '?' or '.' is refused when it is asked for."""
         answer = self.post("export", image_uuid="any", receiving_swift_container="a.b")
         self.assertEqual(400, answer.status_code)
+
+    def test_odd_containers(self):
+        """A container's name may hold percent signs, spaces and any letter."""
+        stored = vhdfiles.dynamic()
+        image = self.image(stored)
+        for odd in ("100%25", "a%20b", "a b", "dír"):
+            container = f"test-{uuid.uuid4().hex}-{odd}"
+            where = f"/{quote(container)}"
+            self.alice.object_store.put(where).raise_for_status()
+            task = self.export(image, container)
+            self.assertEqual(f"{container}/{image.id}.vhd", task["result"]["export_location"])
+            exported = self.alice.object_store.get(f"{where}/{image.id}.vhd").content
+            self.assertEqual(len(stored), len(exported))
 
     def test_unknown_image(self):
         """An image that is not there, or is another's, is not found."""
