@@ -22,20 +22,28 @@ from devcloud.environment import for_command
 from devcloud.launcher import CannotStart, Cloud
 from devcloud.plan import Knobs, Plan
 
-_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _RESTART = signal.SIGUSR1
-_WAITED = {*_ENDING, _RESTART, signal.SIGCHLD}
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command and exit with its status; 1 when the cloud did not come up."""
     arguments = _parser().parse_args(argv)
-    for signum in _ENDING:  # until the cloud is up; `_supervise` has its own way
+    for signum in _ending():  # until the cloud is up; `_supervise` has its own way
         signal.signal(signum, lambda number, _frame: sys.exit(128 + number))
     try:
         sys.exit(_up(arguments) if arguments.verb == "up" else _run(arguments))
     except CannotStart as error:
         sys.exit(f"devcloud: {error}")
+
+
+def _ending() -> set[signal.Signals]:
+    """Give the signals that end the cloud: not what is ignored, as SIGHUP is under nohup."""
+    signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    return {signum for signum in signals if signal.getsignal(signum) is not signal.SIG_IGN}
+
+
+def _waited() -> set[signal.Signals]:
+    return {*_ending(), _RESTART, signal.SIGCHLD}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,7 +93,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def _start(command: list[str], plan: Plan) -> subprocess.Popen[bytes]:
     environment = for_command(os.environ, plan, set(clouds(plan)))
     # From here on a signal is the command's, once it is there.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _waited())
     return subprocess.Popen(
         command,
         env=environment,
@@ -123,22 +131,23 @@ def _cloud(arguments: argparse.Namespace, root: Path) -> Iterator[tuple[Cloud, P
 
 def _become_command() -> None:
     """Take signals again, and have the kernel send one when the parent is killed."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _WAITED)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _waited())
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _supervise(cloud: Cloud, command: subprocess.Popen[bytes] | None) -> int:
     """Wait for the command's end, or without one for a signal, and give the exit status."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED)
+    waited = _waited()
+    signal.pthread_sigmask(signal.SIG_BLOCK, waited)
     while True:
         for name in cloud.reap():
             print(f"devcloud: {name} ended", file=sys.stderr, flush=True)
         if command is not None and command.poll() is not None:
             return _exit_status(command.returncode)
-        received = signal.sigwaitinfo(_WAITED)
+        received = signal.sigwaitinfo(waited)
         if received.si_signo == _RESTART:
             cloud.restart_dead()
-        elif received.si_signo in _ENDING:
+        elif received.si_signo != signal.SIGCHLD:
             if command is None:
                 return 0
             if received.si_code <= 0:  # a process sent it; a terminal has told the command itself

@@ -32,9 +32,9 @@ class OwnCloud(base.CloudCase):
         super().setUp()
         self.own_root = Path(self.useFixture(fixtures.TempDir()).path) / "cloud"
 
-    def up(self, *options):
-        """Start a cloud and wait until it says that it is ready."""
-        arguments = (*PROGRAM, "up", "--root", self.own_root, "--regions", "DFW", *options)
+    def up(self, *options, before=()):
+        """Start a cloud, by the words `before` it, and wait until it says that it is ready."""
+        arguments = (*before, *PROGRAM, "up", "--root", self.own_root, "--regions", "DFW", *options)
         process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
@@ -72,6 +72,15 @@ class TestUp(OwnCloud):
         process.terminate()
         self.assertEqual(0, process.wait(PATIENCE))
         self.assert_all_gone(pids.values())
+
+    def test_nohup(self):
+        """A signal that is ignored where the cloud starts does not end it."""
+        process = self.up(before=("nohup",))
+        process.send_signal(signal.SIGHUP)
+        operations.kill_server(self.own_root, "swift-object-DFW")
+        operations.restart_dead(self.own_root)
+        process.terminate()
+        self.assertEqual(0, process.wait(PATIENCE))
 
     def test_short_lives(self):
         """Tokens, task records and files have their ordered limits; a task outlasts its token."""
