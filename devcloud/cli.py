@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from devcloud.child import PR_SET_PDEATHSIG
+from devcloud.command import find
 from devcloud.config.clouds import clouds
 from devcloud.environment import for_command
 from devcloud.launcher import CannotStart, Cloud
@@ -82,8 +83,7 @@ def _up(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    if shutil.which(arguments.command[0]) is None:
-        raise CannotStart(f"There is no command '{arguments.command[0]}'; nothing was started.")
+    find(arguments.command[0])
     with contextlib.ExitStack() as stack:
         root = arguments.root or stack.enter_context(_temporary_directory())
         cloud, plan = stack.enter_context(_cloud(arguments, root))
@@ -94,11 +94,14 @@ def _start(command: list[str], plan: Plan) -> subprocess.Popen[bytes]:
     environment = for_command(os.environ, plan, set(clouds(plan)))
     # From here on a signal is the command's, once it is there.
     signal.pthread_sigmask(signal.SIG_BLOCK, _waited())
-    return subprocess.Popen(
-        command,
-        env=environment,
-        preexec_fn=_become_command,  # noqa: PLW1509  # there are no threads here
-    )
+    try:
+        return subprocess.Popen(
+            command,
+            env=environment,
+            preexec_fn=_become_command,  # noqa: PLW1509  # there are no threads here
+        )
+    except OSError as error:
+        raise CannotStart(f"The command '{command[0]}' cannot run: {error.strerror}.") from error
 
 
 @contextlib.contextmanager
@@ -146,12 +149,20 @@ def _supervise(cloud: Cloud, command: subprocess.Popen[bytes] | None) -> int:
             return _exit_status(command.returncode)
         received = signal.sigwaitinfo(waited)
         if received.si_signo == _RESTART:
-            cloud.restart_dead()
+            _restart(cloud)
         elif received.si_signo != signal.SIGCHLD:
             if command is None:
                 return 0
             if received.si_code <= 0:  # a process sent it; a terminal has told the command itself
                 command.send_signal(received.si_signo)
+
+
+def _restart(cloud: Cloud) -> None:
+    """Start the dead servers again; where that fails, what still runs goes on."""
+    try:
+        cloud.restart_dead()
+    except CannotStart as error:
+        print(f"devcloud: {error}", file=sys.stderr, flush=True)
 
 
 def _exit_status(returncode: int) -> int:

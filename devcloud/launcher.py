@@ -39,7 +39,7 @@ class CannotStart(Exception):
 class Cloud:
     """A cloud in an empty directory: `start`, `restart_dead`, `stop`.
 
-    :raises CannotStart: from `start`.
+    :raises CannotStart: from `start` and `restart_dead`.
     """
 
     def __init__(self, root: Path, regions: tuple[str, ...], knobs: Knobs) -> None:
@@ -63,7 +63,16 @@ class Cloud:
         self.reap()
         dead = [server for server in _servers(self._regions) if server[1] not in self._pids]
         ports = [name for _program, _name, names in dead for name in names]
-        self._launch(dead, {name: _listen(self._plan.ports[name]) for name in ports})
+        self._launch(dead, {name: self._listen_again(name) for name in ports})
+
+    def _listen_again(self, name: str) -> socket.socket:
+        port = self._plan.ports[name]
+        try:
+            return _listen(port)
+        except OSError as error:
+            raise CannotStart(
+                f"Cannot start {name} again on its port {port} ({error.strerror})."
+            ) from error
 
     def stop(self) -> None:
         """End every server, at the latest by SIGKILL."""
@@ -88,8 +97,24 @@ class Cloud:
         return ended
 
     def _launch(self, servers: "list[_Server]", sockets: dict[str, socket.socket]) -> None:
-        waiting: dict[int, tuple[str, str]] = {}  # ready pipe -> program, server
         _adopt_orphans(True)
+        try:
+            self._wait(self._spawn_all(servers, sockets))
+        except BaseException:
+            for importer in self._importers:  # its servers are in its process group
+                os.killpg(importer.pid, signal.SIGKILL)
+            raise
+        finally:
+            while self._importers:
+                self._importers.pop().wait()
+            _adopt_orphans(False)
+        write_json(self._root / "pids.json", {"launcher": os.getpid(), **self._pids})
+
+    def _spawn_all(
+        self, servers: "list[_Server]", sockets: dict[str, socket.socket]
+    ) -> dict[int, tuple[str, str]]:
+        """Start the programs that the servers need; give (program, server) by ready pipe."""
+        waiting: dict[int, tuple[str, str]] = {}
         for program in ("keystone", "glance", "swift"):
             jobs = [_job(name, ports, sockets) for kind, name, ports in servers if kind == program]
             if jobs:
@@ -97,11 +122,7 @@ class Cloud:
                 self._spawn(program, [job for _read, job in jobs])
         for sock in sockets.values():
             sock.close()
-        self._wait(waiting)
-        while self._importers:
-            self._importers.pop().wait()
-        _adopt_orphans(False)
-        write_json(self._root / "pids.json", {"launcher": os.getpid(), **self._pids})
+        return waiting
 
     def _spawn(self, program: str, jobs: list[Job]) -> None:
         orders = Orders(program, os.getpid(), str(self._root), tuple(jobs))

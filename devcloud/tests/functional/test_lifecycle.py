@@ -3,6 +3,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import fixtures
 import openstack
 
 from devcloud import operations
+from devcloud.plan import Plan
 from devcloud.tests import vhdfiles
 from devcloud.tests.functional import base
 
@@ -72,6 +74,23 @@ class TestUp(OwnCloud):
         process.terminate()
         self.assertEqual(0, process.wait(PATIENCE))
         self.assert_all_gone(pids.values())
+
+    def test_port_taken(self):
+        """A server whose port another took is named, and the rest of the cloud goes on."""
+        process = self.up()
+        operations.kill_server(self.own_root, "swift-object-DFW")
+        port = Plan.load(self.own_root).port("DFW", "object")
+        with socket.create_server(("127.0.0.1", port)):
+            process.send_signal(signal.SIGUSR1)
+            said = [process.stderr.readline() for _ in range(3)]
+        self.assertEqual(
+            f"Cannot start DFW/object again on its port {port} (Address already in use).",
+            said[-1].decode().removeprefix("devcloud: ").strip(),
+        )
+        operations.restart_dead(self.own_root)
+        self.assertEqual(204, self.own("alice").object_store.get("").status_code)
+        process.terminate()
+        self.assertEqual(0, process.wait(PATIENCE))
 
     def test_nohup(self):
         """A signal that is ignored where the cloud starts does not end it."""
@@ -175,9 +194,21 @@ class TestCannotStart(OwnCloud):
         self.assertIn(f"the end of {log}:", ended.stderr)
 
     def test_no_such_command(self):
-        """A command that is not there is said, before anything is started."""
-        arguments = (*PROGRAM, "run", "--root", self.own_root, "--", "/no/such/command")
-        ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
-        self.assertEqual(1, ended.returncode)
-        self.assertIn("no command '/no/such/command'", ended.stderr)
-        self.assertFalse(self.own_root.exists())
+        """A command that is not there, or is no program, is said before anything is started."""
+        for content, problem in (
+            (None, "There is no command"),
+            ("echo no interpreter", "does not begin with '#!'"),
+            ("", "does not begin with '#!'"),
+            ("#!/no/such/python -u", "there is no '/no/such/python'"),
+        ):
+            program = Path(self.useFixture(fixtures.TempDir()).path) / "program"
+            if content is not None:
+                program.write_text(content)
+                program.chmod(0o755)
+            arguments = (*PROGRAM, "run", "--root", self.own_root, "--", program)
+            ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
+            self.assertEqual(1, ended.returncode)
+            self.assertIn(problem, ended.stderr)
+            self.assertIn(f"'{program}'", ended.stderr)
+            self.assertEqual(1, ended.stderr.count("\n"))
+            self.assertFalse(self.own_root.exists())
