@@ -4,7 +4,13 @@
 from collections.abc import Iterator
 
 from rackspace_imagetasks.bytesource import Extent
-from rackspace_imagetasks.exceptions import IntegrityError, NotFound, SourceChanged, SourceError
+from rackspace_imagetasks.exceptions import (
+    IntegrityError,
+    NotFound,
+    ServiceError,
+    SourceChanged,
+    SourceError,
+)
 from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.text import printable
 
@@ -13,6 +19,7 @@ class ObjectSource:
     """One version of an object, whatever it is made of.
 
     :raises NotFound: when there is none.
+    :raises ServiceError: when nothing tells one version from another.
     """
 
     def __init__(self, store: ObjectStore, container: str, name: str) -> None:
@@ -23,6 +30,11 @@ class ObjectSource:
         info = store.head_object(container, name)
         if info is None:
             raise NotFound(f"There is no object '{self.name}'.")
+        if not info.etag:
+            raise ServiceError(
+                f"The service does not tell the ETag of '{self.name}': whether it changes while it"
+                " is read could not be known."
+            )
         self.info = info
 
     @property

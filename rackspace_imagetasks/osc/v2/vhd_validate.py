@@ -77,7 +77,8 @@ class ValidateVhd(local.LocalCommand, common.RowsAndFailures, command.Lister):
             self.failed = True
             return [(common.TextColumn(name), "error", CodeColumn(None), "unreadable", str(error))]
         self.failed |= bool(report.errors)
-        self.tell(_verdict(report))
+        if report.unread or not report.errors:
+            self.tell(_verdict(report))
         return [_row(name, finding) for finding in report.findings]
 
     def _open(self, name: str) -> "ByteSource":

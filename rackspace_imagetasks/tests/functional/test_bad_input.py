@@ -149,7 +149,7 @@ class FileTest(BadInputTest):
         text, noise = self.tmp / "notes.txt", self.tmp / "noise"
         text.write_text("no disk")
         noise.write_bytes(os.urandom(4096))
-        self.assertIn("is no disk", self.refused_unsent("import", text))
+        self.assertIn("not a disk image", self.refused_unsent("import", text))
         self.assertIn("--source-format raw", self.refused_unsent("import", noise))
 
     def test_limits_are_settable(self):
