@@ -206,6 +206,12 @@ def _log(root: Path, program: str) -> Path:
 
 
 def _prepare(root: Path) -> None:
+    if odd := {character for character in str(root) if _means_something(character)}:
+        shown = ", ".join(sorted(map(repr, odd)))
+        raise CannotStart(
+            f"Cannot keep a cloud in {str(root)!r}: in a service's configuration {shown} would not"
+            " stand for itself; name another directory with --root."
+        )
     try:
         root.mkdir(parents=True, exist_ok=True)
         if any(root.iterdir()):
@@ -216,6 +222,11 @@ def _prepare(root: Path) -> None:
             f"Cannot keep a cloud in {root} ({error.strerror}): Swift needs a writable directory on"
             " a file system with extended attributes, such as ext4 or xfs; name one with --root."
         ) from error
+
+
+def _means_something(character: str) -> bool:
+    """Say whether a character of a path would be lost in INI files or in SQLite's URLs."""
+    return character in "%$?#\\" or not character.isprintable()
 
 
 def _check(plan: Plan) -> None:

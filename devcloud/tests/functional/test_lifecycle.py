@@ -32,7 +32,7 @@ def gone(pid):
 class OwnCloud(base.CloudCase):
     def setUp(self):
         super().setUp()
-        self.own_root = Path(self.useFixture(fixtures.TempDir()).path) / "cloud"
+        self.own_root = Path(self.useFixture(fixtures.TempDir()).path) / "a cloud"
 
     def up(self, *options, before=()):
         """Start a cloud, by the words `before` it, and wait until it says that it is ready."""
@@ -82,10 +82,10 @@ class TestUp(OwnCloud):
         port = Plan.load(self.own_root).port("DFW", "object")
         with socket.create_server(("127.0.0.1", port)):
             process.send_signal(signal.SIGUSR1)
-            said = [process.stderr.readline() for _ in range(3)]
+            said = next(line.decode() for line in process.stderr if b"again" in line)
         self.assertEqual(
             f"Cannot start DFW/object again on its port {port} (Address already in use).",
-            said[-1].decode().removeprefix("devcloud: ").strip(),
+            said.removeprefix("devcloud: ").strip(),
         )
         operations.restart_dead(self.own_root)
         self.assertEqual(204, self.own("alice").object_store.get("").status_code)
@@ -173,6 +173,17 @@ class TestCannotStart(OwnCloud):
             f"devcloud: {self.own_root} is not empty; name a new directory.\n", ended.stderr
         )
         self.assertEqual(["file"], [entry.name for entry in self.own_root.iterdir()])
+
+    def test_odd_directory(self):
+        """A directory that the services would not find by their configuration is refused."""
+        for odd in "%$?#\\\n":
+            root = f"{self.own_root}{odd}x"
+            arguments = (*PROGRAM, "up", "--root", root)
+            ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
+            self.assertEqual(1, ended.returncode)
+            self.assertIn(f"configuration {odd!r} would not stand for itself", ended.stderr)
+            self.assertEqual(1, ended.stderr.count("\n"))
+        self.assertEqual([], list(self.own_root.parent.iterdir()))
 
     def test_no_extended_attributes(self):
         """On a file system that Swift cannot use, the reason is said."""
