@@ -16,6 +16,7 @@ from devcloud.cloudimages.pace import pace
 from devcloud.cloudimages.swift import LOSSES, REFUSALS, CallerSwift, told
 
 _LICENCE = "com.rackspace__1__options"
+_LICENSED_SYSTEMS = {"windows", "rhel", "redhat"}
 
 
 def run(executor: Any, given: dict[str, Any]) -> dict[str, str]:
@@ -40,11 +41,13 @@ def _exportable(executor: Any, image_id: str) -> Any:
     except exception.NotFound as error:
         raise TaskFailed(f"Error: no image found with ID {image_id}") from error
     licence = str(image.extra_properties.get(_LICENCE, "0"))
+    systems = {str(image.extra_properties.get(key)).lower() for key in ("os_distro", "os_type")}
     for wrong, reason in (
         (image.visibility == "public", "is public"),
         (image.owner != executor.context.owner, "is not owned by the caller"),
         (image.status != "active", f"is {image.status}, not active"),
         (licence != "0", "may not be exported by its licence"),
+        (systems & _LICENSED_SYSTEMS, "may not be exported by its system's licence"),
     ):
         if wrong:
             raise TaskFailed(f"Error: image {image_id} {reason}")

@@ -106,6 +106,15 @@ class TestExport(base.CloudCase):
         patch(self.connect("admin"))
         self.assertEqual("success", self.export(image)["status"])
 
+    def test_licensed_systems(self):
+        """Windows and Red Hat images stay, by either property and in any case."""
+        image = self.image(vhdfiles.fixed())
+        for properties in ({"os_distro": "RHEL"}, {"os_distro": "debian", "os_type": "windows"}):
+            self.alice.image.update_image(image.id, **properties)
+            self.assert_failed("system's licence", self.export(image))
+        self.alice.image.update_image(image.id, os_type="linux")
+        self.assertEqual("success", self.export(image)["status"])
+
     def test_not_a_vhd(self):
         """What is no VHD in the store cannot come out as one."""
         image = self.alice.image.create_image(

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+import ast
+from pathlib import Path
+
 from oslotest import base
 
 import rackspace_imagetasks
+
+CHECKOUT = Path(rackspace_imagetasks.__file__).parents[1]
 
 
 class PackageTest(base.BaseTestCase):
@@ -14,3 +19,31 @@ class PackageTest(base.BaseTestCase):
     def test_other_names_are_missing_as_usual(self):
         """A name that is not promised is an AttributeError, so that hasattr() works."""
         self.assertFalse(hasattr(rackspace_imagetasks, "Nope"))
+
+
+class BoundaryTest(base.BaseTestCase):
+    """Two programs are in the repository, and each tests the other only from outside."""
+
+    def imported(self, folder):
+        """Give the top names that a package's modules, its tests apart, import."""
+        names = set()
+        for path in (CHECKOUT / folder).rglob("*.py"):
+            if "tests" not in path.parts:
+                for node in ast.walk(ast.parse(path.read_text())):
+                    if isinstance(node, ast.Import):
+                        names |= {alias.name for alias in node.names}
+                    elif isinstance(node, ast.ImportFrom):
+                        names.add(node.module or "")
+        return {name.partition(".")[0] for name in names}
+
+    def test_neither_imports_the_other(self):
+        """The plugin and the development cloud share no code."""
+        self.assertNotIn("devcloud", self.imported("rackspace_imagetasks"))
+        self.assertNotIn("rackspace_imagetasks", self.imported("devcloud"))
+
+    def test_only_the_commands_know_the_client(self):
+        """Below `osc` nothing imports osc_lib, cliff or argparse: programs need none of them."""
+        for path in (CHECKOUT / "rackspace_imagetasks").iterdir():
+            if path.is_dir() and path.name not in ("osc", "tests"):
+                names = self.imported(f"rackspace_imagetasks/{path.name}")
+                self.assertFalse(names & {"osc_lib", "cliff", "argparse"}, path)
