@@ -43,11 +43,11 @@ class AccessLog:
         self._path = Plan.load(Path(root)).access_log(region, service)
 
     def mark(self) -> int:
-        """Give the place that the log has reached."""
+        """Return the place that the log has reached."""
         return self._path.stat().st_size
 
     def since(self, mark: int = 0) -> list[Request]:
-        """Give the requests logged after `mark`, in the order of their ends."""
+        """Return the requests logged after `mark`, in the order of their ends."""
         with self._path.open() as log:
             log.seek(mark)
             return [Request(**json.loads(line)) for line in log if line.endswith("\n")]

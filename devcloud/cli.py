@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 
 def _ending() -> set[signal.Signals]:
-    """Give the signals that end the cloud: not what is ignored, as SIGHUP is under nohup."""
+    """Return the signals that end the cloud: not what is ignored, as SIGHUP is under nohup."""
     signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     return {signum for signum in signals if signal.getsignal(signum) is not signal.SIG_IGN}
 
@@ -166,5 +166,5 @@ def _restart(cloud: Cloud) -> None:
 
 
 def _exit_status(returncode: int) -> int:
-    """Give what a shell would: 128 + n for a command that signal n ended."""
+    """Return what a shell would: 128 + n for a command that signal n ended."""
     return returncode if returncode >= 0 else 128 - returncode

@@ -73,7 +73,7 @@ class Injected:
         write_json(path, [asdict(rule) for rule in rules])
 
     def fired(self) -> list[int]:
-        """Give for each rule how often it was applied."""
+        """Return for each rule how often it was applied."""
         with contextlib.suppress(FileNotFoundError):
             self._fired = json.loads(fired_file(self._path).read_text())
         return self._fired

@@ -16,7 +16,7 @@ _PATIENCE = 60.0  # seconds
 
 
 def pids(root: str | os.PathLike[str]) -> dict[str, int]:
-    """Give the process ID of the `launcher` and of each server, as `swift-object-DFW`."""
+    """Return the process ID of the `launcher` and of each server, as `swift-object-DFW`."""
     return {name: int(pid) for name, pid in json.loads(_pids_file(root).read_text()).items()}
 
 

@@ -78,7 +78,7 @@ class Plan:
         return f"http://{HOST}:{self.port(region, 'glance')}"
 
     def object_url(self, region: str) -> str:
-        """Give the template that Keystone's catalog fills in with a project's ID."""
+        """Return the template that Keystone's catalog fills in with a project's ID."""
         return f"http://{HOST}:{self.port(region, 'proxy')}/v1/AUTH_%(project_id)s"
 
     @property

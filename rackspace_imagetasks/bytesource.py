@@ -25,7 +25,7 @@ class Extent(NamedTuple):
 
 
 def joined(extents: Iterable[Extent]) -> Iterator[Extent]:
-    """Give ascending extents with adjacent ones made one, and without empty ones."""
+    """Yield ascending extents with adjacent ones made one, and without empty ones."""
     last = Extent(0, 0)
     for extent in extents:
         if extent.offset == last.offset + last.length:
@@ -60,7 +60,7 @@ class ByteSource(Protocol):
         """
 
     def data_extents(self) -> Iterator[Extent]:
-        """Give the extents that may hold data, ascending and apart; the rest reads as zeros."""
+        """Return the extents that may hold data, ascending and apart; the rest reads as zeros."""
 
     def verify_unchanged(self) -> None:
         """Check that the bytes are still those that were opened.
@@ -92,7 +92,7 @@ class BytesSource:
         return self._content[offset : offset + length]
 
     def data_extents(self) -> Iterator[Extent]:
-        """Give the whole as one extent."""
+        """Yield the whole as one extent."""
         if self._content:
             yield Extent(0, len(self._content))
 
@@ -135,7 +135,7 @@ class FileSource:
         return f"{self._stat.st_mtime_ns:x}-{self._stat.st_ino:x}"
 
     def fileno(self) -> int:
-        """Give the open file's descriptor, to hand this very file to another program."""
+        """Return the open file's descriptor, to hand this very file to another program."""
         return self._fd
 
     def read_at(self, offset: int, length: int) -> bytes:
@@ -161,7 +161,7 @@ class FileSource:
         return b"".join(pieces)
 
     def data_extents(self) -> Iterator[Extent]:
-        """Give what the file system has stored; holes (SEEK_HOLE) read as zeros.
+        """Yield what the file system has stored; holes (SEEK_HOLE) read as zeros.
 
         :raises SourceError: when the file system cannot tell.
         """
@@ -211,7 +211,7 @@ class FileSource:
 
 
 def seek_data(fd: int, offset: int) -> int | None:
-    """Give where the next data in a file is, from `offset` on; None where only a hole follows.
+    """Return where the next data in a file is, from `offset` on; None where only a hole follows.
 
     :raises OSError: when the file system cannot tell, which does not mean that there is none.
     """

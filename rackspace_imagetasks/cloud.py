@@ -77,7 +77,7 @@ class Cloud:
 
 
 def profile_of_cloud(connection: sdk_connection.Connection) -> ProviderProfile:
-    """Give the profile that the cloud's entry in clouds.yaml asks for.
+    """Return the profile that the cloud's entry in clouds.yaml asks for.
 
     :raises Refused: when its `image_tasks` has an unknown setting or a wrong value.
     """
@@ -87,7 +87,7 @@ def profile_of_cloud(connection: sdk_connection.Connection) -> ProviderProfile:
 def connect_to(
     connection: sdk_connection.Connection, *, cloud: str | None, region: str | None
 ) -> sdk_connection.Connection:
-    """Give a connection to another region with the same login, or to another cloud.
+    """Return a connection to another region with the same login, or to another cloud.
 
     :raises NotFound: when clouds.yaml has no such cloud, or the cloud no such region.
     """

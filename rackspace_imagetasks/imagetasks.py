@@ -206,7 +206,7 @@ class ImageTasks:
         image_save.check_target(location, target, overwrite=overwrite)
 
     def image_id(self, image: str) -> str:
-        """Give the ID of the image with this name or ID.
+        """Return the ID of the image with this name or ID.
 
         :raises NotFound, Refused: when there is none, or several.
         """
@@ -288,7 +288,7 @@ class ImageTasks:
         return clean.clean(self.cloud, found)
 
     def select(self, properties: Mapping[str, str]) -> list[str]:
-        """Give the IDs of this project's images whose properties have these values."""
+        """Return the IDs of this project's images whose properties have these values."""
         images = self.cloud.images.select(self.cloud.project_id, properties)
         return [image.id for image in images]
 
@@ -299,18 +299,18 @@ class ImageTasks:
         timeout: float | None = None,
         on_status: Callable[[Task], None] = lambda _task: None,
     ) -> Iterator[Task]:
-        """Give each task as it ends, well or not.
+        """Return each task as it ends, well or not.
 
         :raises NotFound, TaskTimeout: see `TaskClient.follow`.
         """
         return self.cloud.tasks.follow(task_ids, timeout=timeout, on_status=on_status)
 
     def failure_of(self, task: Task) -> TaskFailed:
-        """Give the error that says what a failed task's message means and what to do."""
+        """Return the error that says what a failed task's message means and what to do."""
         return failure_of(task, self.cloud.profile)
 
     def boot_properties(self, boot_profile: str) -> dict[str, str]:
-        """Give the image properties of a named boot profile.
+        """Return the image properties of a named boot profile.
 
         :raises Refused: when the provider has none of that name.
         """

@@ -28,7 +28,7 @@ class Verdict:
 
     @classmethod
     def refuse(cls, *sentences: str) -> Self:
-        """Give the verdict that these stand in the way."""
+        """Return the verdict that these stand in the way."""
         return cls(refusals=sentences)
 
     def enforce(self) -> None:
@@ -97,7 +97,7 @@ def judge_disk_size(image: ImageFacts, region: str, profile: ProviderProfile) ->
 
 
 def _excess(image: ImageFacts, profile: ProviderProfile) -> int:
-    """Give the bytes of a disk that is over the limit, or else 0."""
+    """Return the bytes of a disk that is over the limit, or else 0."""
     disk = max(image.virtual_size or 0, image.min_disk * GIB)
     return disk if disk > profile.max_virtual_size else 0
 
@@ -175,7 +175,7 @@ def _sentence(report: Report, code: int | None, detail: str, remedy: str) -> str
 
 
 def _system(properties: Mapping[str, str], systems: frozenset[str]) -> str | None:
-    """Give the operating system by which the image is in `systems`, if it is."""
+    """Return the operating system by which the image is in `systems`, if it is."""
     for key in ("os_distro", "os_type"):
         value = str(properties.get(key) or "").lower()
         if value in systems:

@@ -98,7 +98,7 @@ class ProviderProfile:
     """Named sets of image properties that an image from elsewhere needs to boot."""
 
     def overridden(self, settings: Mapping[str, Any], where: str) -> Self:
-        """Give this profile with `settings`, as clouds.yaml has them, in place of its own.
+        """Return this profile with `settings`, as clouds.yaml has them, in place of its own.
 
         :param where: what to name in messages, such as "clouds.yaml, cloud 'dfw'".
         :raises Refused: naming every setting that is unknown or has a wrong value.
@@ -191,7 +191,7 @@ PROFILES: Mapping[str, ProviderProfile] = {RACKSPACE.name: RACKSPACE}
 
 
 def profile_of(settings: Mapping[str, Any] | None, cloud_name: str | None) -> ProviderProfile:
-    """Give the profile that a cloud's `image_tasks` settings ask for; Rackspace's by default.
+    """Return the profile that a cloud's `image_tasks` settings ask for; Rackspace's by default.
 
     :raises Refused: when the settings name no known profile or hold a wrong value.
     """

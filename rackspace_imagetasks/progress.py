@@ -21,7 +21,7 @@ class Progress(Protocol):
     def phase(
         self, title: str, total: int | None = None
     ) -> contextlib.AbstractContextManager[Phase]:
-        """Give a phase of `total` bytes, or of unknown length; it lasts while it is entered."""
+        """Return a phase of `total` bytes, or of unknown length; it lasts while it is entered."""
 
     def message(self, text: str) -> None:
         """Tell the user one thing that matters now, such as what was decided and why."""
@@ -45,7 +45,7 @@ class SilentProgress:
         title: str,  # noqa: ARG002
         total: int | None = None,  # noqa: ARG002
     ) -> contextlib.AbstractContextManager[Phase]:
-        """Give a phase that nobody watches."""
+        """Return a phase that nobody watches."""
         return contextlib.nullcontext(SilentPhase())
 
     def message(self, text: str) -> None:

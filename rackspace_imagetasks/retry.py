@@ -13,7 +13,7 @@ _LONGEST_RETRY_AFTER = 300.0
 
 
 def backoff(attempt: int, retry_after: str | None = None) -> float:
-    """Give the seconds to wait after failed attempt `attempt` (1, 2, ...), with jitter.
+    """Return the seconds to wait after failed attempt `attempt` (1, 2, ...), with jitter.
 
     :param retry_after: the answer's header of that name; honoured up to five minutes.
     """

@@ -10,13 +10,13 @@ _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
 def printable(text: object, limit: int = 300) -> str:
-    """Give untrusted text without control characters (terminal escapes), cut to `limit`."""
+    """Return untrusted text without control characters (terminal escapes), cut to `limit`."""
     shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def format_size(size: float) -> str:
-    """Give a size in bytes for people, in binary units: `40 GiB`, `3.5 KiB`, `17 bytes`."""
+    """Return a size in bytes for people, in binary units: `40 GiB`, `3.5 KiB`, `17 bytes`."""
     value, unit = float(size), 0
     while abs(value) >= 1024 and unit < len(_UNITS) - 1:
         value, unit = value / 1024, unit + 1

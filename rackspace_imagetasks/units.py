@@ -7,10 +7,10 @@ GIB = 2**30
 
 
 def divide_up(amount: int, unit: int) -> int:
-    """Give how many units hold `amount`."""
+    """Return how many units hold `amount`."""
     return -(-amount // unit)
 
 
 def round_up(amount: int, unit: int) -> int:
-    """Give the smallest multiple of `unit` that is no less than `amount`."""
+    """Return the smallest multiple of `unit` that is no less than `amount`."""
     return divide_up(amount, unit) * unit

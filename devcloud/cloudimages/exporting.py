@@ -107,7 +107,7 @@ class _Content:
         self._patches = dict.fromkeys(offsets, footer)
 
     def chunks(self, start: int, length: int) -> Iterator[bytes]:
-        """Give `length` bytes from `start`."""
+        """Yield `length` bytes from `start`."""
         at = start
         for chunk in pace(self._image.get_data(offset=start, chunk_size=length)):
             yield self._patched(chunk, at)

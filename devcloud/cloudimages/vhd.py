@@ -45,7 +45,7 @@ class Limits:
 
 
 def virtual_size(read: Read, size: int, limits: Limits) -> int:
-    """Give the size in bytes of the disk in a file of `size` bytes.
+    """Return the size in bytes of the disk in a file of `size` bytes.
 
     :raises Refused: when the service would not import it.
     """
@@ -73,7 +73,7 @@ def virtual_size(read: Read, size: int, limits: Limits) -> int:
 
 
 def renewed(footer: bytes) -> bytes:
-    """Give a footer with a new UUID and time, as every export of the service has its own."""
+    """Return a footer with a new UUID and time, as every export of the service has its own."""
     timestamp = struct.pack(">I", int(time.time()) - _EPOCH)
     new = footer[:24] + timestamp + footer[28:64] + bytes(4) + uuid.uuid4().bytes + footer[84:]
     return new[:64] + struct.pack(">I", _checksum(new, 64)) + new[68:]

@@ -4,7 +4,7 @@ from devcloud.plan import Plan
 
 
 def authtoken(plan: Plan, user: str, service_type: str) -> str:
-    """Give keystonemiddleware's options, by which a service judges tokens.
+    """Return keystonemiddleware's options, by which a service judges tokens.
 
     Beside a service's token a user's own one is good after it expired, so that a task may outlast
     the token that started it.

@@ -13,7 +13,7 @@ def write(plan: Plan) -> None:
 
 
 def clouds(plan: Plan) -> dict[str, Any]:
-    """Give a cloud for each user, by Keystone v3, and alice's by API key."""
+    """Return a cloud for each user, by Keystone v3, and alice's by API key."""
     common = {
         "regions": list(plan.regions),
         "interface": "public",

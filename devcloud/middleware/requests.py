@@ -12,6 +12,6 @@ def method(environ: "WSGIEnvironment") -> str:
 
 
 def path(environ: "WSGIEnvironment") -> str:
-    """Give the decoded path: PEP 3333 has its bytes in a str of Latin-1."""
+    """Return the decoded path: PEP 3333 has its bytes in a str of Latin-1."""
     whole = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
     return str(whole).encode("latin-1").decode("utf-8", "replace")

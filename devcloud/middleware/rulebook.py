@@ -24,7 +24,7 @@ class _RuleSet:
         return cls(path, rules, [0] * len(rules), [0] * len(rules))
 
     def take(self, method: str, path: str, query: str) -> Rule | None:
-        """Give the first rule that applies and count it."""
+        """Return the first rule that applies and count it."""
         for number, rule in enumerate(self.rules):
             if not rule.matches(method, path, query):
                 continue
@@ -46,7 +46,7 @@ class RuleBook:
         self._lock = threading.Lock()
 
     def take(self, method: str, path: str, query: str = "") -> Rule | None:
-        """Give the rule for this request, which is thereby used once; None mostly."""
+        """Return the rule for this request, which is thereby used once; None mostly."""
         with self._lock:
             for rule_set in self._current():
                 if (rule := rule_set.take(method, path, query)) is not None:
@@ -66,5 +66,5 @@ class RuleBook:
 
 @functools.cache
 def rule_book(directory: str) -> RuleBook:
-    """Give the one book that this process keeps of a directory: its counts are the true ones."""
+    """Return the one book that this process keeps of a directory: its counts are the true ones."""
     return RuleBook(Path(directory))

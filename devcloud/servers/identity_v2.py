@@ -45,7 +45,7 @@ def front(keystone: "WSGIApplication") -> "WSGIApplication":
 
 
 def fault(rejected: Rejected) -> Response:
-    """Give an error in the form of v2.0."""
+    """Return an error in the form of v2.0."""
     name = _FAULTS.get(rejected.status, "identityFault")
     body = {name: {"code": rejected.status, "message": str(rejected)}}
     return _json(body, rejected.status)

@@ -111,7 +111,7 @@ def _is_ours(name: str) -> bool:
 
 
 def _needed(cloud: Cloud) -> dict[str, str]:
-    """Give the objects that running tasks read or write, each with the task's ID."""
+    """Return the objects that running tasks read or write, each with the task's ID."""
     needed = {}
     for task in cloud.tasks.with_inputs("import", running=True):
         needed[str(task.input.get("import_from"))] = task.id
@@ -144,5 +144,5 @@ def _needed_by(task_id: str) -> str:
 
 
 def _owner(leftover: Leftover) -> str:
-    """Give the location of the staged object that it is, or is a segment of."""
+    """Return the location of the staged object that it is, or is a segment of."""
     return f"{leftover.owner_container}/{leftover.owner}"

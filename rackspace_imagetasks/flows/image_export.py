@@ -47,12 +47,12 @@ class ExportPlan:
         return {"image_uuid": self.image.id, "receiving_swift_container": self.container}
 
     def preview(self) -> "ExportResult":
-        """Give what a run would give, as far as it is known."""
+        """Return what a run would give, as far as it is known."""
         status = EXPORTED_BEFORE if self.exported else "not started"
         return self.result(self.task.id if self.task else None, status)
 
     def result(self, task_id: str | None, status: str, size: int | None = None) -> "ExportResult":
-        """Give the row of this export."""
+        """Return the row of this export."""
         return ExportResult(self.image.id, self.image.name, task_id, status, self.location, size)
 
 
@@ -104,7 +104,7 @@ def plan_export(
 
 
 def _task(cloud: Cloud, image: ImageFacts, container: str, *, running: bool) -> Task | None:
-    """Give a task that exports the image to the container, or has done so."""
+    """Return a task that exports the image to the container, or has done so."""
 
     def same(given: Mapping[str, Any]) -> bool:
         location = (given.get("image_uuid"), given.get("receiving_swift_container"))
@@ -124,7 +124,7 @@ def _in_the_way(plan: ExportPlan) -> Verdict:
 def export(
     cloud: Cloud, plan: ExportPlan, progress: Progress, timeout: float | None = None
 ) -> ExportResult:
-    """Give the VHD of the image: a new one, or that of an earlier run.
+    """Return the VHD of the image: a new one, or that of an earlier run.
 
     :param timeout: seconds to wait for the task.
     :raises TaskFailed, TaskTimeout: as the task ends.
@@ -179,7 +179,7 @@ def _result(cloud: Cloud, plan: ExportPlan, task_id: str | None, status: str) ->
 
 
 def export_location(task: Task) -> str:
-    """Give the `container/object` that an export task says it wrote.
+    """Return the `container/object` that an export task says it wrote.
 
     :raises ServiceError: when it does not say so.
     """

@@ -61,7 +61,7 @@ class ImportPlan:
         }
 
     def result(self, task: Task | None, image_id: str | None = None) -> "ImportResult":
-        """Give what is known while the task is, or has ended, or was never started."""
+        """Return what is known while the task is, or has ended, or was never started."""
         return ImportResult(
             name=self.name,
             task_id=task.id if task else None,
@@ -136,7 +136,7 @@ def plan_import(
 
 
 def with_earlier_run(cloud: Cloud, plan: ImportPlan) -> ImportPlan:
-    """Give the plan with what an earlier run of it has done.
+    """Return the plan with what an earlier run of it has done.
 
     The name of an upload's object stands for its content, so a success with the object still there
     is a run that was cut off before its end, unless it was to keep the object: then that stays, and
@@ -155,7 +155,7 @@ def with_earlier_run(cloud: Cloud, plan: ImportPlan) -> ImportPlan:
 
 
 def _stored(cloud: Cloud, container: str, name: str) -> tuple[ByteSource | None, Verdict]:
-    """Give the object to import, or say that there is none."""
+    """Return the object to import, or say that there is none."""
     if cloud.objects.head_object(container, name) is None:
         shown = printable(f"{container}/{name}")
         return None, Verdict.refuse(
@@ -177,7 +177,7 @@ def check(cloud: Cloud, content: ByteSource) -> vhd.Report:
 def earlier_import(
     cloud: Cloud, location: str, *, name: str | None = None, include_succeeded: bool = False
 ) -> Task | None:
-    """Give the task of an earlier run that imports from `location`, if it goes on.
+    """Return the task of an earlier run that imports from `location`, if it goes on.
 
     :param name: the image's name, where the object alone does not tell one import from another.
     :param include_succeeded: give one that has succeeded, too, if its image is there.
@@ -288,7 +288,7 @@ def _delete_staged(cloud: Cloud, plan: ImportPlan, task: Task, progress: Progres
 def await_image(
     cloud: Cloud, plan: ImportPlan, task: Task, progress: Progress, timeout: float | None
 ) -> tuple[Task, str]:
-    """Give the ended task and the ID of the image that it made."""
+    """Return the ended task and the ID of the image that it made."""
     with progress.phase(f"Importing image '{printable(plan.name)}'") as phase:
         task = cloud.tasks.wait(
             task.id, timeout=timeout, on_status=lambda current: phase.note(current.status)
@@ -297,7 +297,7 @@ def await_image(
 
 
 def imported_image_id(task: Task) -> str:
-    """Give the ID of the image that an import task made.
+    """Return the ID of the image that an import task made.
 
     :raises ServiceError: when the task does not say it.
     """

@@ -41,7 +41,7 @@ class SaveResult:
 
 
 def find_export(cloud: Cloud, text: str, progress: Progress) -> tuple[str, str]:
-    """Give the container and object that `container/object`, or an export task's ID, names.
+    """Return the container and object that `container/object`, or an export task's ID, names.
 
     A task that still runs is waited for.
 
@@ -160,7 +160,7 @@ def _delete_saved(store: ObjectStore, container: str, name: str, saved: Download
 
 
 def _file(target: Path, name: str) -> Path:
-    """Give the file to write: in a directory, by the last part of the object's name."""
+    """Return the file to write: in a directory, by the last part of the object's name."""
     if not target.is_dir():
         return target
     last = PurePosixPath(name).name

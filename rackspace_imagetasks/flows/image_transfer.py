@@ -60,12 +60,12 @@ class TransferPlan:
         return self.export.warnings
 
     def preview(self, target: Cloud) -> "TransferResult":
-        """Give what a run would give, as far as it is known."""
+        """Return what a run would give, as far as it is known."""
         status = "already there" if self.existing else "not started"
         return self.result(target, status, self.existing.id if self.existing else None)
 
     def result(self, target: Cloud, status: str, target_id: str | None) -> "TransferResult":
-        """Give the row of this transfer."""
+        """Return the row of this transfer."""
         return TransferResult(self.image.id, self.image.name, target.region, status, target_id)
 
     def marks(self, image_id: str) -> dict[str, str]:
@@ -148,7 +148,7 @@ def _container(source: Cloud, target: Cloud) -> str:
 
 
 def _origin(cloud: Cloud, image: ImageFacts) -> str:
-    """Give what the image is a copy of, or else itself."""
+    """Return what the image is a copy of, or else itself."""
     copied = image.properties.get(COORDINATING_PROPERTY) if _is_marked(image) else None
     return copied or f"{'/'.join(_place(cloud))}/{image.id}"
 
@@ -169,7 +169,7 @@ def _copy_of(target: Cloud, origin: str) -> ImageFacts | None:
 
 
 def _settable_properties(source: Cloud, target: Cloud, image: ImageFacts) -> dict[str, str]:
-    """Give the properties that the target may be asked to set."""
+    """Return the properties that the target may be asked to set."""
     prefixes = (source.profile.protected_prefix, target.profile.protected_prefix, _GLANCES_OWN)
     fixed = tuple(filter(None, prefixes))
     return {k: v for k, v in image.properties.items() if not k.startswith(fixed) and k not in _OURS}
@@ -248,7 +248,7 @@ def _copy(
 def _import(
     source: Cloud, target: Cloud, plan: TransferPlan, progress: Progress, timeout: float | None
 ) -> str:
-    """Give the ID of the image at the target, complete with its settings."""
+    """Return the ID of the image at the target, complete with its settings."""
     staged, image = plan.staged_import, plan.image
     # Again: while this run copied, another one of the same command may have come further.
     task = staged.task or image_import.earlier_import(target, staged.location)

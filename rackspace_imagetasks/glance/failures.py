@@ -10,7 +10,7 @@ from rackspace_imagetasks.text import printable
 
 
 def failure_of(task: Task, profile: ProviderProfile) -> TaskFailed:
-    """Give the error that says what a failed task's message means and what to do."""
+    """Return the error that says what a failed task's message means and what to do."""
     code, failure = _decode(task.message, profile)
     text = f"The {task.type} task {task.id} failed"
     if failure:

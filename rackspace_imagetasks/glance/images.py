@@ -21,7 +21,7 @@ class ImageClient:
         self._service = service
 
     def find(self, name_or_id: str) -> ImageFacts:
-        """Give the one image with this ID, or this name.
+        """Return the one image with this ID, or this name.
 
         :raises NotFound: when there is none.
         :raises Refused: when several have the name.
@@ -42,14 +42,14 @@ class ImageClient:
         return self.get(str(found.id))
 
     def get(self, image_id: str) -> ImageFacts:
-        """Give the image with this ID.
+        """Return the image with this ID.
 
         :raises NotFound: when there is none.
         """
         return _facts(self._service.get(_path(image_id), f"image {printable(image_id)}"))
 
     def select(self, owner: str, properties: Mapping[str, str]) -> Iterator[ImageFacts]:
-        """Give the images of project `owner` whose properties have these values.
+        """Yield the images of project `owner` whose properties have these values.
 
         The service filters; that it did is checked: it may ignore a filter, and list what others
         have made public with any property they like.

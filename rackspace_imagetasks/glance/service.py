@@ -60,7 +60,7 @@ class ImageService:
         self._stop = stop
 
     def get(self, path: str, what: str) -> dict[str, Any]:
-        """Give the JSON answer of a GET, tried again after transient faults.
+        """Return the JSON answer of a GET, tried again after transient faults.
 
         :param what: what is asked for, to name in a message: "task 123".
         :raises NotFound, AccessDenied, ServiceError: when there is no good answer.
@@ -70,7 +70,7 @@ class ImageService:
         return _json(response, what)
 
     def pages(self, path: str, key: str, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-        """Give the items under `key` of a listing, over all its pages.
+        """Yield the items under `key` of a listing, over all its pages.
 
         The next page's address is the server's word: only its marker is believed, and once.
         """
@@ -88,7 +88,7 @@ class ImageService:
             markers.append(following)
 
     def post(self, path: str, body: Mapping[str, Any], what: str) -> dict[str, Any]:
-        """Give the JSON answer (201) of a POST, sent once: it may not be safe to repeat.
+        """Return the JSON answer (201) of a POST, sent once: it may not be safe to repeat.
 
         :raises AccessDenied, QuotaExceeded, ServiceError: when it is refused, or when nobody
             knows whether it arrived (`status` None or 5xx).
@@ -99,7 +99,7 @@ class ImageService:
         return _json(response, what)
 
     def patch(self, path: str, changes: list[dict[str, Any]], what: str) -> dict[str, Any]:
-        """Give the JSON answer of a JSON patch; safe to repeat with `add` operations.
+        """Return the JSON answer of a JSON patch; safe to repeat with `add` operations.
 
         :raises NotFound, AccessDenied, ServiceError: when it is refused.
         """
@@ -139,7 +139,7 @@ class ImageService:
             return self.connection.image.get(path, **_ONCE)
 
     def _try_to_get(self, path: str, what: str) -> requests.Response | None:
-        """Give the answer, None when the connection broke."""
+        """Return the answer, None when the connection broke."""
         with (
             self.errors(what),
             contextlib.suppress(ksa.ConnectFailure, requests.RequestException),
@@ -163,7 +163,7 @@ _BAD_LOGIN = (
 
 
 def _refusal(what: str, response: requests.Response | None, reason: str) -> ImageTasksError:
-    """Give the error that says why the service refused `what`."""
+    """Return the error that says why the service refused `what`."""
     status = response.status_code if response is not None else None
     said = f": {printable(reason)}" if reason else ""
     match status:
@@ -184,7 +184,7 @@ def _refusal(what: str, response: requests.Response | None, reason: str) -> Imag
 
 
 def _reason(response: requests.Response) -> str:
-    """Give what an error answer says: Glance writes JSON, HTML or plain text."""
+    """Return what an error answer says: Glance writes JSON, HTML or plain text."""
     try:
         body = response.json()
     except ValueError:

@@ -68,7 +68,7 @@ class TaskClient:
             return task
 
     def get(self, task_id: str) -> Task:
-        """Give a task with all its details.
+        """Return a task with all its details.
 
         :raises NotFound: when there is none, or it was deleted after its `expires_at`.
         """
@@ -83,14 +83,14 @@ class TaskClient:
             ) from error
 
     def list(self, **filters: str) -> Iterator[Task]:
-        """Give the tasks, newest first, without input, result and message."""
+        """Return the tasks, newest first, without input, result and message."""
         query = {"sort_key": "created_at", "sort_dir": "desc", **filters}
         return map(Task.parse, self._service.pages("/tasks", "tasks", query))
 
     def find(
         self, kind: str, matches: Callable[[Mapping[str, Any]], bool], *, running: bool
     ) -> Task | None:
-        """Give the newest task of `kind` whose input matches: one that runs, or that succeeded.
+        """Return the newest task of `kind` whose input matches: one that runs, or that succeeded.
 
         A command that is run again finds by this the task that its first run started.
         """
@@ -98,7 +98,7 @@ class TaskClient:
         return next((task for task in tasks if matches(task.input)), None)
 
     def with_inputs(self, kind: str, *, running: bool) -> Iterator[Task]:
-        """Give this project's tasks that run, or that succeeded, with all details, newest first.
+        """Yield this project's tasks that run, or that succeeded, with all details, newest first.
 
         An administrator of the cloud is shown the tasks of all projects.
         """
@@ -115,7 +115,7 @@ class TaskClient:
         timeout: float | None = None,
         on_status: Callable[[Task], None] = lambda _task: None,
     ) -> Iterator[Task]:
-        """Give each task as it ends, well or not.
+        """Yield each task as it ends, well or not.
 
         :param timeout: seconds to wait at most, for all of them; None waits without end.
         :param on_status: called with each task each time the service was asked.
@@ -162,7 +162,7 @@ class TaskClient:
         timeout: float | None = None,
         on_status: Callable[[Task], None] = lambda _task: None,
     ) -> Task:
-        """Give the task when it has succeeded.
+        """Return the task when it has succeeded.
 
         :raises TaskFailed: with the documented meaning of its failure.
         """
@@ -172,7 +172,7 @@ class TaskClient:
         return task
 
     def _detailed(self, listed: Task) -> Task | None:
-        """Give a listed task with its input; kept, as an input never changes."""
+        """Return a listed task with its input; kept, as an input never changes."""
         known = self._inputs.get(listed.id)
         if known is None or known.status != listed.status:
             try:
@@ -192,7 +192,7 @@ class TaskClient:
                 self._followed.pop(task_id, None)
 
     def _current(self, task_id: str) -> Task:
-        """Give a followed task as of the last poll; ask the service when that is due."""
+        """Return a followed task as of the last poll; ask the service when that is due."""
         with self._lock:
             if self._clock() - self._asked_at >= self._profile.poll_interval:
                 self._poll()

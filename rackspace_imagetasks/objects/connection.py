@@ -49,7 +49,7 @@ class Answer(NamedTuple):
     content: bytes
 
     def json(self, action: str) -> Any:  # noqa: ANN401
-        """Give what it says in JSON.
+        """Return what it says in JSON.
 
         :raises ServiceError: when it is none.
         """
@@ -103,7 +103,7 @@ class Connection:
         self.pause = Pause(sleep)
 
     def until(self, abort: threading.Event) -> Self:
-        """Give the same connection, whose waits end when `abort` is set."""
+        """Return the same connection, whose waits end when `abort` is set."""
         other = copy.copy(self)
         other.pause = Pause(self.pause.sleep, abort)
         return other
@@ -300,7 +300,7 @@ def _failure(response: requests.Response, content: bytes, action: str) -> ImageT
 
 
 def _details(response: requests.Response, content: bytes) -> str:
-    """Give what a plain-text answer says, such as which segments a manifest lacks."""
+    """Return what a plain-text answer says, such as which segments a manifest lacks."""
     text = " ".join(content[:2000].decode(errors="replace").split())
     if not text or response.headers.get("Content-Type", "").startswith("text/html"):
         return ""
@@ -308,7 +308,7 @@ def _details(response: requests.Response, content: bytes) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """Give the system's own words for what happened, without the layers around them."""
+    """Return the system's own words for what happened, without the layers around them."""
     cause = _cause(error)
     words = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
     return printable(words).rstrip(". ")

@@ -129,7 +129,7 @@ class _Copy:
         )
 
     def _present(self, prefix: str, parts: dict[Segment, list[StoredSegment]]) -> Hashes:
-        """Give what an earlier run copied; the MD5 of a group of several is not known before."""
+        """Return what an earlier run copied; the MD5 of a group of several is not known before."""
         listed = self.target.listed(prefix)
         candidates = [
             part

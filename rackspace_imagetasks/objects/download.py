@@ -147,7 +147,7 @@ def download_stream(
 
 
 def checked_chunks(store: ObjectStore, segment: StoredSegment) -> Iterator[bytes]:
-    """Give a segment in chunks, the last one only when the MD5 is right.
+    """Yield a segment in chunks, the last one only when the MD5 is right.
 
     :raises IntegrityError: when it is not; a PUT of these chunks then stays incomplete.
     """
@@ -164,7 +164,7 @@ def checked_chunks(store: ObjectStore, segment: StoredSegment) -> Iterator[bytes
 
 
 def _altered(segment: StoredSegment, md5: str) -> IntegrityError:
-    """Give the error for a segment whose content is not what its MD5 says."""
+    """Return the error for a segment whose content is not what its MD5 says."""
     return IntegrityError(
         f"The segment {segment.shown} is altered: its MD5 is {md5} instead of"
         f" {printable(segment.md5, 40)}."
@@ -308,7 +308,7 @@ class _Download:
             return self._each(look_at, segments)
 
     def _look_at(self, segment: StoredSegment) -> _Begun:
-        """Give all of a segment if its MD5 is right, and else what may be right of it."""
+        """Return all of a segment if its MD5 is right, and else what may be right of it."""
         extent = Extent(segment.offset, segment.length)
         written = self._written(extent)
         if not written:  # a hole: zeros, or nothing yet
@@ -324,11 +324,11 @@ class _Download:
         return begun if reached < segment.length else _Begun()
 
     def _written(self, extent: Extent) -> int:
-        """Give how many bytes of a range, from its start, end with the last that are no hole."""
+        """Return how many bytes of a range, from its start, end with the last that are no hole."""
         return self.file.data_end(*extent)
 
     def _reached(self, extent: Extent, written: int) -> int:
-        """Give how many of the bytes written can be relied on.
+        """Return how many of the bytes written can be relied on.
 
         Where data ends at a hole, the file system has rounded up what was written last.
         """

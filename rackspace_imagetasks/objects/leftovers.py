@@ -94,7 +94,7 @@ def _is_newer(store: ObjectStore, leftover: Leftover) -> bool:
 def _slo_orphans(
     store: ObjectStore, container: str, is_ours: Callable[[str], bool]
 ) -> list[Leftover]:
-    """Give the segments that no manifest names, one manifest read for each object."""
+    """Return the segments that no manifest names, one manifest read for each object."""
     segments = segments_container(container)
     unnamed = {}
     for owner, entries in _by_owner(
@@ -121,7 +121,7 @@ def _by_owner(
 
 
 def _orphans(container: str, unnamed: Mapping[str, list[ObjectEntry]]) -> list[Leftover]:
-    """Give segments of each object the age of the newest: a slow upload is one upload."""
+    """Return segments of each object the age of the newest: a slow upload is one upload."""
     found = []
     for owner, entries in unnamed.items():
         segments = [_leftover("segment", container, entry, owner) for entry in entries]

@@ -96,7 +96,7 @@ class _Manifests:
         self._entries = 0
 
     def expand(self, info: ObjectInfo, depth: int = 0) -> list[StoredSegment]:
-        """Give an SLO's segments, those of nested manifests in their place.
+        """Return an SLO's segments, those of nested manifests in their place.
 
         :raises TransferError: when they are too many, or nested too deep.
         """
@@ -159,7 +159,7 @@ def _require_same_version(info: ObjectInfo, entries: list[dict[str, Any]]) -> No
 
 
 def dlo_entries(store: ObjectStore, info: ObjectInfo) -> tuple[str, str, list[ObjectEntry]]:
-    """Give a DLO's container of segments, their prefix and what is listed there.
+    """Return a DLO's container of segments, their prefix and what is listed there.
 
     :raises IntegrityError: when the manifest names no container, or no prefix.
     """
@@ -180,7 +180,7 @@ def dlo_entries(store: ObjectStore, info: ObjectInfo) -> tuple[str, str, list[Ob
 
 
 def _listed(store: ObjectStore, info: ObjectInfo) -> list[StoredSegment]:
-    """Give a DLO's segments: what its prefix lists."""
+    """Return a DLO's segments: what its prefix lists."""
     container, prefix, entries = dlo_entries(store, info)
     if not entries:
         raise IntegrityError(

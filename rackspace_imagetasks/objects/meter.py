@@ -29,7 +29,7 @@ class RateLimit:
 
     @classmethod
     def of(cls, limit: "int | RateLimit | None") -> "RateLimit":
-        """Give a limit of one's own for a number of bytes a second, or the shared one given."""
+        """Return a limit of one's own for a number of bytes a second, or the shared one given."""
         return limit if isinstance(limit, RateLimit) else cls(limit)
 
     @property

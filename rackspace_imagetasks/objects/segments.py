@@ -34,7 +34,7 @@ def segments_container(container: str) -> str:
 
 
 def segment_size_for(size: int, wanted: int | None = None) -> int:
-    """Give the bytes of a segment: `wanted` or 128 MiB, and so many that 1000 segments suffice.
+    """Return the bytes of a segment: `wanted` or 128 MiB, and so many that 1000 segments suffice.
 
     :raises Refused: when `size` bytes do not fit 1000 segments of 5 GiB.
     """
@@ -51,7 +51,7 @@ def segment_size_for(size: int, wanted: int | None = None) -> int:
 
 
 def segment_prefix(name: str, identity: str, size: int, segment_size: int) -> str:
-    """Give what the names of all segments of this content begin with."""
+    """Return what the names of all segments of this content begin with."""
     return f"{name}/slo/{identity}/{size}/{segment_size}/"
 
 

@@ -62,7 +62,7 @@ class ObjectSource:
             raise SourceChanged(str(error)) from error
 
     def data_extents(self) -> Iterator[Extent]:
-        """Give the whole as one extent."""
+        """Yield the whole as one extent."""
         if self.size:
             yield Extent(0, self.size)
 

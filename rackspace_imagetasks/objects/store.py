@@ -115,18 +115,18 @@ class ObjectStore:
         self.pause = self._connection.pause
 
     def until(self, abort: threading.Event) -> Self:
-        """Give the same store, whose requests end with `Cancelled` when `abort` is set."""
+        """Return the same store, whose requests end with `Cancelled` when `abort` is set."""
         other = copy.copy(self)
         other._connection = self._connection.until(abort)  # noqa: SLF001
         other.pause = other._connection.pause  # noqa: SLF001
         return other
 
     def list_containers(self, prefix: str = "") -> Iterator[ContainerInfo]:
-        """Give the account's containers, by name."""
+        """Return the account's containers, by name."""
         return self._pages("", "list the containers", prefix, _container)
 
     def head_container(self, name: str) -> ContainerInfo | None:
-        """Give a container's facts, or None where there is none."""
+        """Return a container's facts, or None where there is none."""
         action = f"look at container '{printable(name)}'"
         answer = self._connection.request("HEAD", container_path(name), action, accept=_NOT_FOUND)
         if answer.status == 404:
@@ -145,7 +145,7 @@ class ObjectStore:
     def list_objects(
         self, container: str, prefix: str = "", *, absent_is_empty: bool = False
     ) -> Iterator[ObjectEntry]:
-        """Give the objects whose names begin with `prefix`, by name; a page is 10 000.
+        """Yield the objects whose names begin with `prefix`, by name; a page is 10 000.
 
         A listing that is not in order is refused: its pages might never end.
 
@@ -180,7 +180,7 @@ class ObjectStore:
             params = params | {"marker": names[-1]}
 
     def head_object(self, container: str, name: str) -> ObjectInfo | None:
-        """Give an object's facts, or None where there is none."""
+        """Return an object's facts, or None where there is none."""
         action = f"look at {shown(container, name)}"
         path = object_path(container, name)
         answer = self._connection.request("HEAD", path, action, accept=_NOT_FOUND)
@@ -201,7 +201,7 @@ class ObjectStore:
         )
 
     def get_manifest(self, container: str, name: str) -> list[dict[str, Any]]:
-        """Give the entries of a Static Large Object's manifest, as Swift keeps them."""
+        """Return the entries of a Static Large Object's manifest, as Swift keeps them."""
         action = f"read the manifest of {shown(container, name)}"
         params = {"multipart-manifest": "get"}
         answer = self._connection.request(
@@ -215,7 +215,7 @@ class ObjectStore:
     def get_range(
         self, container: str, name: str, offset: int, length: int, etag: str | None = None
     ) -> Iterator[bytes]:
-        """Give exactly `length` bytes from `offset`, in chunks.
+        """Yield exactly `length` bytes from `offset`, in chunks.
 
         A connection that breaks is taken up again at the byte that was reached.
 
@@ -336,5 +336,5 @@ def _number(headers: Mapping[str, str], header: str) -> int | None:
 
 
 def shown(container: str, name: str) -> str:
-    """Give an object's name for messages."""
+    """Return an object's name for messages."""
     return f"'{printable(container)}/{printable(name)}'"

@@ -107,7 +107,7 @@ class Target:
         )
 
     def listed(self, prefix: str) -> dict[str, ObjectEntry]:
-        """Give the segments that the service lists, by name."""
+        """Return the segments that the service lists, by name."""
         return {entry.name: entry for entry in self.store.list_objects(self.segments, prefix)}
 
     def each(self, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
@@ -177,7 +177,7 @@ class Target:
             self.each(lambda segment: self._set_expiry(self.segments, segment.name, {}), plan)
 
     def _still_there(self, hashes: Hashes) -> Hashes:
-        """Give the segments that the service has, asked for one by one: a listing may lag."""
+        """Return the segments that the service has, asked for one by one: a listing may lag."""
 
         def is_there(segment: Segment) -> bool:
             info = self.store.head_object(self.segments, segment.name)

@@ -95,7 +95,7 @@ class _Upload:
             return self.target.put_whole(Body(self._confirmed_chunks, size, meter))
 
     def _held_whole(self) -> str | None:
-        """Give the MD5 of the object, if an earlier run sent all of it."""
+        """Return the MD5 of the object, if an earlier run sent all of it."""
         whole = Segment(self.target.name, 0, self.source.size)
         info = self.target.store.head_object(self.target.container, self.target.name)
         if info is None or info.size != whole.length or not whole.length:
@@ -106,7 +106,7 @@ class _Upload:
         return md5 if md5 == info.etag and self.target.reuse_whole() else None
 
     def _confirmed_chunks(self) -> Iterator[bytes]:
-        """Give all chunks, the last one only of an unchanged source: a mixture gets no name."""
+        """Yield all chunks, the last one only of an unchanged source: a mixture gets no name."""
         size = self.source.size
         last = max(size - SENT_CHUNK, 0)
         yield from read_chunks(self.source, 0, last)
@@ -124,7 +124,7 @@ class _Upload:
         )
 
     def _present(self, prefix: str, plan: list[Segment]) -> Hashes:
-        """Give the segments that an earlier run sent and that have the source's MD5."""
+        """Return the segments that an earlier run sent and that have the source's MD5."""
         listed = self.target.listed(prefix)
         candidates = [
             segment

@@ -32,7 +32,7 @@ class SizeColumn(columns.FormattableColumn[int | None]):
     """A size: in units for people, in bytes for machines."""
 
     def human_readable(self) -> str:
-        """Give the size in binary units."""
+        """Return the size in binary units."""
         from rackspace_imagetasks.text import format_size
 
         return "" if self._value is None else format_size(self._value)
@@ -42,13 +42,13 @@ class TextColumn(columns.FormattableColumn[object]):
     """What a service or a file said: harmless for people, unchanged for machines."""
 
     def human_readable(self) -> str:
-        """Give it without control characters; nothing where there is nothing."""
+        """Return it without control characters; nothing where there is nothing."""
         from rackspace_imagetasks.text import printable
 
         return printable("" if self._value is None else self._value)
 
     def machine_readable(self) -> str | None:
-        """Give it as it is."""
+        """Return it as it is."""
         return None if self._value is None else str(self._value)
 
 
@@ -118,7 +118,7 @@ class ImageTaskCommand(RowsAndFailures):
             self.app.prepare_to_run_command(self)
 
     def target(self, tasks: "ImageTasks", parsed_args: argparse.Namespace) -> "ImageTasks":
-        """Give the client of --to-region and --to-cloud; it stops and reports with `tasks`."""
+        """Return the client of --to-region and --to-cloud; it stops and reports with `tasks`."""
         from rackspace_imagetasks.cloud import connect_to
         from rackspace_imagetasks.exceptions import Refused
         from rackspace_imagetasks.imagetasks import ImageTasks
@@ -197,7 +197,7 @@ class SavingCommand(ImageTaskCommand, command.Lister):
 
 
 def _profile(connection: "Connection", parsed_args: argparse.Namespace) -> "ProviderProfile":
-    """Give the cloud's profile with what the options say in place of its own."""
+    """Return the cloud's profile with what the options say in place of its own."""
     from rackspace_imagetasks.cloud import profile_of_cloud
     from rackspace_imagetasks.exceptions import Refused
 

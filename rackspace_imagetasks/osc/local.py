@@ -12,7 +12,7 @@ class LocalCommand(command.Command):
     auth_required = False
 
     def limits(self, parsed_args: argparse.Namespace) -> tuple[int, int]:
-        """Give the largest virtual and physical size that may be imported, in bytes.
+        """Return the largest virtual and physical size that may be imported, in bytes.
 
         They are what the options say, else what clouds.yaml says of the chosen cloud, else the
         provider's own.

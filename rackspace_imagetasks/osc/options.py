@@ -32,7 +32,7 @@ def add_image_arguments(parser: argparse.ArgumentParser, help_text: str) -> None
 
 
 def images_of(tasks: "ImageTasks", parsed_args: argparse.Namespace) -> list[str]:
-    """Give the images that are named, or the IDs of those that --property selects, once each.
+    """Return the images that are named, or the IDs of those that --property selects, once each.
 
     :raises Refused: when it is neither or both, or none is selected.
     """
@@ -83,7 +83,7 @@ def add_wait_options(parser: argparse.ArgumentParser) -> None:
 
 
 def timeout_of(parsed_args: argparse.Namespace) -> float | None:
-    """Give the seconds that --wait allows; None is without end."""
+    """Return the seconds that --wait allows; None is without end."""
     return None if parsed_args.wait in (None, float("inf")) else float(parsed_args.wait)
 
 
@@ -171,7 +171,7 @@ def add_transfer_options(parser: argparse.ArgumentParser, *, upload: bool = Fals
 
 
 def transfer_options(parsed_args: argparse.Namespace) -> "TransferOptions":
-    """Give what --threads, --limit-rate and --cleanup say."""
+    """Return what --threads, --limit-rate and --cleanup say."""
     from rackspace_imagetasks.flows.options import TransferOptions
 
     return TransferOptions(

@@ -60,7 +60,7 @@ def ended_by_sigterm() -> Iterator[None]:
 
 
 def _heeded(signals: Iterable[signal.Signals]) -> dict[signal.Signals, Any]:
-    """Give those that the caller does not have the program ignore, each with its handler."""
+    """Return those that the caller does not have the program ignore, each with its handler."""
     handlers = {each: signal.getsignal(each) for each in signals}
     return {each: handler for each, handler in handlers.items() if handler != signal.SIG_IGN}
 

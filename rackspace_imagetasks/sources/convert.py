@@ -94,7 +94,7 @@ def view_as_vhd(
     timestamp: datetime | int | None = None,
     progress: Progress = SILENT,
 ) -> vhd.VirtualVhd:
-    """Give the VHD of a disk as a source of bytes; its parameters are those of `convert`.
+    """Return the VHD of a disk as a source of bytes; its parameters are those of `convert`.
 
     :param uuid: the VHD's UUID; by default the same for the same disk.
     :param timestamp: the time of creation to put in; by default the same for the same disk.

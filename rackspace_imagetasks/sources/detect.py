@@ -73,7 +73,7 @@ _REMEDIES = {
 
 
 def detect(source: ByteSource, asked: str | None = None) -> str:
-    """Give the one of `FORMATS` that `source` is in.
+    """Return the one of `FORMATS` that `source` is in.
 
     :param asked: the format that the user says it is: taken for granted if it is raw, checked if
         it is another.

@@ -52,7 +52,7 @@ class DiskSource:
         return self._disk.read_at(offset, length)
 
     def data_extents(self) -> Iterator[Extent]:
-        """Give the extents that may hold data."""
+        """Return the extents that may hold data."""
         return self._disk.data_extents()
 
     def verify_unchanged(self) -> None:

@@ -81,7 +81,7 @@ class Connection:
         return content
 
     def allocation(self, offset: int, length: int) -> list[tuple[int, bool]]:
-        """Give (length, reads as zeros) of the stretches from `offset` on; at least one."""
+        """Return (length, reads as zeros) of the stretches from `offset` on; at least one."""
         self._send_request(_CMD_BLOCK_STATUS, 0, offset, length)
         stretches: list[tuple[int, bool]] = []
         for kind, size in self._chunks():
@@ -153,7 +153,7 @@ class Connection:
         self._send(_REQUEST.pack(_REQUEST_MAGIC, flags, command, self._cookie, offset, length))
 
     def _chunks(self) -> Iterator[tuple[int, int]]:
-        """Give type and length of each chunk with content, which the caller receives."""
+        """Yield type and length of each chunk with content, which the caller receives."""
         flags = 0
         while not flags & _CHUNK_DONE:
             magic, flags, kind, cookie, length = _CHUNK.unpack(self._receive(_CHUNK.size))
@@ -225,7 +225,7 @@ class NbdDisk:
         return b"".join(pieces)
 
     def data_extents(self) -> Iterator[Extent]:
-        """Give what the server does not know to be zeros, in as few extents as can be."""
+        """Return what the server does not know to be zeros, in as few extents as can be."""
         return joined(extent for extent, zeros in self._stretches() if not zeros)
 
     def verify_unchanged(self) -> None:

@@ -96,7 +96,7 @@ class _Server:
             raise
 
     def last_words(self) -> str:
-        """Give the last line of what it said, once it has ended; empty if it said nothing."""
+        """Return the last line of what it said, once it has ended; empty if it said nothing."""
         if self._process:
             self._process.kill()  # it has ended, or does not speak our protocol
             self._process.wait()
@@ -141,7 +141,7 @@ def _program(program: str, name: str, driver: str) -> str:
 
 
 def _image(driver: str) -> str:
-    """Give what QEMU opens: its standard input, as this format."""
+    """Return what QEMU opens: its standard input, as this format."""
     image = {
         "driver": driver,
         "read-only": True,
@@ -198,7 +198,7 @@ def _not_whole(file: FileSource, reason: str) -> SourceError:
 
 
 def _last_line(output: bytes) -> str:
-    """Give what QEMU said last, without what only we know the meaning of."""
+    """Return what QEMU said last, without what only we know the meaning of."""
     lines = output.decode(errors="replace").strip().split("\n")
     return printable(
         re.sub(r"^(qemu-\w+: |ERROR:? )|(Could|Failed)[^']*'json:.*}': ", "", lines[-1])
@@ -206,7 +206,7 @@ def _last_line(output: bytes) -> str:
 
 
 def _private_listener(count: int) -> tuple[socket.socket, list[socket.socket]]:
-    """Give a listening socket that already has all the connections it will ever have, and those.
+    """Return a listening socket that already has all the connections it will ever have, and those.
 
     Anyone on this machine could connect to an abstract socket. But a queue of `count` places in
     which `count` connections of ours wait has no room for another's (if one came first, our last

@@ -48,7 +48,7 @@ class ReadAhead:
         return bytes(there[:length])
 
     def data_extents(self) -> Iterator[Extent]:
-        """Give the disk's extents, and remember them."""
+        """Yield the disk's extents, and remember them."""
         if self._extents is None:
             starts, ends = array("Q"), array("Q")
             for start, length in self._disk.data_extents():
@@ -69,7 +69,7 @@ class ReadAhead:
         return memoryview((bytes(there or b"") + data).ljust(end - offset, b"\0"))
 
     def _data_end(self, offset: int, end: int) -> int | None:
-        """Give where the last extent that begins before `end` ends; None if before `offset`."""
+        """Return where the last extent that begins before `end` ends; None if before `offset`."""
         if self._extents is None:
             return self.size
         starts, ends = self._extents

@@ -52,7 +52,7 @@ def _qcow2(source: ByteSource) -> Iterator[str]:
 
 
 def _qcow2_extensions(source: ByteSource, offset: int) -> set[bytes]:
-    """Give the types of the header extensions, which all lie in the first cluster."""
+    """Return the types of the header extensions, which all lie in the first cluster."""
     header = source.read_at(0, min(source.size, 2 * 2**20))
     types = set()
     while offset + 8 <= len(header) and (kind := header[offset : offset + 4]) != bytes(4):

@@ -20,7 +20,7 @@ class Geometry(NamedTuple):
 
 
 def geometry_of(size: int) -> Geometry:
-    """Give the geometry of a disk of `size` bytes (the specification's "CHS Calculation")."""
+    """Return the geometry of a disk of `size` bytes (the specification's "CHS Calculation")."""
     sectors = min(max(1, divide_up(size, SECTOR)), 65535 * 16 * 255)
     if sectors >= 65535 * 16 * 63:
         heads, per_track = 16, 255

@@ -196,7 +196,7 @@ class VirtualVhd:
         return b"".join(pieces)
 
     def data_extents(self) -> Iterator[Extent]:
-        """Give the whole as one extent: what would be a hole is not in a dynamic VHD."""
+        """Yield the whole as one extent: what would be a hole is not in a dynamic VHD."""
         yield Extent(0, self.size)
 
     def verify_unchanged(self) -> None:
@@ -208,7 +208,7 @@ class VirtualVhd:
         self._disk.close()
 
     def _piece(self, offset: int, length: int) -> bytes:
-        """Give up to `length` bytes from `offset`, as far as they are of one kind."""
+        """Return up to `length` bytes from `offset`, as far as they are of one kind."""
         layout = self.layout
         if offset < len(layout.head):
             return layout.head[offset : offset + length]

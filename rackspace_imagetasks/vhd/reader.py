@@ -25,7 +25,7 @@ from rackspace_imagetasks.vhd.window import Window
 
 
 def open_disk(source: ByteSource) -> ByteSource:
-    """Give the disk inside a fixed or dynamic VHD.
+    """Return the disk inside a fixed or dynamic VHD.
 
     Its size is the footer's current size. A damaged footer is replaced by its good copy. A
     differencing disk is refused: what it names as its parent is never opened.
@@ -124,7 +124,7 @@ class FixedDisk(_Disk):
         return self._source.read_at(offset, length)
 
     def data_extents(self) -> Iterator[Extent]:
-        """Give the file's extents up to the end of the disk."""
+        """Yield the file's extents up to the end of the disk."""
         for start, length in self._source.data_extents():
             if start >= self.size:
                 return
@@ -155,7 +155,7 @@ class DynamicDisk(_Disk):
         return b"".join(pieces)
 
     def data_extents(self) -> Iterator[Extent]:
-        """Give the allocated blocks, adjacent ones as one extent."""
+        """Return the allocated blocks, adjacent ones as one extent."""
         size = self._block_size
         return joined(
             Extent(block * size, min(size, self.size - block * size))
@@ -172,7 +172,7 @@ class DynamicDisk(_Disk):
         return data if bitmap is None else _only_present(data, start, bitmap)
 
     def _bitmap(self, block: int) -> bytes | None:
-        """Give a block's bitmap, or None where every sector is present."""
+        """Return a block's bitmap, or None where every sector is present."""
         if self._known_whole[block]:
             return None
         bitmap = self._source.read_at(self._table[block] * SECTOR, self._bitmap_size)
@@ -183,7 +183,7 @@ class DynamicDisk(_Disk):
 
 
 def _only_present(data: bytes, start: int, bitmap: bytes) -> bytes:
-    """Give `data`, from `start` of a block, with zeros for sectors that the bitmap lacks."""
+    """Return `data`, from `start` of a block, with zeros for sectors that the bitmap lacks."""
     kept = bytearray(data)
     for sector in range(start // SECTOR, divide_up(start + len(data), SECTOR)):
         if not has_bit(bitmap, sector):

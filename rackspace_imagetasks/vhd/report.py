@@ -67,7 +67,7 @@ class Finding:
     doubtful: bool = False
 
     def without_conversion(self) -> "Finding":
-        """Give it without the advice to convert what cannot be read."""
+        """Return it without the advice to convert what cannot be read."""
         return dataclasses.replace(self, remedy="") if _COMMAND in self.remedy else self
 
 
@@ -154,5 +154,5 @@ class Report:
 
 
 def service_rank(finding: Finding) -> int:
-    """Give a finding's place in the order of the service's checks; warnings come last."""
+    """Return a finding's place in the order of the service's checks; warnings come last."""
     return len(SERVICE_ORDER) if finding.code is None else SERVICE_ORDER.index(finding.code)

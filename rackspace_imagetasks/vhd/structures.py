@@ -42,7 +42,7 @@ class DiskType(enum.IntEnum):
 
 
 def checksum(content: bytes) -> int:
-    """Give the one's complement of the sum of all bytes, in 32 bits."""
+    """Return the one's complement of the sum of all bytes, in 32 bits."""
     return ~sum(content) & 0xFFFF_FFFF
 
 
@@ -138,7 +138,7 @@ class Footer:
         return _stores_checksum(content, cls._CHECKSUM_AT)
 
     def serialise(self) -> bytes:
-        """Give the 512 bytes."""
+        """Return the 512 bytes."""
         content = self._LAYOUT.pack(
             self.COOKIE,
             self.features,
@@ -270,7 +270,7 @@ class DynamicHeader:
         return _stores_checksum(content, cls._CHECKSUM_AT)
 
     def serialise(self) -> bytes:
-        """Give the 1024 bytes."""
+        """Return the 1024 bytes."""
         content = self._LAYOUT.pack(
             self.COOKIE,
             self.data_offset,
@@ -327,7 +327,7 @@ class BatmapHeader:
         return cls(**dict(zip(names, fields, strict=True)))
 
     def serialise(self) -> bytes:
-        """Give the 512 bytes."""
+        """Return the 512 bytes."""
         return self._LAYOUT.pack(
             self.COOKIE,
             self.map_offset,

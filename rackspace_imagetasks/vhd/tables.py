@@ -16,12 +16,12 @@ _MIN_BLOCK_SIZE = 8 * SECTOR  # a bitmap has at least a byte
 
 
 def table_size(entries: int) -> int:
-    """Give the bytes of a BAT of so many entries, padded to sectors."""
+    """Return the bytes of a BAT of so many entries, padded to sectors."""
     return round_up(entries * _ENTRY, SECTOR)
 
 
 def parse_table(content: bytes, entries: int) -> "array[int]":
-    """Give the sector of each block's bitmap, from a BAT of at least `entries` entries."""
+    """Return the sector of each block's bitmap, from a BAT of at least `entries` entries."""
     table = array("I", content[: entries * _ENTRY])
     if sys.byteorder == "little":
         table.byteswap()
@@ -29,7 +29,7 @@ def parse_table(content: bytes, entries: int) -> "array[int]":
 
 
 def serialise_table(sectors: Iterable[int]) -> bytes:
-    """Give the BAT, padded with zeros to sectors as XenServer pads it."""
+    """Return the BAT, padded with zeros to sectors as XenServer pads it."""
     table = array("I", sectors)
     if sys.byteorder == "little":
         table.byteswap()
@@ -43,17 +43,17 @@ def is_block_size(size: int) -> bool:
 
 
 def bitmap_size(block_size: int) -> int:
-    """Give the bytes of a block's sector bitmap, padded to sectors."""
+    """Return the bytes of a block's sector bitmap, padded to sectors."""
     return round_up(divide_up(block_size // SECTOR, 8), SECTOR)
 
 
 def map_sectors(entries: int) -> int:
-    """Give the sectors of the batmap of a BAT of so many entries."""
+    """Return the sectors of the batmap of a BAT of so many entries."""
     return max(1, divide_up(divide_up(entries, 8), SECTOR))
 
 
 def map_checksum(batmap: bytes, current_size: int) -> int:
-    """Give a batmap's checksum, as XenServer computes it and all its versions demand it.
+    """Return a batmap's checksum, as XenServer computes it and all its versions demand it.
 
     It counts a byte for each eight whole blocks of the disk and covers the sectors of these:
     with 4097 blocks, only the first of the map's two.
@@ -63,7 +63,7 @@ def map_checksum(batmap: bytes, current_size: int) -> int:
 
 
 def serialise_bits(numbers: Iterable[int], size: int) -> bytes:
-    """Give `size` bytes with the bits of these numbers set; bit 0 is the first byte's highest."""
+    """Return `size` bytes with the bits of these numbers set; bit 0 is the first byte's highest."""
     bits = bytearray(size)
     for number in numbers:
         bits[number >> 3] |= 0x80 >> (number & 7)

@@ -28,7 +28,7 @@ class Window:
         return self.read(max(0, self.size - _END), _END)
 
     def read(self, offset: int, length: int) -> bytes:
-        """Give `length` bytes from `offset`, or as many as the file has there.
+        """Return `length` bytes from `offset`, or as many as the file has there.
 
         :raises SourceError: when the source cannot be read.
         """

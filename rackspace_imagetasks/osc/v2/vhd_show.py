@@ -52,7 +52,7 @@ class ShowVhd(local.LocalCommand, command.ShowOne):
 
 
 def fields(others: "dict[str, object]", facts: "VhdFacts") -> "dict[str, object]":
-    """Give a VHD's facts and other fields, by name, in alphabetical order."""
+    """Return a VHD's facts and other fields, by name, in alphabetical order."""
     shown = others | {
         "block_size": common.SizeColumn(facts.block_size),
         "blocks_allocated": facts.blocks_allocated,

@@ -22,7 +22,7 @@ class CodeColumn(columns.FormattableColumn[int | None]):
     """A failure code of the service: nothing for people where there is none."""
 
     def human_readable(self) -> str:
-        """Give the code's digits."""
+        """Return the code's digits."""
         return "" if self._value is None else str(self._value)
 
 

@@ -42,7 +42,7 @@ class WaitTask(common.ImageTaskCommand, command.Lister):
         return self.titles, [_row(task) for task in ended]
 
     def _wait(self, tasks: "ImageTasks", parsed_args: argparse.Namespace) -> "list[Task]":
-        """Give the tasks that ended; say which others are unknown or go on."""
+        """Return the tasks that ended; say which others are unknown or go on."""
         from rackspace_imagetasks.exceptions import NotFound, TaskTimeout
 
         ended: list[Task] = []

@@ -66,7 +66,7 @@ def _listed(wrong: Iterable[Wrong], describe: Callable[[Wrong], Finding]) -> Ite
 
 
 def _blocks_beyond(blocks: Iterable[_Block], length: int, data_end: int) -> Iterator[_Block]:
-    """Give the blocks that end behind `data_end`, the last one first."""
+    """Yield the blocks that end behind `data_end`, the last one first."""
     for sector, number in blocks:
         if sector * SECTOR + length <= data_end:
             return
@@ -90,7 +90,7 @@ def _beyond(block: _Block, length: int, file_size: int) -> Finding:
 def _blocks_in(
     regions: Sequence[Region], blocks: Iterable[_Block], length: int
 ) -> Iterator[tuple[_Block, Region]]:
-    """Give the blocks that overlap a region, each with the first that it does."""
+    """Yield the blocks that overlap a region, each with the first that it does."""
     last = max(region.end for region in regions)
     for block in blocks:
         start = block[0] * SECTOR
