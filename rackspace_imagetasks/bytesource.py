@@ -116,7 +116,7 @@ class FileSource:
         try:
             # Not a FIFO's end, waited for without end; and never a directory.
             if not self.path.is_file():
-                kind = "is a directory" if self.path.is_dir() else "is no regular file"
+                kind = "is a directory" if self.path.is_dir() else "is not a regular file"
                 kind = kind if self.path.exists() else "does not exist"
                 raise SourceError(f"'{self.name}' {kind}; name a disk image file.")
             self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)

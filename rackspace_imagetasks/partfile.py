@@ -126,7 +126,7 @@ def _require_free(target: Path, overwrite: bool) -> None:
     name = printable(target)
     with _target_errors(target):
         if target.is_dir() or (target.exists() and not target.is_file()):
-            raise TargetError(f"'{name}' is no regular file; name a file to write.")
+            raise TargetError(f"'{name}' is not a regular file; name a file to write.")
         if target.exists() and not overwrite:
             raise TargetError(
                 f"'{name}' exists; name another file, or replace it with --overwrite."

@@ -37,5 +37,5 @@ def parse_size(text: str) -> int:
         number, prefix = match.groups()
         size = int(Fraction(number) * 1024 ** " KMGTPE".index(prefix.upper() or " "))
     if size is None or size > _LARGEST:
-        raise ValueError(f"'{printable(text)}' is no size; write it like 40GiB, 512MiB or 1000.")
+        raise ValueError(f"'{printable(text)}' is not a size; write it like 40GiB, 512MiB or 1000.")
     return size

@@ -165,7 +165,7 @@ def _file(target: Path, name: str) -> Path:
         return target
     last = PurePosixPath(name).name
     if last in ("", ".", "..") or not last.isprintable():
-        raise Refused(f"'{printable(name)}' is no name for a file; give one with --file.")
+        raise Refused(f"'{printable(name)}' is not a name for a file; give one with --file.")
     return target / last
 
 
@@ -173,7 +173,7 @@ def _require_vhd(source: ByteSource) -> None:
     report = vhd.check(source)
     if report.errors:
         raise IntegrityError(
-            f"'{printable(source.name)}' is no VHD that can be imported:"
+            f"'{printable(source.name)}' is not a VHD that can be imported:"
             + "".join(f"\n- {finding.detail}" for finding in report.errors)
             + "\nThe object holds just these bytes; to save them all the same, use --no-validate."
         )

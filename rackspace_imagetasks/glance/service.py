@@ -206,5 +206,5 @@ def _json(response: requests.Response, what: str) -> dict[str, Any]:
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        raise ServiceError(f"The image service's answer for {what} is no JSON object.")
+        raise ServiceError(f"The image service's answer for {what} is not a JSON object.")
     return answer

@@ -57,7 +57,7 @@ class Answer(NamedTuple):
             return json.loads(self.content)
         except (ValueError, RecursionError) as error:
             raise ServiceError(
-                f"Cannot {action}: the answer is no JSON: {printable(self.content[:80])}.",
+                f"Cannot {action}: the answer is not JSON: {printable(self.content[:80])}.",
                 self.status,
             ) from error
 

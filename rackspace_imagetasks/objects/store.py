@@ -166,11 +166,11 @@ class ObjectStore:
             answer = self._connection.request("GET", path, action, params=params)
             page = [] if answer.status == 204 else answer.json(action)
             if not isinstance(page, list):
-                raise ServiceError(f"Cannot {action}: the answer is no listing.")
+                raise ServiceError(f"Cannot {action}: the answer is not a listing.")
             try:
                 entries: list[Listed] = [read(entry) for entry in page]
             except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-                raise ServiceError(f"Cannot {action}: the answer is no listing.") from error
+                raise ServiceError(f"Cannot {action}: the answer is not a listing.") from error
             if not entries:
                 return
             names = [params.get("marker", ""), *(entry.name for entry in entries)]
@@ -209,7 +209,7 @@ class ObjectStore:
         )
         entries = answer.json(action)
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise ServiceError(f"Cannot {action}: the answer is no manifest.")
+            raise ServiceError(f"Cannot {action}: the answer is not a manifest.")
         return entries
 
     def get_range(

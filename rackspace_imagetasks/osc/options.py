@@ -222,7 +222,7 @@ def seconds(text: str) -> float:
     except ValueError:
         value = 0
     if not 0 < value < LONGEST:
-        raise argparse.ArgumentTypeError(_("'%s' is no number of seconds over 0") % text)
+        raise argparse.ArgumentTypeError(_("'%s' is not a number of seconds over 0") % text)
     return value
 
 
@@ -256,5 +256,5 @@ def number(text: str) -> int:
 def whole_number(text: str) -> int:
     """Read a whole number over 0, for argparse."""
     if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(_("'%s' is no whole number over 0") % text)
+        raise argparse.ArgumentTypeError(_("'%s' is not a whole number over 0") % text)
     return int(text)

@@ -67,7 +67,7 @@ def _hours(text: str) -> float:
     except ValueError:
         value = -1
     if not 0 <= value < 1_000_000:
-        raise argparse.ArgumentTypeError(_("'%s' is no number of hours") % text)
+        raise argparse.ArgumentTypeError(_("'%s' is not a number of hours") % text)
     return value
 
 

@@ -73,8 +73,8 @@ class ImportImage(common.ImageTaskCommand, command.Lister):
             "--no-convert",
             action="store_true",
             help=_(
-                "Send local files as they are (default: a disk that is no VHD, or a VHD that would"
-                " not grow, is converted while it is sent)"
+                "Send local files as they are (default: a disk that is not a VHD, or a VHD that"
+                " would not grow, is converted while it is sent)"
             ),
         )
         keep = parser.add_mutually_exclusive_group()

@@ -104,7 +104,7 @@ class SaveTest(objectcase.ObjectCase):
         """What is no VHD gets no file's name unless asked, and is not fetched twice for that."""
         self.put_slo("notes", [noise(MIB), noise(MIB, 2)])
         said = self.refuses(self.path, "--delete-object", name="notes")
-        self.assertIn("is no VHD that can be imported", said)
+        self.assertIn("is not a VHD that can be imported", said)
         self.assertIn("--no-validate", said)
         self.assertFalse(self.path.exists())
         (row,) = self.save("notes", self.path, "--no-validate").rows
@@ -164,7 +164,7 @@ class NameTest(objectcase.ObjectCase):
             self.store().put_object(self.place, name, content)
             self.assertIn(name, self.names(self.place))
             outcome = self.save(name, self.tmp, status=1)
-            self.assertIn("is no name for a file; give one with --file", outcome.stderr)
+            self.assertIn("is not a name for a file; give one with --file", outcome.stderr)
             self.save(name, self.tmp / "saved", "--overwrite")
             self.assertEqual(content, (self.tmp / "saved").read_bytes())
 

@@ -91,7 +91,11 @@ class FileSourceTest(base.BaseTestCase):
     def test_what_is_no_file(self):
         """A directory, a missing file and a FIFO each have their sentence, at once."""
         os.mkfifo(self.root / "fifo")
-        for name, said in (("", "directory"), ("none", "not exist"), ("fifo", "no regular file")):
+        for name, said in (
+            ("", "directory"),
+            ("none", "not exist"),
+            ("fifo", "not a regular file"),
+        ):
             error = self.assertRaises(SourceError, FileSource, self.root / name)
             self.assertIn(said, str(error))
 

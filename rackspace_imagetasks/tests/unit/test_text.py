@@ -26,10 +26,10 @@ class TextTest(base.BaseTestCase):
             self.assertEqual(40 * 2**30, parse_size(text))
         self.assertEqual(1536, parse_size("1.5k"))
         for text in ("", "GiB", "4 0", "-1", "1e9", "40 ZB"):
-            self.assertIn("is no size", str(self.assertRaises(ValueError, parse_size, text)))
+            self.assertIn("is not a size", str(self.assertRaises(ValueError, parse_size, text)))
 
     def test_sizes_that_nothing_has(self):
         """A size is exact up to the largest offset of a file; beyond it is none."""
         self.assertEqual(2**63 - 1, parse_size(str(2**63 - 1)))
         for text in (str(2**63), "8EiB", "9" * 400, "9" * 5000, "1." + "9" * 5000):
-            self.assertIn("is no size", str(self.assertRaises(ValueError, parse_size, text)))
+            self.assertIn("is not a size", str(self.assertRaises(ValueError, parse_size, text)))

@@ -223,12 +223,12 @@ def _size_findings(footer: Footer) -> Iterator[Finding]:
     if size == 0:
         yield broken("size-zero", "The disk's size is 0.", where)
     elif size % SECTOR:
-        detail = f"The disk's size of {size} bytes is no multiple of a sector's 512."
+        detail = f"The disk's size of {size} bytes is not a multiple of a sector's 512."
         yield flaw("size-unaligned", detail, where)
     elif size % BLOCK_SIZE:
         detail = (
-            f"The disk's size of {size} bytes is no multiple of 2 MiB: XenServer may lose the last"
-            " part of the disk when it grows."
+            f"The disk's size of {size} bytes is not a multiple of 2 MiB: XenServer may lose the"
+            " last part of the disk when it grows."
         )
         yield warning("size-not-2mib", detail, where, CONVERT)
     if 0 < size < footer.geometry.size:

@@ -58,7 +58,7 @@ def _constant_findings(header: DynamicHeader, footer: Footer) -> Iterator[Findin
 def _block_size_findings(header: DynamicHeader) -> Iterator[Finding]:
     size, where = header.block_size, "header offset 32"
     if not is_block_size(size):
-        detail = f"The block size of {size} bytes is no power of two of at least 4096."
+        detail = f"The block size of {size} bytes is not a power of two of at least 4096."
         yield broken("block-size", detail, where)
     elif size != BLOCK_SIZE:
         detail = f"The block size is {size} bytes; XenServer takes only {BLOCK_SIZE} (2 MiB)."

@@ -95,4 +95,4 @@ class TestVhdValidate(local_shell.LocalShellTest):
             "image", "vhd", "validate", "good.vhd", "--max-virtual-size", "big"
         )
         self.assertEqual(2, status)
-        self.assertIn("'big' is no size", stderr)
+        self.assertIn("'big' is not a size", stderr)
