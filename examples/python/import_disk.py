@@ -6,6 +6,7 @@ import threading
 
 import openstack
 from console import ConsoleProgress, run_cancellable
+from openstack.exceptions import SDKException
 
 from rackspace_imagetasks import ImageSettings, ImageTasks, ImageTasksError
 
@@ -27,5 +28,5 @@ def main(cloud: str, region: str, path: str, name: str) -> None:
 if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
-    except ImageTasksError as error:
+    except (ImageTasksError, SDKException) as error:
         sys.exit(str(error))

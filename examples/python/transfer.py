@@ -6,6 +6,7 @@ import threading
 
 import openstack
 from console import ConsoleProgress, run_cancellable
+from openstack.exceptions import SDKException
 
 from rackspace_imagetasks import ImageTasks, ImageTasksError
 from rackspace_imagetasks.fleet import run_each
@@ -35,5 +36,5 @@ def main(cloud: str, here: str, there: str, *images: str) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(min(1, main(*sys.argv[1:])))
-    except ImageTasksError as error:
+    except (ImageTasksError, SDKException) as error:
         sys.exit(str(error))
