@@ -5,6 +5,7 @@ import argparse
 import contextlib
 import ctypes
 import dataclasses
+import functools
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from devcloud.child import PR_SET_PDEATHSIG
 from devcloud.command import find
@@ -60,13 +61,25 @@ def _parser() -> argparse.ArgumentParser:
             option = "--" + knob.name.replace("_", "-")
             verb.add_argument(
                 option,
-                type=type(knob.default),
+                type=functools.partial(_number, knob),
                 default=knob.default,
                 metavar="N",
                 help=f"{knob.metadata['help']} (%(default)s)",
             )
     run.add_argument("command", nargs="+", metavar="COMMAND", help="after --, with its arguments")
     return parser
+
+
+def _number(knob: "dataclasses.Field[Any]", text: str) -> Any:
+    default: Any = knob.default
+    kind, least = type(default), knob.metadata["least"]
+    try:
+        number = kind(text)
+    except ValueError:
+        number = kind(-1)
+    if not least <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"give a number from {least} on, not '{text}'")
+    return number
 
 
 def _names(text: str) -> tuple[str, ...]:

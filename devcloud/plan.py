@@ -4,7 +4,7 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from devcloud.files import write_json
 
@@ -12,29 +12,22 @@ HOST = "127.0.0.1"
 SWIFT_PARTS = ("proxy", "account", "container", "object")
 
 
+def _knob(default: float, help_: str, least: int = 0) -> Any:
+    return field(default=default, metadata={"help": help_, "least": least})
+
+
 @dataclass(frozen=True)
 class Knobs:
     """What a test may want other than the service has it; each is an option of the command line."""
 
-    token_seconds: int = field(default=3600, metadata={"help": "the life of a token"})
-    task_seconds: int = field(
-        default=48 * 3600, metadata={"help": "the life of a task's record after its end"}
+    token_seconds: int = _knob(3600, "the life of a token", least=1)
+    task_seconds: int = _knob(48 * 3600, "the life of a task's record after its end")
+    segment_bytes: int = _knob(1_048_576_000, "the size of an exported image's segments", least=1)
+    step_delay: float = _knob(
+        0.0, "seconds that a task waits before each MiB, or part of one, that it moves"
     )
-    segment_bytes: int = field(
-        default=1_048_576_000, metadata={"help": "the size of an exported image's segments"}
-    )
-    step_delay: float = field(
-        default=0.0,
-        metadata={
-            "help": "seconds that a task waits before each MiB, or part of one, that it moves"
-        },
-    )
-    max_virtual_bytes: int = field(
-        default=40 << 30, metadata={"help": "the largest disk that an import takes"}
-    )
-    max_physical_bytes: int = field(
-        default=40 << 30, metadata={"help": "the largest file that an import takes"}
-    )
+    max_virtual_bytes: int = _knob(40 << 30, "the largest disk that an import takes")
+    max_physical_bytes: int = _knob(40 << 30, "the largest file that an import takes")
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,8 @@ def _import_problem(given: dict[str, Any]) -> str | None:
         return "import_from must be CONTAINER/OBJECT"
     if given.get("import_from_format", "vhd") != "vhd":
         return "import_from_format must be vhd"
-    if not isinstance(given["image_properties"].get("name"), str):
+    name = given["image_properties"].get("name")
+    if not isinstance(name, str) or not name:
         return "Missing image property: name"
     return None
 

@@ -23,6 +23,7 @@ class TestTaskInput(base.BaseTestCase):
             ({"import_from_format": "qcow2"}, "import_from_format"),
             ({"image_properties": {}}, "image_properties"),
             ({"image_properties": {"min_disk": 1}}, "name"),
+            ({"image_properties": {"name": ""}}, "name"),
             ({"extra": 1}, "extra"),
         ):
             self.assertIn(named, problem("import", IMPORT | change))
