@@ -16,7 +16,8 @@ from devcloud.cloudimages.pace import pace
 from devcloud.cloudimages.swift import LOSSES, REFUSALS, CallerSwift, told
 
 _LICENCE = "com.rackspace__1__options"
-_LICENSED_SYSTEMS = {"windows", "rhel", "redhat"}
+# What the service's documents forbid beside other licences: "Windows and Red Hat images".
+_FORBIDDEN_SYSTEMS = {"windows", "redhat", "rhel"}
 
 
 def run(executor: Any, given: dict[str, Any]) -> dict[str, str]:
@@ -40,18 +41,20 @@ def _exportable(executor: Any, image_id: str) -> Any:
         image = executor.image_repo.get(image_id)
     except exception.NotFound as error:
         raise TaskFailed(f"Error: no image found with ID {image_id}") from error
-    licence = str(image.extra_properties.get(_LICENCE, "0"))
-    systems = {str(image.extra_properties.get(key)).lower() for key in ("os_distro", "os_type")}
     for wrong, reason in (
         (image.visibility == "public", "is public"),
         (image.owner != executor.context.owner, "is not owned by the caller"),
         (image.status != "active", f"is {image.status}, not active"),
-        (licence != "0", "may not be exported by its licence"),
-        (systems & _LICENSED_SYSTEMS, "may not be exported by its system's licence"),
+        (_is_licensed(image.extra_properties), "may not be exported by its licence"),
     ):
         if wrong:
             raise TaskFailed(f"Error: image {image_id} {reason}")
     return image
+
+
+def _is_licensed(properties: dict[str, Any]) -> bool:
+    systems = {str(properties.get(name, "")).lower() for name in ("os_type", "os_distro")}
+    return str(properties.get(_LICENCE, "0")) != "0" or not systems.isdisjoint(_FORBIDDEN_SYSTEMS)
 
 
 def _check_target(swift: CallerSwift, container: str, name: str) -> None:
