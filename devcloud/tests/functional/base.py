@@ -21,8 +21,8 @@ class CloudCase(base.BaseTestCase):
         self.root = os.environ[ROOT_VARIABLE]
         self.alice = self.connect("alice")
 
-    def connect(self, cloud, region=None):
-        connection = openstack.connect(cloud=cloud, region_name=region)
+    def connect(self, cloud, region=None, **changed):
+        connection = openstack.connect(cloud=cloud, region_name=region, **changed)
         self.addCleanup(connection.close)
         return connection
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 from devcloud.tests import vhdfiles
@@ -15,6 +16,26 @@ class TestTasks(base.CloudCase):
         self.assertEqual(403, self.post("import", carol, **asked).status_code)
         self.assertEqual(403, carol.image.get("/tasks").status_code)
         self.assertEqual([], [c.name for c in carol.object_store.containers(prefix="none")])
+
+    def test_task_admins(self):
+        """Each of the service's roles alone lets a member of a project create and see tasks."""
+        for role in ("identity:user-admin", "cloudImages:admin"):
+            member = self.member(role)
+            asked = {"import_from": "no/no", "image_properties": {"name": "x"}}
+            task = self.run_task("import", member, **asked)
+            self.assertEqual("failure", task["status"])
+            listed = member.image.get("/tasks").json()["tasks"]
+            self.assertIn(task["id"], [task["id"] for task in listed])
+
+    def member(self, role):
+        """Make a user, a member of alice's project with one more role, and log in."""
+        identity, name = self.connect("admin").identity, f"test-{uuid.uuid4().hex}"
+        user = identity.create_user(name=name, password="secret")
+        self.addCleanup(identity.delete_user, user)
+        for granted in ("member", role):
+            found = identity.find_role(granted) or identity.create_role(name=granted)
+            identity.assign_project_role_to_user(self.alice.current_project_id, user, found)
+        return self.connect("alice", auth={"username": name, "password": "secret"})
 
     def test_list(self):
         """Tasks are listed for their project alone, by type where asked."""
