@@ -505,7 +505,7 @@ class TestResume(DownloadCase):
 
     def test_large_plain(self):
         """A large plain object travels in ranges; what is not there goes on, the MD5 is of all."""
-        self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.objects.download.PIECE", MIB))
+        self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.objects.fetch.PIECE", MIB))
         self.swift.put("images", "a", CONTENT)
         self.assertEqual(0, self.download().reused_bytes)
         self.assert_right()
@@ -521,7 +521,7 @@ class TestResume(DownloadCase):
 
     def test_large_plain_of_another_object(self):
         """Other bytes in the file show in the MD5 of all, and then all is fetched."""
-        self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.objects.download.PIECE", MIB))
+        self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.objects.fetch.PIECE", MIB))
         self.swift.put("images", "a", CONTENT)
         self.part.write_bytes(noise(2 * MIB, 9) + CONTENT[2 * MIB :])
         ledger = Ledger()
@@ -531,7 +531,7 @@ class TestResume(DownloadCase):
 
     def test_large_plain_altered_for_good(self):
         """An object whose content is not what its ETag says does not get the file's name."""
-        self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.objects.download.PIECE", MIB))
+        self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.objects.fetch.PIECE", MIB))
         self.swift.put("images", "a", CONTENT)
         self.swift.fault(faults.altered(lambda body: b"x" + body[1:]), "GET", "images/a", times=99)
         self.assertIn("altered", str(self.assertRaises(IntegrityError, self.download)))
