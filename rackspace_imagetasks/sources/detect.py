@@ -115,8 +115,10 @@ def _formats(source: ByteSource) -> set[str]:
             else tail.startswith(magic.content, len(tail) + magic.offset)
         )
     }
-    # Also where something was appended to it.
-    return found | {"vhd"} if Footers.find(Window(source)).footer else found
+    # Also where something was appended to it, or XenServer marked it as destroyed: the footer is
+    # never a part of a raw disk.
+    footers = Footers.find(Window(source))
+    return found | {"vhd"} if footers.footer or footers.poisoned else found
 
 
 def _check_asked(source: ByteSource, asked: str, found: set[str]) -> None:

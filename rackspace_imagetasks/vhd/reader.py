@@ -36,10 +36,10 @@ def open_disk(source: ByteSource) -> ByteSource:
     window = Window(source)
     footers = Footers.find(window)
     footer = footers.footer
-    if footer is None:
-        raise VhdError(f"'{source.name}' is not a VHD: it has no valid footer.")
     if footers.poisoned:
         raise VhdError(f"'{source.name}' was marked by XenServer as destroyed.")
+    if footer is None:
+        raise VhdError(f"'{source.name}' is not a VHD: it has no valid footer.")
     if footer.disk_type == DiskType.FIXED:
         return FixedDisk(source, footer, footers.data_end)
     if footer.disk_type == DiskType.DYNAMIC:

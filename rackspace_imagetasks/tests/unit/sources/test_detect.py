@@ -2,9 +2,11 @@
 from oslotest import base
 
 from rackspace_imagetasks.bytesource import BytesSource
-from rackspace_imagetasks.exceptions import SourceError
+from rackspace_imagetasks.exceptions import SourceError, VhdError
 from rackspace_imagetasks.sources.detect import detect
 from rackspace_imagetasks.tests.unit.sources import disks
+from rackspace_imagetasks.tests.unit.vhd.builder import dynamic, fixed
+from rackspace_imagetasks.vhd import open_disk
 
 _SECTOR = bytes(512)
 
@@ -32,6 +34,15 @@ class TestDetect(base.BaseTestCase):
         contents = (footer + _SECTOR, _SECTOR + footer, _SECTOR + footer[:511])
         for content in (*contents, footer + long, long + footer, long + footer[:511]):
             self.assertEqual("vhd", detect(BytesSource(content)))
+
+    def test_vhd_that_is_none_at_its_end(self):
+        """A footer with something behind it, or marked as destroyed, is no raw disk's data."""
+        for behind in (b"x", _SECTOR):
+            self.assertEqual("vhd", detect(fixed().append(behind)))
+        for image in (fixed(), dynamic()):
+            image.footer(0, 8, b"v_poison")
+            self.assertEqual("vhd", detect(image))
+            self.assertIn("destroyed", str(self.assertRaises(VhdError, open_disk, image)))
 
     def test_anything_in_whole_sectors_is_raw(self):
         """Content without a magic is a raw disk, also one shorter than the magics' offsets."""
