@@ -41,13 +41,19 @@ _RACKSPACE_FAILURES = {
     413: Failure(
         "the disk's virtual size is over the limit", "shrink the disk, then convert it again"
     ),
-    523: Failure("the VHD is neither fixed nor dynamic", _CONVERT),
+    523: Failure(
+        "the VHD is neither fixed nor dynamic",
+        "let the program that made it write a fixed or dynamic disk",
+    ),
     609: Failure(
         "the file is over the size limit",
         "leave zero blocks out with `openstack image vhd convert`",
     ),
     614: Failure("the VHD's UUID is all zeros", _CONVERT),
-    721: Failure("the VHD has a parent disk; only stand-alone ones can be imported", _CONVERT),
+    721: Failure(
+        "the VHD has a parent disk; only stand-alone ones can be imported",
+        "merge it with its parent and import the merged disk",
+    ),
 }
 
 _RACKSPACE_FAILURE_TEXTS = {

@@ -60,7 +60,8 @@ def check(
     findings += dynamic.findings
     unread = (*dynamic.unread, *(("sector bitmaps",) if footer.has_header else ()), "disk content")
     ordered = _ordered(findings)
-    if any(found.doubtful for found in ordered):
+    # Nobody converts what is in doubt, or has a disk over the limit.
+    if any(found.doubtful or found.code == VIRTUAL_SIZE for found in ordered):
         ordered = tuple(found.without_conversion() for found in ordered)
     return Report(source.name, _facts(footer, window.size, dynamic, ordered), ordered, unread)
 

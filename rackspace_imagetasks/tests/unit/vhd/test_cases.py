@@ -126,6 +126,7 @@ class FactsTest(base.BaseTestCase):
                 continue
             with self.subTest(case.name):
                 self.assertEqual((), report.doubts)
+                self.assertLessEqual(report.facts.virtual_size, LIMIT)
                 disk = open_disk(case.build())
                 if disk.size <= 64 * MIB:  # a larger one takes long to scan
                     self.assertEqual((), check(VirtualVhd(disk)).findings)
