@@ -64,7 +64,7 @@ def part_file(
     """Open `FILE.part` for writing, and give it its name when the block ends well.
 
     One process at a time writes it. A symbolic link is followed, and a file that is replaced leaves
-    its mode to the new one.
+    its mode to the new one, from the first byte on.
 
     :param overwrite: replace a file that has the name.
     :param keep: leave `FILE.part` after an error, unless it is empty, and begin with what an
@@ -90,6 +90,7 @@ def part_file(
             # Not a new file, which ext4 would then flush when it is closed.
             if not keep and os.fstat(fd).st_size:
                 os.ftruncate(fd, 0)
+            _take_mode(target, fd, at_least=0o600)  # before there is anything to read
             yield PartFile(part, fd)
             _require_free(target, overwrite)
             _complete(part, fd, target, confirm, sync=sync)
@@ -102,8 +103,11 @@ def part_file(
 
 
 def _followed(path: Path) -> Path:
+    if not path.is_symlink():
+        return path
     with _target_errors(path):
-        return path.resolve() if path.is_symlink() else path
+        path.exists()  # the system may forbid to follow another's link, in a folder for all
+    return Path(os.path.realpath(path))
 
 
 def require_writable(path: Path, *, overwrite: bool) -> None:
@@ -125,7 +129,8 @@ def require_writable(path: Path, *, overwrite: bool) -> None:
 def _require_free(target: Path, overwrite: bool) -> None:
     name = printable(target)
     with _target_errors(target):
-        if target.is_dir() or (target.exists() and not target.is_file()):
+        # What is still a link leads to itself.
+        if target.is_symlink() or target.is_dir() or (target.exists() and not target.is_file()):
             raise TargetError(f"'{name}' is not a regular file; name a file to write.")
         if target.exists() and not overwrite:
             raise TargetError(
@@ -163,14 +168,25 @@ def _flock(fd: int) -> None:
         return  # a file system without locks: nothing can be known
 
 
+def _take_mode(target: Path, fd: int, *, at_least: int = 0) -> None:
+    """Give the file the mode and owner of the one that it replaces, as far as that is allowed."""
+    try:
+        old = target.stat()
+    except FileNotFoundError:
+        return
+    with contextlib.suppress(PermissionError):
+        os.fchown(fd, old.st_uid, old.st_gid)
+    with contextlib.suppress(PermissionError):  # as of a file system without modes
+        os.fchmod(fd, stat.S_IMODE(old.st_mode) | at_least)
+
+
 def _complete(
     part: Path, fd: int, target: Path, confirm: Callable[[], None], *, sync: bool
 ) -> None:
     with _target_errors(target):
         if sync:
             os.fsync(fd)
-        if target.exists():
-            os.fchmod(fd, stat.S_IMODE(target.stat().st_mode))
+        _take_mode(target, fd)
     confirm()
     with _target_errors(target):
         part.replace(target)

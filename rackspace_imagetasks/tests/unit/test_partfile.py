@@ -120,6 +120,32 @@ class PartFileTest(base.BaseTestCase):
         self.assertTrue(link.is_symlink())
         self.assertEqual(b"anew", self.path.read_bytes())
 
+    def test_the_mode_is_there_from_the_first_byte(self):
+        """What is to replace a private file is private while it is written, and kept."""
+        self.path.write_bytes(b"secret")
+        for mode in (0o600, 0o400):
+            self.path.chmod(mode)
+            for _run in range(2):  # the second goes on with what the first left
+                with (
+                    self.assertRaises(ValueError),
+                    part_file(self.path, overwrite=True, keep=True) as part,
+                ):
+                    part.write_at(0, b"half")
+                    self.assertEqual(0o600, self.part.stat().st_mode & 0o777)
+                    raise ValueError
+
+    def test_a_link_to_itself(self):
+        """A symbolic link that leads nowhere is no file to write, and stays."""
+        self.path.symlink_to("file")
+        for overwrite in (False, True):
+            with (
+                self.assertRaises(TargetError) as caught,
+                part_file(self.path, overwrite=overwrite),
+            ):
+                pass
+            self.assertIn("not a regular file", str(caught.exception))
+        self.assertTrue(self.path.is_symlink())
+
     def test_the_mode_stays(self):
         """A file that only its owner may read does not become everyone's."""
         self.path.write_bytes(b"secret")
