@@ -31,6 +31,7 @@ def stopping(stop: threading.Event) -> Iterator[None]:
     def first(_number: int, _frame: FrameType | None) -> None:
         for each in before:
             signal.signal(each, _end_at_once)
+        _ignore_hangups(before)
         signal.signal(signal.SIGALRM, _interrupt)
         signal.setitimer(signal.ITIMER_REAL, _GRACE)
         # From a thread: the interrupted code may hold the event's own lock.
@@ -50,8 +51,13 @@ def stopping(stop: threading.Event) -> Iterator[None]:
 def ended_by_sigterm() -> Iterator[None]:
     """Have SIGTERM and SIGHUP end the work as Ctrl-C does, so that it cleans up."""
     before = _heeded((signal.SIGTERM, signal.SIGHUP))
+
+    def end(number: int, frame: FrameType | None) -> None:
+        _ignore_hangups(before)
+        _interrupt(number, frame)
+
     for each in before:
-        signal.signal(each, signal.default_int_handler)
+        signal.signal(each, end)
     try:
         yield
     finally:
@@ -63,6 +69,12 @@ def _heeded(signals: Iterable[signal.Signals]) -> dict[signal.Signals, Any]:
     """Return those that the caller does not have the program ignore, each with its handler."""
     handlers = {each: signal.getsignal(each) for each in signals}
     return {each: handler for each, handler in handlers.items() if handler != signal.SIG_IGN}
+
+
+def _ignore_hangups(heeded: Iterable[signal.Signals]) -> None:
+    """Let no second SIGHUP disturb the end: the kernel sends one, and a shell that ends another."""
+    if signal.SIGHUP in heeded:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def _end_at_once(_number: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import os
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from oslotest import base
 from rackspace_imagetasks.osc.signals import ended_by_sigterm, stopping
 
 _PROGRAM = """
-import sys, threading, time
+import signal, sys, threading, time
 from rackspace_imagetasks.osc.signals import stopping
 stop = threading.Event()
 with stopping(stop):
@@ -22,6 +23,7 @@ class SignalsTest(base.BaseTestCase):
     def start(self, work):
         process = subprocess.Popen(
             [sys.executable, "-c", _PROGRAM.format(work=work)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -53,6 +55,28 @@ class SignalsTest(base.BaseTestCase):
         self.assertEqual("stopping\n", process.stdout.readline())
         process.send_signal(signal.SIGINT)
         self.assertEqual(130, process.wait(timeout=10))
+
+    def test_a_terminal_is_lost_but_once(self):
+        """The kernel tells of it, and the shell once more: the work still ends by itself."""
+        process = self.start(
+            "stop.wait(60); signal.setitimer(signal.ITIMER_REAL, 0);"
+            " print('stopping', flush=True); input(); print('ended')"
+        )
+        process.send_signal(signal.SIGHUP)
+        self.assertEqual("stopping\n", process.stdout.readline())
+        process.send_signal(signal.SIGHUP)
+        self.assertEqual("ended\n", process.communicate("\n", timeout=10)[0])
+
+    def test_a_lost_terminal_does_not_disturb_the_clean_up(self):
+        """Of two SIGHUPs the first interrupts, and the second does not."""
+        ended = []
+        with self.assertRaises(KeyboardInterrupt), ended_by_sigterm():
+            try:
+                os.kill(os.getpid(), signal.SIGHUP)
+            finally:
+                os.kill(os.getpid(), signal.SIGHUP)
+                ended.append("cleaned up")
+        self.assertEqual(["cleaned up"], ended)
 
     def test_handlers_are_put_back(self):
         """Afterwards signals mean what they meant before."""
