@@ -6,6 +6,7 @@ what to open: this one open file, as this one format, with no backing file. It n
 never takes a file's name for a URL.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -166,17 +168,26 @@ def _check_whole(file: FileSource, driver: str) -> None:
         assert mapping.stdout
         if any(_ends_behind(line, file.size) for line in mapping.stdout):
             raise _not_whole(file, "its last data would be behind the end of the file")
+    if mapping.returncode:
+        raise _not_whole(file, "its tables cannot be read to their end")
 
 
-def _qemu_img(command: str, file: FileSource, driver: str) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
+@contextlib.contextmanager
+def _qemu_img(command: str, file: FileSource, driver: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run qemu-img, on the open file, no longer than the block."""
+    with subprocess.Popen(
         [_program("qemu-img", file.name, driver), command, "--output=json", _image(driver)],
         stdin=file.fileno(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE if command == "check" else subprocess.DEVNULL,
         process_group=0,
         env=os.environ | {"LC_ALL": "C"},
-    )
+    ) as process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
 
 
 def _ends_behind(line: bytes, size: int) -> bool:

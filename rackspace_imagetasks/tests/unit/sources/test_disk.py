@@ -19,11 +19,20 @@ from rackspace_imagetasks.tests.unit.sources.disks import CONTENT, MIB
 from rackspace_imagetasks.tests.unit.vhd import oracles
 from rackspace_imagetasks.tests.unit.vhd.builder import dynamic, fixed
 
+# A qemu-img that finds no fault, and then fails, or has its parent interrupted and works on.
+_FAKE = """#!/bin/sh
+[ "$1" = check ] && exit 0
+[ "$FAKE" = fails ] && exit 1
+yes "{}" | head -c 200000  # more than a pipe holds: the parent reads it
+kill -INT "$FAKE_PARENT"
+exec sleep 3600
+"""
 
-def _children():
-    """Give the PIDs of this process's own children that run qemu-nbd."""
+
+def _children(program="qemu-nbd"):
+    """Give the PIDs of this process's own children that run the program."""
     found = subprocess.run(
-        ["pgrep", "-P", str(os.getpid()), "-x", "qemu-nbd"],
+        ["pgrep", "-P", str(os.getpid()), "-x", program],
         check=False,
         capture_output=True,
         text=True,
@@ -190,6 +199,45 @@ class TestQemu(DiskTest):
             open_source(path).close()
             os.truncate(path, path.stat().st_size - 512)
             self.assertRaises(SourceError, open_source, path)
+
+    def test_last_cluster_without_padding(self):
+        """A file that ends with the disk's last byte is whole, and without that byte it is not."""
+        content, raw = CONTENT + b"the end".ljust(512, b"."), self.directory / "disk.raw"
+        raw.write_bytes(content)
+        for format_ in ("qcow2", "vmdk"):
+            padded = self.directory / f"disk.{format_}"
+            self._convert("-f", "raw", "-O", format_, raw, padded)
+            whole = padded.read_bytes()
+            whole = whole[: whole.rindex(content[-512:]) + 512]
+            with open_source(self.write("short", whole)) as disk:
+                self.assert_same_disk(content, disk)
+            error = self.assertRaises(SourceError, open_source, self.write("cut", whole[:-1]))
+            self.assertIn("its last data would be behind", str(error))
+
+    def test_compressed_cluster_at_the_end(self):
+        """The last compressed cluster takes what it takes, and no more is missed."""
+        raw, path = self.write("disk.raw", CONTENT), self.directory / "disk.qcow2"
+        self._convert("-f", "raw", "-O", "qcow2", "-c", raw, path)
+        self.assertTrue(path.stat().st_size % 65536)
+        with open_source(path) as disk:
+            self.assert_same_disk(CONTENT, disk)
+
+    def test_tools_that_fail_or_are_interrupted(self):
+        """A list of extents that breaks off is no proof; Ctrl-C ends qemu-img, too."""
+        bin_ = self.directory / "bin"
+        bin_.mkdir()
+        (bin_ / "qemu-img").write_text(_FAKE)
+        (bin_ / "qemu-img").chmod(0o755)
+        path = self.unpack("disk.qcow2")
+        self.useFixture(fixtures.EnvironmentVariable("PATH", f"{bin_}:{os.environ['PATH']}"))
+        self.useFixture(fixtures.EnvironmentVariable("FAKE_PARENT", str(os.getpid())))
+        self.useFixture(fixtures.EnvironmentVariable("FAKE", "fails"))
+        self.assertRaises(SourceError, open_source, path)
+        self.useFixture(fixtures.EnvironmentVariable("FAKE", "interrupts"))
+        self.addCleanup(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.assertRaises(KeyboardInterrupt, open_source, path)
+        self.assertEqual([], _children("sleep"))
 
     def test_garbage_behind_a_magic(self):
         """A file with a format's magic and nothing else is refused in one sentence."""
