@@ -8,6 +8,7 @@ import typing
 from osc_lib.command import command
 
 from rackspace_imagetasks.i18n import _
+from rackspace_imagetasks.osc import command as common
 from rackspace_imagetasks.osc import local, options
 from rackspace_imagetasks.osc.v2 import vhd_show
 
@@ -68,7 +69,11 @@ class ConvertVhd(local.LocalCommand, command.ShowOne):
             )
         self.tell(_in_words(done))
         shown = vhd_show.fields(
-            {"file": done.file, "source": done.source, "source_format": done.source_format},
+            {
+                "file": common.TextColumn(parsed_args.file),
+                "source": common.TextColumn(parsed_args.source),
+                "source_format": done.source_format,
+            },
             done.facts,
         )
         return tuple(shown), tuple(shown.values())

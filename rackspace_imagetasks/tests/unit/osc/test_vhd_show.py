@@ -20,6 +20,15 @@ class TestVhdShow(local_shell.LocalShellTest):
         self.assertEqual((1, 3), (shown["blocks_allocated"], shown["blocks_total"]))
         self.assertIs(True, shown["grows"])
 
+    def test_names_are_the_files_own(self):
+        """With -f json a name is as it is, convert's too; a table shows no control characters."""
+        name = "n\x1b[2J\n.vhd"
+        (self.directory / "disk.vhd").rename(self.directory / name)
+        self.assertEqual(name, self.result("image", "vhd", "show", name)["file"])
+        shown = self.result("image", "vhd", "convert", name, f"new-{name}")
+        self.assertEqual((name, f"new-{name}"), (shown["source"], shown["file"]))
+        self.assertNotIn("\x1b", "".join(self.openstack("image", "vhd", "show", name)[1:]))
+
     def test_for_people(self):
         """The table has sizes in units."""
         status, stdout, _ = self.openstack("image", "vhd", "show", "disk.vhd")
