@@ -29,6 +29,8 @@ from rackspace_imagetasks.vhd.tables import (
 )
 from rackspace_imagetasks.vhd.window import Window
 
+_BAT = "BAT (so no block was checked)"
+
 
 @dataclass
 class DynamicFindings:
@@ -46,9 +48,9 @@ def check_dynamic(window: Window, footers: Footers, footer: Footer) -> DynamicFi
     result = DynamicFindings()
     header = _check_header(window, footers, footer, result)
     if header is None:
-        result.unread += ["dynamic header", "BAT"]
+        result.unread += ["dynamic header", _BAT]
     elif not _table_is_readable(header, footers):
-        result.unread.append("BAT")
+        result.unread.append(_BAT)
     else:
         _check_tables(window, footers, footer, header, result)
     return result
