@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 from rackspace_imagetasks.units import SECTOR
 from rackspace_imagetasks.vhd.report import GET_AGAIN, Finding, broken, warning
 from rackspace_imagetasks.vhd.structures import UNALLOCATED
-from rackspace_imagetasks.vhd.tables import bitmap_size
+from rackspace_imagetasks.vhd.tables import MAX_TABLE_ENTRIES, bitmap_size
 
 _MAX_FINDINGS = 5  # of one kind; the rest is counted
 
@@ -23,7 +23,7 @@ class Region(NamedTuple):
     end: int
 
 
-_Block = tuple[int, int]  # its sector and its number, so that blocks sort as they lie in the file
+_Block = tuple[int, int]  # its sector and its number
 
 
 def block_findings(
@@ -35,15 +35,21 @@ def block_findings(
 ) -> Iterator[Finding]:
     """Check where the BAT places each block, in O(n log n) for n entries.
 
+    :param table: of no more than `MAX_TABLE_ENTRIES`.
     :param regions: what no block may overlap.
     :param data_end: the offset before which all blocks end.
     """
-    blocks = sorted((s, n) for n, s in enumerate(table) if s != UNALLOCATED)
+    # As they lie in the file, and each as one number: 2**20 tuples would take 100 MiB.
+    placed = sorted(s * MAX_TABLE_ENTRIES + n for n, s in enumerate(table) if s != UNALLOCATED)
     length = bitmap_size(block_size) + block_size
-    beyond = _blocks_beyond(reversed(blocks), length, data_end)
+    beyond = _blocks_beyond(_blocks(reversed(placed)), length, data_end)
     yield from _listed(beyond, lambda block: _beyond(block, length, file_size))
-    yield from _listed(_blocks_in(regions, blocks, length), _in_region)
-    yield from _listed(_overlapping(blocks, length), _overlap)
+    yield from _listed(_blocks_in(regions, _blocks(placed), length), _in_region)
+    yield from _listed(_overlapping(_blocks(placed), length), _overlap)
+
+
+def _blocks(placed: Iterable[int]) -> Iterator[_Block]:
+    return (divmod(each, MAX_TABLE_ENTRIES) for each in placed)
 
 
 def beyond_findings(table: Sequence[int], needed: int) -> Iterator[Finding]:
@@ -108,7 +114,7 @@ def _in_region(wrong: tuple[_Block, Region]) -> Finding:
     return broken("bat-entry-in-metadata", detail, f"BAT entry {number}", GET_AGAIN)
 
 
-def _overlapping(blocks: Sequence[_Block], length: int) -> Iterator[tuple[_Block, _Block]]:
+def _overlapping(blocks: Iterable[_Block], length: int) -> Iterator[tuple[_Block, _Block]]:
     for one, other in pairwise(blocks):
         if (other[0] - one[0]) * SECTOR < length:
             yield one, other

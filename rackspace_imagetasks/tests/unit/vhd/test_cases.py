@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import tracemalloc
+
 from oslotest import base
 
 from rackspace_imagetasks.bytesource import BytesSource
@@ -159,6 +161,15 @@ class FactsTest(base.BaseTestCase):
         past = [found for found in check(image).errors if found.check == "bat-entry-past-end"]
         self.assertEqual(6, len(past))
         self.assertIn("9995 more", past[-1].detail)
+
+    def test_many_blocks_take_the_memory_of_numbers(self):
+        """Of 2**16 wrong entries each takes less than 100 bytes, however they are listed."""
+        entries = 1 << 16
+        image = dynamic(entries * BLOCK, (), entries=entries).put(1536, b"\x7f\0\0\0" * entries)
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        self.assertTrue(check(image).errors)
+        self.assertLess(tracemalloc.get_traced_memory()[1], 100 * entries)
 
 
 class ReaderTest(base.BaseTestCase):
