@@ -111,13 +111,13 @@ class Fetch:
         ]
         begun = [self._reached(piece, self._written(piece)) for piece in pieces]
         self.file.resize(whole.length)
-        with self._phase("Fetching", whole.length) as phase:
+        with self._phase("Fetching", whole.length - sum(begun)) as phase:
             meter = self._meter(phase, self.limit)
             for _ in range(_ATTEMPTS):
                 found = self._fetch_pieces(whole, pieces, begun, meter)
                 if found == whole.md5:
                     return sum(begun)
-                self._take_back(whole.length, 0, meter)
+                self._take_back(whole.length, sum(begun), meter)
                 begun = [0] * len(pieces)
         raise altered(whole, found)
 
@@ -131,7 +131,6 @@ class Fetch:
         def fetch(index: int) -> None:
             (start, length), done = pieces[index], begun[index]
             self.tally.keep(done)
-            meter.let_pass(done)
             position, left = start + done, length - done
             for chunk in self.store.get_range(
                 whole.container, whole.name, position, left, whole.md5
