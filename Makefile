@@ -27,16 +27,16 @@ functional: $(READY)
 	$(BIN)/python -m devcloud run --segment-bytes 1000000 -- \
 		$(BIN)/stestr --test-path ./devcloud/tests/functional run || $(TELL)
 	$(BIN)/python -m devcloud run --segment-bytes 2097152 -- \
-		$(BIN)/stestr --test-path ./rackspace_imagetasks/tests/functional run || $(TELL)
+		$(BIN)/stestr --test-path ./tests/functional run || $(TELL)
 
 test-large: $(READY)  ## 6 GiB up and down; takes a minute or two, and 7 GB of disk
 	$(BIN)/python -m devcloud run --regions DFW -- \
-		$(BIN)/stestr --test-path ./rackspace_imagetasks/tests/large run || $(TELL)
+		$(BIN)/stestr --test-path ./tests/large run || $(TELL)
 
 style: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/flake8 rackspace_imagetasks devcloud benchmarks
+	$(BIN)/flake8 rackspace_imagetasks tests devcloud benchmarks
 	$(BIN)/mypy
 
 bench: $(READY)

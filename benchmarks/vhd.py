@@ -13,13 +13,13 @@ _NOTHING = "pass"
 _CONVERT = """
 import sys
 from rackspace_imagetasks.bytesource import FileSource
-from rackspace_imagetasks.vhd import VirtualVhd, write_file
+from rackspace_imagetasks.formats.vhd import VirtualVhd, write_file
 write_file(VirtualVhd(FileSource(sys.argv[1])), sys.argv[2])
 """
 _VIEW = """
 import sys
 from rackspace_imagetasks.bytesource import FileSource
-from rackspace_imagetasks.vhd import VirtualVhd
+from rackspace_imagetasks.formats.vhd import VirtualVhd
 vhd, piece = VirtualVhd(FileSource(sys.argv[1])), 256 << 10
 for offset in range(0, vhd.size, piece):
     vhd.read_at(offset, min(piece, vhd.size - offset))
@@ -27,13 +27,13 @@ for offset in range(0, vhd.size, piece):
 _OPEN = """
 import sys
 from rackspace_imagetasks.bytesource import FileSource
-from rackspace_imagetasks.vhd import VirtualVhd
+from rackspace_imagetasks.formats.vhd import VirtualVhd
 VirtualVhd(FileSource(sys.argv[1]))
 """
 _VALIDATE = """
 import sys
 from rackspace_imagetasks.bytesource import FileSource
-from rackspace_imagetasks.vhd import check
+from rackspace_imagetasks.formats.vhd import check
 report = check(FileSource(sys.argv[1]))
 sys.exit(bool(report.findings) or report.facts.blocks_allocated != 20480)
 """
@@ -96,7 +96,7 @@ class _FullDisk:
 
 def _full_vhd(path: Path) -> Path:
     """Write the metadata of a full VHD, and leave its blocks as holes."""
-    from rackspace_imagetasks.vhd import VirtualVhd  # noqa: PLC0415
+    from rackspace_imagetasks.formats.vhd import VirtualVhd  # noqa: PLC0415
 
     layout = VirtualVhd(_FullDisk(), uuid=UUID(int=1)).layout
     with path.open("wb") as file:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-_SAMPLE = Path("rackspace_imagetasks/tests/corpus/node-vhd-dynamic.vhd.xz")
+_SAMPLE = Path("tests/corpus/node-vhd-dynamic.vhd.xz")
 _QEMU_TOOLS = ("qemu-img", "sfdisk", "mkfs.ext4")
 
 

@@ -9,11 +9,11 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rackspace_imagetasks.batch import Outcome, run_each
     from rackspace_imagetasks.exceptions import ImageTasksError
-    from rackspace_imagetasks.fleet import Outcome, run_each
-    from rackspace_imagetasks.flows.options import TransferOptions
     from rackspace_imagetasks.glance.settings import ImageSettings
     from rackspace_imagetasks.imagetasks import ImageTasks
+    from rackspace_imagetasks.jobs.options import TransferOptions
     from rackspace_imagetasks.profile import RACKSPACE, ProviderProfile
     from rackspace_imagetasks.progress import Phase, Progress
 
@@ -38,9 +38,9 @@ _HOMES = {
     "Progress": "progress",
     "ProviderProfile": "profile",
     "RACKSPACE": "profile",
-    "Outcome": "fleet",
-    "TransferOptions": "flows.options",
-    "run_each": "fleet",
+    "Outcome": "batch",
+    "TransferOptions": "jobs.options",
+    "run_each": "batch",
 }
 
 

@@ -11,23 +11,23 @@ from openstack import connection as sdk_connection
 
 from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.exceptions import Refused, TaskFailed
-from rackspace_imagetasks.flows import (
-    clean,
-    image_export,
-    image_import,
-    image_save,
-    image_transfer,
-)
-from rackspace_imagetasks.flows.clean import CleanResult
-from rackspace_imagetasks.flows.image_export import ExportPlan, ExportResult
-from rackspace_imagetasks.flows.image_import import ImportPlan, ImportResult
-from rackspace_imagetasks.flows.image_save import SaveResult
-from rackspace_imagetasks.flows.image_transfer import TransferPlan, TransferResult
-from rackspace_imagetasks.flows.names import staged_name
-from rackspace_imagetasks.flows.options import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.glance.failures import failure_of
 from rackspace_imagetasks.glance.settings import NO_SETTINGS, ImageSettings
 from rackspace_imagetasks.glance.task import Task
+from rackspace_imagetasks.jobs import (
+    cleanup,
+    exports,
+    imports,
+    saves,
+    transfers,
+)
+from rackspace_imagetasks.jobs.cleanup import CleanResult
+from rackspace_imagetasks.jobs.exports import ExportPlan, ExportResult
+from rackspace_imagetasks.jobs.imports import ImportPlan, ImportResult
+from rackspace_imagetasks.jobs.names import staged_name
+from rackspace_imagetasks.jobs.options import DEFAULT_TRANSFER, TransferOptions
+from rackspace_imagetasks.jobs.saves import SaveResult
+from rackspace_imagetasks.jobs.transfers import TransferPlan, TransferResult
 from rackspace_imagetasks.profile import ProviderProfile
 from rackspace_imagetasks.progress import SILENT, Progress
 from rackspace_imagetasks.sources.staging import open_for_import
@@ -77,13 +77,13 @@ class ImageTasks:
         :raises Refused: with all that stands in the way; nothing was changed.
         """
         facts = self.cloud.images.find(image)
-        return image_export.plan_export(
+        return exports.plan_export(
             self.cloud, facts, container, create_container=create_container, reuse=reuse
         )
 
     def start_export(self, plan: ExportPlan) -> ExportResult:
         """Create the export task (or take what an earlier run has done), and do not wait."""
-        return image_export.start_export(self.cloud, plan)
+        return exports.start_export(self.cloud, plan)
 
     def export_image(self, plan: ExportPlan, *, timeout: float | None = None) -> ExportResult:
         """Export the image and wait until its VHD is in the container.
@@ -92,7 +92,7 @@ class ImageTasks:
         :raises TaskFailed: as the service says, with what the code means.
         :raises TaskTimeout: when time is over; the task goes on.
         """
-        return image_export.export(self.cloud, plan, self.progress, timeout)
+        return exports.export(self.cloud, plan, self.progress, timeout)
 
     def plan_import_file(
         self,
@@ -125,7 +125,7 @@ class ImageTasks:
             source_format=source_format,
         )
         try:
-            return image_import.plan_import(
+            return imports.plan_import(
                 self.cloud,
                 name=name,
                 settings=settings,
@@ -153,7 +153,7 @@ class ImageTasks:
         :param delete_object: delete the object after the import.
         :raises Refused: with all that stands in the way; nothing was changed.
         """
-        return image_import.plan_import(
+        return imports.plan_import(
             self.cloud,
             name=name,
             settings=settings,
@@ -173,9 +173,9 @@ class ImageTasks:
         """
         if plan.settings:
             raise Refused(self.SETTINGS_NEED_WAIT)
-        task = image_import.start_import(self.cloud, plan, self.progress, transfer)
+        task = imports.start_import(self.cloud, plan, self.progress, transfer)
         if task.ended:  # an earlier run's: there is nothing to wait for
-            return image_import.finish_import(self.cloud, plan, task, self.progress)
+            return imports.finish_import(self.cloud, plan, task, self.progress)
         return plan.result(task)
 
     def import_image(
@@ -192,8 +192,8 @@ class ImageTasks:
         :raises TaskFailed: as the service says, with what the code means.
         :raises TaskTimeout: when time is over; the task goes on.
         """
-        task = image_import.start_import(self.cloud, plan, self.progress, transfer)
-        return image_import.finish_import(self.cloud, plan, task, self.progress, timeout)
+        task = imports.start_import(self.cloud, plan, self.progress, transfer)
+        return imports.finish_import(self.cloud, plan, task, self.progress, timeout)
 
     def check_target(
         self, location: str, target: str | os.PathLike[str], *, overwrite: bool = False
@@ -203,7 +203,7 @@ class ImageTasks:
         :param location: `container/object`.
         :raises TargetError: when the file exists or its directory takes none.
         """
-        image_save.check_target(location, target, overwrite=overwrite)
+        saves.check_target(location, target, overwrite=overwrite)
 
     def image_id(self, image: str) -> str:
         """Return the ID of the image with this name or ID.
@@ -229,8 +229,8 @@ class ImageTasks:
         :param delete_object: delete the object and its segments once the file is complete.
         :raises TransferError, TargetError: calling again fetches only what is missing.
         """
-        container, name = image_save.find_export(self.cloud, export, self.progress)
-        return image_save.save_object(
+        container, name = saves.find_export(self.cloud, export, self.progress)
+        return saves.save_object(
             self.cloud,
             container,
             name,
@@ -247,7 +247,7 @@ class ImageTasks:
 
         :raises Refused, NotFound: with all that stands in the way; nothing was changed.
         """
-        return image_transfer.plan_transfer(self.cloud, target.cloud, self.cloud.images.find(image))
+        return transfers.plan_transfer(self.cloud, target.cloud, self.cloud.images.find(image))
 
     def transfer_image(
         self,
@@ -263,7 +263,7 @@ class ImageTasks:
         :param keep_objects: keep the exported and the staged object.
         :param timeout: seconds to wait for each task.
         """
-        return image_transfer.run_transfer(
+        return transfers.run_transfer(
             self.cloud,
             target.cloud,
             plan,
@@ -273,19 +273,19 @@ class ImageTasks:
             transfer=transfer,
         )
 
-    def leftovers(
-        self, container: str | None = None, *, older_than: timedelta = clean.DAY
+    def find_orphans(
+        self, container: str | None = None, *, older_than: timedelta = cleanup.DAY
     ) -> list[CleanResult]:
         """Find what imports, exports and transfers left, and which of it nothing needs any more.
 
         :param container: where to look; by default in all staging containers.
         :param older_than: what was written later may belong to a transfer under way.
         """
-        return clean.find_leftovers(self.cloud, container, older_than)
+        return cleanup.find_orphans(self.cloud, container, older_than)
 
     def clean(self, found: Iterable[CleanResult]) -> Iterator[CleanResult]:
-        """Delete those of `leftovers()` that nothing needs; give each with its new status."""
-        return clean.clean(self.cloud, found)
+        """Delete those of `find_orphans()` that nothing needs; give each with its new status."""
+        return cleanup.clean(self.cloud, found)
 
     def select(self, properties: Mapping[str, str]) -> list[str]:
         """Return the IDs of this project's images whose properties have these values."""

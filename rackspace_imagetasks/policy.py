@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Self
 
 from rackspace_imagetasks.exceptions import Refused
+from rackspace_imagetasks.formats.vhd import Report
 from rackspace_imagetasks.glance.facts import ATTRIBUTES, ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.profile import ProviderProfile
 from rackspace_imagetasks.text import format_size, printable
 from rackspace_imagetasks.units import GIB
-from rackspace_imagetasks.vhd import Report
 
 _LONGEST_TAG = 255  # Images API v2, "Image tags"
 

@@ -9,8 +9,8 @@ from console import ConsoleProgress, run_cancellable
 from openstack.exceptions import SDKException
 
 from rackspace_imagetasks import ImageTasks, ImageTasksError
-from rackspace_imagetasks.fleet import run_each
-from rackspace_imagetasks.flows.image_transfer import TransferResult
+from rackspace_imagetasks.batch import run_each
+from rackspace_imagetasks.jobs.transfer import TransferResult
 
 
 def main(cloud: str, here: str, there: str, *images: str) -> int:

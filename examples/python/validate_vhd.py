@@ -3,8 +3,9 @@
 
 import sys
 
-from rackspace_imagetasks import RACKSPACE, ImageTasksError, vhd
+from rackspace_imagetasks import RACKSPACE, ImageTasksError
 from rackspace_imagetasks.bytesource import FileSource
+from rackspace_imagetasks.formats import vhd
 
 
 def main(*paths: str) -> int:

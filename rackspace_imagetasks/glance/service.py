@@ -20,7 +20,7 @@ from rackspace_imagetasks.exceptions import (
     QuotaExceeded,
     ServiceError,
 )
-from rackspace_imagetasks.retry import RETRIED_STATUSES, backoff
+from rackspace_imagetasks.http.retry import RETRIED_STATUSES, backoff
 from rackspace_imagetasks.text import printable
 
 _ATTEMPTS = 7

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rackspace_imagetasks.exceptions import Refused
 from rackspace_imagetasks.objects.body import Body
+from rackspace_imagetasks.objects.counter import TransferCounter
 from rackspace_imagetasks.objects.download import checked_chunks
 from rackspace_imagetasks.objects.manifest import Layout, StoredSegment, read_layout
 from rackspace_imagetasks.objects.meter import Meter, RateLimit
@@ -17,7 +18,6 @@ from rackspace_imagetasks.objects.segments import (
     segment_prefix,
 )
 from rackspace_imagetasks.objects.store import ObjectStore
-from rackspace_imagetasks.objects.tally import Tally
 from rackspace_imagetasks.objects.target import Hashes, Target, Written
 from rackspace_imagetasks.objects.workers import supervise
 from rackspace_imagetasks.progress import SILENT, Progress
@@ -52,18 +52,20 @@ def copy(  # noqa: PLR0917 - from where, to where
     :raises TransferError: when a service refuses or the network gives up.
     :raises Cancelled: after `stop`.
     """
-    tally = Tally()
+    counter = TransferCounter()
 
     def work(abort: threading.Event) -> Written:
         reading = source_store.until(abort)
         layout = read_layout(reading, container, name)
-        tally.total = layout.info.size
+        counter.total = layout.info.size
         writing = target_store.until(abort)
-        target = Target(writing, target_container, target_name, expire_after, threads, abort, tally)
+        target = Target(
+            writing, target_container, target_name, expire_after, threads, abort, counter
+        )
         job = _Copy(reading, layout, target, RateLimit.of(limit_rate), progress)
         return job.copy_whole() if len(layout.segments) < 2 else job.copy_segments()
 
-    with tally.told():
+    with counter.told():
         return supervise(work, stop)
 
 

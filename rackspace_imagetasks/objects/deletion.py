@@ -70,7 +70,7 @@ def mark_as_kept(store: ObjectStore, container: str, name: str) -> None:
         _mark(store, info, _KEPT)
 
 
-def is_to_stay(info: ObjectInfo) -> bool:
+def is_kept(info: ObjectInfo) -> bool:
     """Tell what somebody wants: an export that is marked so, or an upload without an expiry."""
     if is_half_deleted(info) or "X-Delete-At" in info.headers:
         return False

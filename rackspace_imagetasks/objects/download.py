@@ -12,12 +12,12 @@ from typing import BinaryIO
 
 from rackspace_imagetasks.bytesource import ByteSource, FileSource
 from rackspace_imagetasks.exceptions import TargetError
+from rackspace_imagetasks.objects.counter import TransferCounter
 from rackspace_imagetasks.objects.fetch import Fetch, altered
 from rackspace_imagetasks.objects.manifest import StoredSegment, read_layout
 from rackspace_imagetasks.objects.meter import Meter, RateLimit
 from rackspace_imagetasks.objects.sparse import SparseFile
 from rackspace_imagetasks.objects.store import ObjectStore
-from rackspace_imagetasks.objects.tally import Tally
 from rackspace_imagetasks.objects.workers import supervise
 from rackspace_imagetasks.partfile import part_file
 from rackspace_imagetasks.progress import SILENT, Progress
@@ -71,7 +71,7 @@ def download(
     :raises TransferError: when the service refuses or the network gives up.
     :raises Cancelled: after `stop`.
     """
-    tally = Tally()
+    counter = TransferCounter()
 
     def work(abort: threading.Event) -> Downloaded:
         fetching = store.until(abort)
@@ -80,9 +80,9 @@ def download(
             layout = read_layout(fetching, container, name)
             file = SparseFile(part)
             _require_space(Path(path), layout.info.size - file.allocated)
-            tally.total = layout.info.size
+            counter.total = layout.info.size
             limit = RateLimit.of(limit_rate)
-            job = Fetch(fetching, layout, file, threads, limit, progress, abort, tally)
+            job = Fetch(fetching, layout, file, threads, limit, progress, abort, counter)
             reused = job.run()
             if validate is not None:
                 with FileSource(part.path) as source:
@@ -92,7 +92,7 @@ def download(
             Path(path), size, layout.info.etag, len(layout.segments), size - reused, reused
         )
 
-    with tally.told():
+    with counter.told():
         return supervise(work, stop)
 
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from rackspace_imagetasks.bytesource import Extent
 from rackspace_imagetasks.exceptions import IntegrityError
 from rackspace_imagetasks.objects.body import CHUNK
+from rackspace_imagetasks.objects.counter import TransferCounter
 from rackspace_imagetasks.objects.manifest import Layout, StoredSegment
 from rackspace_imagetasks.objects.meter import Meter, RateLimit
 from rackspace_imagetasks.objects.sparse import ZEROS, SparseFile
 from rackspace_imagetasks.objects.store import ObjectStore
-from rackspace_imagetasks.objects.tally import Tally
 from rackspace_imagetasks.objects.workers import InOrder, in_parallel
 from rackspace_imagetasks.progress import Phase, Progress
 from rackspace_imagetasks.text import printable
@@ -41,7 +41,7 @@ def altered(segment: StoredSegment, md5: str) -> IntegrityError:
     )
 
 
-class _Begun(NamedTuple):
+class _PartialSegment(NamedTuple):
     """What an earlier run left of a segment: its first `length` bytes, and their MD5."""
 
     length: int = 0
@@ -59,7 +59,7 @@ class Fetch:
     limit: RateLimit
     progress: Progress
     abort: threading.Event
-    tally: Tally
+    counter: TransferCounter
 
     def run(self) -> int:
         """Fetch what is not there yet, and give the bytes that were."""
@@ -75,7 +75,7 @@ class Fetch:
         """Fetch the segments, or the rest of each; give the bytes reused."""
         begun = self._begun(segments)
         there = sum(each.length for each in begun)
-        self.tally.keep(there)
+        self.counter.keep(there)
         if len(segments) > 1:  # a single one is written in order, so the file's end shows how far
             self.file.resize(self.layout.info.size)
         missing = [(s, b) for s, b in zip(segments, begun, strict=True) if b.length < s.length]
@@ -84,7 +84,7 @@ class Fetch:
             lost = self._each(lambda each: self._fetch(*each, meter), missing)
         return there - sum(lost)
 
-    def _fetch(self, segment: StoredSegment, begun: _Begun, meter: Meter) -> int:
+    def _fetch(self, segment: StoredSegment, begun: _PartialSegment, meter: Meter) -> int:
         """Fetch the rest of a segment until its MD5 is right; give the bytes that were not."""
         lost = 0
         for _ in range(_ATTEMPTS):
@@ -100,7 +100,7 @@ class Fetch:
                 return lost
             self._take_back(position, begun.length, meter)
             lost += begun.length
-            begun = _Begun()
+            begun = _PartialSegment()
         raise altered(segment, found)
 
     def _fetch_plain(self, whole: StoredSegment) -> int:
@@ -130,7 +130,7 @@ class Fetch:
 
         def fetch(index: int) -> None:
             (start, length), done = pieces[index], begun[index]
-            self.tally.keep(done)
+            self.counter.keep(done)
             position, left = start + done, length - done
             for chunk in self.store.get_range(
                 whole.container, whole.name, position, left, whole.md5
@@ -143,35 +143,35 @@ class Fetch:
         behind.finish()
         return md5.hexdigest()
 
-    def _begun(self, segments: list[StoredSegment]) -> list[_Begun]:
+    def _begun(self, segments: list[StoredSegment]) -> list[_PartialSegment]:
         """See what an earlier run left of each segment."""
         if not self.file.size:
-            return [_Begun()] * len(segments)
+            return [_PartialSegment()] * len(segments)
         with self._phase("Checking", self.layout.info.size) as phase:
             meter = self._meter(phase, RateLimit(None))
 
-            def look_at(segment: StoredSegment) -> _Begun:
+            def look_at(segment: StoredSegment) -> _PartialSegment:
                 begun = self._look_at(segment)
                 meter.let_pass(segment.length)
                 return begun
 
             return self._each(look_at, segments)
 
-    def _look_at(self, segment: StoredSegment) -> _Begun:
+    def _look_at(self, segment: StoredSegment) -> _PartialSegment:
         """Return all of a segment if its MD5 is right, and else what may be right of it."""
         extent = Extent(segment.offset, segment.length)
         written = self._written(extent)
         if not written:  # a hole: zeros, or nothing yet
             is_right = _md5_of_zeros(segment.length) == segment.md5
-            return _Begun(segment.length) if is_right else _Begun()
+            return _PartialSegment(segment.length) if is_right else _PartialSegment()
         reached = self._reached(extent, written)
         md5 = self._hash(Extent(extent.offset, reached), _md5())
-        begun = _Begun(reached, md5.copy())
+        begun = _PartialSegment(reached, md5.copy())
         self._hash(Extent(extent.offset + reached, written - reached), md5)
         _hash_zeros(segment.length - written, md5)
         if md5.hexdigest() == segment.md5:
-            return _Begun(segment.length)
-        return begun if reached < segment.length else _Begun()
+            return _PartialSegment(segment.length)
+        return begun if reached < segment.length else _PartialSegment()
 
     def _written(self, extent: Extent) -> int:
         """Return how many bytes of a range, from its start, end with the last that are no hole."""
@@ -187,12 +187,12 @@ class Fetch:
 
     def _write(self, offset: int, chunk: bytes, meter: Meter) -> None:
         self.file.write_at(offset, chunk)
-        self.tally.keep(len(chunk))
+        self.counter.keep(len(chunk))
         meter.let_pass(len(chunk))
 
     def _take_back(self, kept: int, begun: int, meter: Meter) -> None:
         """Count `kept` bytes as wrong, all of them fetched but those that were there before."""
-        self.tally.keep(-kept)
+        self.counter.keep(-kept)
         meter.take_back(kept - begun)
 
     def _hash(self, extent: Extent, md5: "Hash") -> "Hash":

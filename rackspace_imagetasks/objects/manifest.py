@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from rackspace_imagetasks.exceptions import IntegrityError, NotFound, TransferError
+from rackspace_imagetasks.http.retry import backoff
 from rackspace_imagetasks.objects.segments import slo_etag
 from rackspace_imagetasks.objects.store import ObjectEntry, ObjectInfo, ObjectStore, shown
-from rackspace_imagetasks.retry import backoff
 from rackspace_imagetasks.text import printable
 
 _DEEPEST_NESTING = 10  # what Swift allows

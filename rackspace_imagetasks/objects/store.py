@@ -19,13 +19,13 @@ import requests
 from keystoneauth1.adapter import Adapter
 
 from rackspace_imagetasks.exceptions import IntegrityError, NotFound, ServiceError
-from rackspace_imagetasks.objects.body import CHUNK, Body
-from rackspace_imagetasks.objects.connection import (
+from rackspace_imagetasks.http.client import (
     DROPPED,
     Connection,
 )
+from rackspace_imagetasks.http.retry import backoff
+from rackspace_imagetasks.objects.body import CHUNK, Body
 from rackspace_imagetasks.objects.names import container_path, object_path
-from rackspace_imagetasks.retry import backoff
 from rackspace_imagetasks.text import printable
 
 _NOT_FOUND = frozenset({404})

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from rackspace_imagetasks.exceptions import IntegrityError, NotFound, ServiceError
+from rackspace_imagetasks.http.retry import backoff
 from rackspace_imagetasks.objects.body import Body
+from rackspace_imagetasks.objects.counter import TransferCounter
 from rackspace_imagetasks.objects.segments import Segment, segments_container, slo_etag
 from rackspace_imagetasks.objects.store import ObjectEntry, ObjectStore, shown
-from rackspace_imagetasks.objects.tally import Tally
 from rackspace_imagetasks.objects.workers import in_parallel
-from rackspace_imagetasks.retry import backoff
 from rackspace_imagetasks.text import printable
 
 ATTEMPTS = 3
@@ -61,7 +61,7 @@ class Target:
     expire_after: int | None
     threads: int
     abort: threading.Event
-    tally: Tally
+    counter: TransferCounter
     sent: set[str] = field(default_factory=set)
 
     @property
@@ -86,7 +86,7 @@ class Target:
         """Write one segment and give its MD5."""
         self.sent.add(name)
         etag = self._put(self.segments, name, body, self._segments_expiry)
-        self.tally.keep(len(body))
+        self.counter.keep(len(body))
         return etag
 
     @property
@@ -118,7 +118,7 @@ class Target:
         """Make a segment that an earlier run wrote expire with this one's; False if it is gone."""
         if not self._set_expiry(self.segments, segment.name, self._segments_expiry):
             return False
-        self.tally.keep(segment.length)
+        self.counter.keep(segment.length)
         return True
 
     def reuse_whole(self) -> bool:

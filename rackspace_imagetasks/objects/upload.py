@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.exceptions import Cancelled, ImageTasksError
 from rackspace_imagetasks.objects.body import SENT_CHUNK, Body, read_chunks
+from rackspace_imagetasks.objects.counter import TransferCounter
 from rackspace_imagetasks.objects.deletion import delete_unnamed
 from rackspace_imagetasks.objects.meter import Meter, RateLimit
 from rackspace_imagetasks.objects.segments import (
@@ -19,7 +20,6 @@ from rackspace_imagetasks.objects.segments import (
     segments_container,
 )
 from rackspace_imagetasks.objects.store import ObjectStore
-from rackspace_imagetasks.objects.tally import Tally
 from rackspace_imagetasks.objects.target import Hashes, Target, Written
 from rackspace_imagetasks.objects.workers import supervise
 from rackspace_imagetasks.progress import SILENT, Progress
@@ -58,10 +58,10 @@ def upload(
     """
     segment_size = segment_size_for(source.size, segment_size)
     prefix = segment_prefix(name, source.identity, source.size, segment_size)
-    tally = Tally(source.size)
+    counter = TransferCounter(source.size)
 
     def work(abort: threading.Event) -> Written:
-        target = Target(store.until(abort), container, name, expire_after, threads, abort, tally)
+        target = Target(store.until(abort), container, name, expire_after, threads, abort, counter)
         sender = _Upload(target, source, RateLimit.of(limit_rate), progress)
         try:
             if source.size <= segment_size:
@@ -72,7 +72,7 @@ def upload(
                 _clean_up(store, container, name, target.sent, progress)
             raise
 
-    with tally.told():
+    with counter.told():
         return supervise(work, stop)
 
 

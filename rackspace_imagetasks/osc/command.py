@@ -16,8 +16,8 @@ if typing.TYPE_CHECKING:
     from openstack.connection import Connection
 
     from rackspace_imagetasks.exceptions import TaskTimeout
-    from rackspace_imagetasks.flows.image_save import SaveResult
     from rackspace_imagetasks.imagetasks import ImageTasks
+    from rackspace_imagetasks.jobs.saves import SaveResult
     from rackspace_imagetasks.profile import ProviderProfile
 
 
@@ -52,7 +52,7 @@ class TextColumn(columns.FormattableColumn[object]):
         return None if self._value is None else str(self._value)
 
 
-class RowsAndFailures(command.Command):
+class BatchCommand(command.Command):
     """A command that still prints its rows when some of the work failed, and then exits with 1.
 
     :cvar titles: the titles of its columns.
@@ -77,7 +77,7 @@ def _check_columns(wanted: "Sequence[str]", titles: "Sequence[str]") -> None:
         raise Refused(f"-c names no column that there is; there are {', '.join(titles)}.")
 
 
-class ImageTaskCommand(RowsAndFailures):
+class ImageTaskCommand(BatchCommand):
     """A command that works on a cloud through `ImageTasks`."""
 
     auth_required = False  # before it runs; it logs in by itself, to say what to check if it cannot
@@ -86,8 +86,8 @@ class ImageTaskCommand(RowsAndFailures):
     def image_tasks(self, parsed_args: argparse.Namespace) -> "Iterator[ImageTasks]":
         """Give the client, set up by the common options, with progress on stderr."""
         from rackspace_imagetasks.exceptions import Cancelled
-        from rackspace_imagetasks.flows.resumable import GO_ON
         from rackspace_imagetasks.imagetasks import ImageTasks
+        from rackspace_imagetasks.jobs.resumable import RESUME_HINT
         from rackspace_imagetasks.osc import signals
         from rackspace_imagetasks.osc.progress import progress_on
 
@@ -103,7 +103,7 @@ class ImageTaskCommand(RowsAndFailures):
             self.app.stderr.write(f"{error}\n")
             raise KeyboardInterrupt from error
         except KeyboardInterrupt:  # the work did not end by itself in time
-            self.app.stderr.write(f"Stopped. {GO_ON}\n")
+            self.app.stderr.write(f"Stopped. {RESUME_HINT}\n")
             raise
 
     def _log_in(self) -> None:
@@ -142,7 +142,7 @@ class ImageTaskCommand(RowsAndFailures):
 
         A single subject's failure is the command's.
         """
-        from rackspace_imagetasks.fleet import run_each
+        from rackspace_imagetasks.batch import run_each
 
         outcomes = run_each(subjects, job, concurrency=concurrency)
         if len(outcomes) == 1 and outcomes[0].error:

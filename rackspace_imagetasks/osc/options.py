@@ -11,8 +11,8 @@ from rackspace_imagetasks.i18n import _
 if typing.TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rackspace_imagetasks.flows.options import TransferOptions
     from rackspace_imagetasks.imagetasks import ImageTasks
+    from rackspace_imagetasks.jobs.options import TransferOptions
     from rackspace_imagetasks.objects.meter import RateLimit
 
 LONGEST = 1e9  # seconds; more than any wait can take
@@ -172,7 +172,7 @@ def add_transfer_options(parser: argparse.ArgumentParser, *, upload: bool = Fals
 
 def transfer_options(parsed_args: argparse.Namespace) -> "TransferOptions":
     """Return what --threads, --limit-rate and --cleanup say."""
-    from rackspace_imagetasks.flows.options import TransferOptions
+    from rackspace_imagetasks.jobs.options import TransferOptions
 
     return TransferOptions(
         parsed_args.threads, parsed_args.limit_rate, getattr(parsed_args, "cleanup", False)
@@ -195,7 +195,7 @@ def add_limit_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_fleet_options(parser: argparse.ArgumentParser) -> None:
+def add_concurrency_option(parser: argparse.ArgumentParser) -> None:
     """Add --concurrency."""
     parser.add_argument(
         "--concurrency",

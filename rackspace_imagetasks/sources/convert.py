@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from rackspace_imagetasks import vhd
 from rackspace_imagetasks.exceptions import Refused, TargetError
+from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.partfile import require_writable
 from rackspace_imagetasks.progress import SILENT, Progress
 from rackspace_imagetasks.sources import DiskSource, open_source

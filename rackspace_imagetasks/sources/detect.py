@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.exceptions import SourceError
-from rackspace_imagetasks.vhd.footers import Footers
-from rackspace_imagetasks.vhd.window import Window
+from rackspace_imagetasks.formats.vhd.footers import Footers
+from rackspace_imagetasks.formats.vhd.window import Window
 
 FORMATS = ("raw", "vhd", "qcow2", "vmdk", "vdi", "vhdx", "qed")
 """What can be read, as users name it."""

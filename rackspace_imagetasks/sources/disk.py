@@ -5,14 +5,14 @@ import os
 from collections.abc import Iterator
 from typing import Self
 
-from rackspace_imagetasks import vhd
 from rackspace_imagetasks.bytesource import ByteSource, Extent, FileSource
 from rackspace_imagetasks.exceptions import SourceError, VhdError
+from rackspace_imagetasks.formats import vhd
+from rackspace_imagetasks.formats.vhd.reader import FixedDisk
 from rackspace_imagetasks.sources.detect import detect
 from rackspace_imagetasks.sources.qemu import QemuDisk
-from rackspace_imagetasks.sources.standalone import check_standalone
+from rackspace_imagetasks.sources.self_contained import check_self_contained
 from rackspace_imagetasks.text import format_size
-from rackspace_imagetasks.vhd.reader import FixedDisk
 
 
 class DiskSource:
@@ -109,7 +109,7 @@ def _open_disk(file: FileSource, format_: str) -> DiskSource:
         disk = vhd.open_disk(file)
         format_ = "vhd-fixed" if isinstance(disk, FixedDisk) else "vhd-dynamic"
     elif format_ != "raw":
-        check_standalone(file, format_)
+        check_self_contained(file, format_)
         disk = QemuDisk(file, format_)
     if not disk.size:
         disk.close()

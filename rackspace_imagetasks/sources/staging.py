@@ -4,9 +4,9 @@
 import contextlib
 import os
 
-from rackspace_imagetasks import vhd
 from rackspace_imagetasks.bytesource import ByteSource, FileSource
 from rackspace_imagetasks.exceptions import Refused
+from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.profile import ProviderProfile
 from rackspace_imagetasks.progress import Progress
 from rackspace_imagetasks.sources import open_source

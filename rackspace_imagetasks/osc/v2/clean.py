@@ -11,7 +11,7 @@ from rackspace_imagetasks.i18n import _
 from rackspace_imagetasks.osc import command as common
 
 if typing.TYPE_CHECKING:
-    from rackspace_imagetasks.flows.clean import CleanResult
+    from rackspace_imagetasks.jobs.cleanup import CleanResult
 
 
 class CleanObjects(common.ImageTaskCommand, command.Lister):
@@ -51,7 +51,7 @@ class CleanObjects(common.ImageTaskCommand, command.Lister):
     def take_action(self, parsed_args: argparse.Namespace) -> common.Table:
         """List, or delete."""
         with self.image_tasks(parsed_args) as tasks:
-            found = tasks.leftovers(
+            found = tasks.find_orphans(
                 parsed_args.container, older_than=timedelta(hours=parsed_args.older_than)
             )
             if parsed_args.delete:
@@ -72,12 +72,12 @@ def _hours(text: str) -> float:
 
 
 def _row(each: "CleanResult") -> tuple[object, ...]:
-    leftover = each.leftover
+    orphan = each.orphan
     return (
-        common.TextColumn(leftover.container),
-        common.TextColumn(leftover.name),
-        leftover.kind,
-        common.SizeColumn(leftover.size),
-        leftover.last_modified.isoformat(timespec="seconds"),
+        common.TextColumn(orphan.container),
+        common.TextColumn(orphan.name),
+        orphan.kind,
+        common.SizeColumn(orphan.size),
+        orphan.last_modified.isoformat(timespec="seconds"),
         common.TextColumn(each.status),
     )

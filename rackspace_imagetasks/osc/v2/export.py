@@ -10,8 +10,8 @@ from rackspace_imagetasks.osc import command as common
 from rackspace_imagetasks.osc import options
 
 if typing.TYPE_CHECKING:
-    from rackspace_imagetasks.flows.image_export import ExportResult
     from rackspace_imagetasks.imagetasks import ImageTasks
+    from rackspace_imagetasks.jobs.exports import ExportResult
 
 _THEN_SAVES = "The same command again follows it too, and then saves the VHD."
 
@@ -41,7 +41,7 @@ class ExportImage(common.SavingCommand):
         options.add_wait_options(parser)
         options.add_save_options(parser, required=False)
         options.add_transfer_options(parser)
-        options.add_fleet_options(parser)
+        options.add_concurrency_option(parser)
         options.add_dry_run_option(parser)
         return parser
 
@@ -62,7 +62,7 @@ class ExportImage(common.SavingCommand):
         self, tasks: "ImageTasks", image: str, parsed_args: argparse.Namespace
     ) -> "ExportResult":
         from rackspace_imagetasks.exceptions import TaskTimeout
-        from rackspace_imagetasks.flows.resumable import hinting
+        from rackspace_imagetasks.jobs.resumable import hinting
 
         plan = tasks.plan_export(
             image,

@@ -15,9 +15,9 @@ from rackspace_imagetasks.osc import command as common
 from rackspace_imagetasks.osc import options
 
 if typing.TYPE_CHECKING:
-    from rackspace_imagetasks.flows.image_import import ImportPlan, ImportResult
     from rackspace_imagetasks.glance.settings import ImageSettings
     from rackspace_imagetasks.imagetasks import ImageTasks
+    from rackspace_imagetasks.jobs.imports import ImportPlan, ImportResult
     from rackspace_imagetasks.osc.locations import Location
 
 
@@ -95,7 +95,7 @@ class ImportImage(common.ImageTaskCommand, command.Lister):
         options.add_wait_options(parser)
         options.add_limit_options(parser)
         options.add_transfer_options(parser, upload=True)
-        options.add_fleet_options(parser)
+        options.add_concurrency_option(parser)
         options.add_dry_run_option(parser)
         return parser
 

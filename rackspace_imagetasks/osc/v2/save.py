@@ -9,7 +9,7 @@ from rackspace_imagetasks.osc import command as common
 from rackspace_imagetasks.osc import options
 
 if typing.TYPE_CHECKING:
-    from rackspace_imagetasks.flows.image_save import SaveResult
+    from rackspace_imagetasks.jobs.saves import SaveResult
 
 
 class SaveExport(common.SavingCommand):
@@ -32,7 +32,7 @@ class SaveExport(common.SavingCommand):
         options.add_save_options(parser, required=True)
         options.add_transfer_options(parser)
         options.add_poll_option(parser)
-        options.add_fleet_options(parser)
+        options.add_concurrency_option(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> common.Table:

@@ -11,8 +11,8 @@ from rackspace_imagetasks.osc import command as common
 from rackspace_imagetasks.osc import options
 
 if typing.TYPE_CHECKING:
-    from rackspace_imagetasks.flows.image_transfer import TransferResult
     from rackspace_imagetasks.imagetasks import ImageTasks
+    from rackspace_imagetasks.jobs.transfers import TransferResult
 
 
 class TransferImage(common.ImageTaskCommand, command.Lister):
@@ -48,7 +48,7 @@ class TransferImage(common.ImageTaskCommand, command.Lister):
         )
         options.add_poll_option(parser)
         options.add_transfer_options(parser)
-        options.add_fleet_options(parser)
+        options.add_concurrency_option(parser)
         options.add_dry_run_option(parser)
         return parser
 

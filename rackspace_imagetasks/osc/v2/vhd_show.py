@@ -13,7 +13,7 @@ from rackspace_imagetasks.osc import command as common
 from rackspace_imagetasks.osc import local
 
 if typing.TYPE_CHECKING:
-    from rackspace_imagetasks.vhd import VhdFacts
+    from rackspace_imagetasks.formats.vhd import VhdFacts
 
 LOG = logging.getLogger(__name__)
 
@@ -34,9 +34,9 @@ class ShowVhd(local.LocalCommand, command.ShowOne):
         self, parsed_args: argparse.Namespace
     ) -> tuple[tuple[str, ...], tuple[object, ...]]:
         """Show."""
-        from rackspace_imagetasks import vhd
         from rackspace_imagetasks.bytesource import FileSource
         from rackspace_imagetasks.exceptions import VhdError
+        from rackspace_imagetasks.formats import vhd
 
         with FileSource(parsed_args.file) as source:
             report = vhd.check(source)

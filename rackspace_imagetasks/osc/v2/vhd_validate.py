@@ -15,7 +15,7 @@ from rackspace_imagetasks.osc import local, options
 if typing.TYPE_CHECKING:
     from rackspace_imagetasks.bytesource import ByteSource
     from rackspace_imagetasks.cloud import Cloud
-    from rackspace_imagetasks.vhd import Finding, Report
+    from rackspace_imagetasks.formats.vhd import Finding, Report
 
 
 class CodeColumn(columns.FormattableColumn[int | None]):
@@ -26,7 +26,7 @@ class CodeColumn(columns.FormattableColumn[int | None]):
         return "" if self._value is None else str(self._value)
 
 
-class ValidateVhd(local.LocalCommand, common.RowsAndFailures, command.Lister):
+class ValidateVhd(local.LocalCommand, common.BatchCommand, command.Lister):
     titles = ("File", "Severity", "Code", "Check", "Detail")
     _description = _(
         "Check VHDs as the import service does; exit with 1 if it would refuse any of them.\n\n"
@@ -60,8 +60,8 @@ class ValidateVhd(local.LocalCommand, common.RowsAndFailures, command.Lister):
     def _check(
         self, name: str, max_virtual_size: int, max_physical_size: int
     ) -> list[tuple[object, ...]]:
-        from rackspace_imagetasks import vhd
         from rackspace_imagetasks.exceptions import ImageTasksError
+        from rackspace_imagetasks.formats import vhd
 
         try:
             source = self._open(name)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""VHD, the disk image format of XenServer and Virtual PC: read, judge and write it.
+
+`check` judges a file, `open_disk` gives the disk inside one, `VirtualVhd` is the VHD of a disk
+without writing it, and `write_file` writes it. Each name is loaded when it is first used: to judge
+a file takes less time than to load what writes one.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rackspace_imagetasks.formats.vhd.checks import check
+    from rackspace_imagetasks.formats.vhd.layout import VirtualVhd
+    from rackspace_imagetasks.formats.vhd.reader import open_disk
+    from rackspace_imagetasks.formats.vhd.report import Finding, Report, Severity, VhdFacts
+    from rackspace_imagetasks.formats.vhd.writer import write_file
+
+_MODULES = {
+    "Finding": "report",
+    "Report": "report",
+    "Severity": "report",
+    "VhdFacts": "report",
+    "VirtualVhd": "layout",
+    "check": "checks",
+    "open_disk": "reader",
+    "write_file": "writer",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+__all__ = [
+    "Finding",
+    "Report",
+    "Severity",
+    "VhdFacts",
+    "VirtualVhd",
+    "check",
+    "open_disk",
+    "write_file",
+]

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finding the blocks of a disk that are not all zero."""
+
+from array import array
+
+from rackspace_imagetasks.bytesource import ByteSource
+from rackspace_imagetasks.formats.vhd.structures import BLOCK_SIZE
+from rackspace_imagetasks.progress import SILENT, Progress
+from rackspace_imagetasks.units import divide_up
+
+# Small, because a block that holds data mostly shows it at once.
+_PIECE = 64 << 10
+_ZEROS = bytes(_PIECE)
+
+
+def allocated_blocks(disk: ByteSource, progress: Progress = SILENT) -> "array[int]":
+    """Find the blocks that are not all zero; of each, no more is read than that takes.
+
+    :raises SourceError: when the disk cannot be read.
+    """
+    blocks = array("I")
+    with progress.phase("Scanning", disk.size) as phase:
+        scanned = 0
+        for start, length in disk.data_extents():
+            end = start + length
+            first = max(start // BLOCK_SIZE, blocks[-1] + 1 if blocks else 0)
+            for block in range(first, divide_up(end, BLOCK_SIZE)):
+                stop = min(end, (block + 1) * BLOCK_SIZE)
+                if _holds_data(disk, max(start, block * BLOCK_SIZE), stop):
+                    blocks.append(block)
+                phase.advance(stop - scanned)
+                scanned = stop
+        phase.advance(disk.size - scanned)
+    return blocks
+
+
+def _holds_data(disk: ByteSource, start: int, end: int) -> bool:
+    return any(
+        not _ZEROS.startswith(disk.read_at(offset, min(_PIECE, end - offset)))
+        for offset in range(start, end, _PIECE)
+    )

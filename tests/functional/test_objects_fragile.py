@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A cloud of this test's own, to harm: tokens of seconds, exports in segments, a dead server."""
+
+import filecmp
+import subprocess
+import sys
+import threading
+import time
+
+import fixtures
+
+from devcloud import operations
+from devcloud.faults import Rule, inject
+from rackspace_imagetasks.bytesource import FileSource
+from rackspace_imagetasks.objects.download import download
+from rackspace_imagetasks.objects.upload import upload
+from tests.functional import objectcase
+from tests.functional.objectcase import MIB
+
+TOKEN_SECONDS = 3
+
+
+class FragileTest(objectcase.ObjectCase):
+    def setUp(self):
+        self.start_cloud()
+        super().setUp()
+
+    def start_cloud(self):
+        root = fixtures.TempDir()
+        root.setUp()
+        self.addCleanup(root.cleanUp)
+        options = ("--root", f"{root.path}/cloud", "--regions", "DFW",
+                   "--token-seconds", TOKEN_SECONDS, "--segment-bytes", 10 * MIB)  # fmt: skip
+        cloud = subprocess.Popen(
+            [sys.executable, "-m", "devcloud", "up", *map(str, options)],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        self.addCleanup(cloud.wait, 30)
+        self.addCleanup(cloud.terminate)
+        config = cloud.stdout.readline().strip().partition("=")[2]
+        self.addCleanup(cloud.stdout.close)
+        for variable, value in (("DEVCLOUD_ROOT", f"{root.path}/cloud"),
+                                ("OS_CLIENT_CONFIG_FILE", config)):  # fmt: skip
+            environment = fixtures.EnvironmentVariable(variable, value)
+            environment.setUp()
+            self.addCleanup(environment.cleanUp)
+
+    def test_everything_breaks(self):
+        """One cloud for three breakdowns, because it takes seconds to start."""
+        self.export_in_segments()
+        self.token_expires()
+        self.server_dies()
+
+    def export_in_segments(self):
+        """What the service exported, a DLO of three segments, is saved by export and by save."""
+        path = self.corpus("node-vhd-dynamic.vhd")
+        row = self.task("import", path, "--name", "x", "--wait", "--no-convert").rows[0]
+        saved = self.tmp / "saved.vhd"
+        exported = self.task(
+            "export", row["Image"], "--container", self.place, "--wait", "--file", saved
+        ).rows[0]
+        self.assertEqual(3, len(self.requests("GET", ".vhd-0000", status=206)))
+        again = self.tmp / "again.vhd"
+        (row,) = self.task("save", exported["Task"], "--file", again, "--delete-object").rows
+        self.assertTrue(filecmp.cmp(saved, again, shallow=False))
+        self.assertEqual(path.read_bytes()[512:-512], saved.read_bytes()[512:-512])
+        self.assertEqual(([], 0), self.held())
+
+    def token_expires(self):
+        """A token that ends in mid-transfer costs each thread one 401 at most; no segment is lost.
+
+        The login library would renew it in time by itself, were the clocks right.
+        """
+        auth = self.connection.session.auth
+        auth.MIN_TOKEN_LIFE_SECONDS = -3600
+        path = self.vhd(7 * MIB)
+        for transfer in (self.up, self.down):
+            self.clear(transfer)
+            auth.invalidate()
+            auth.get_access(self.connection.session)
+            self.begin()
+            slow = Rule("", f"/{self.place}_segments/", bytes_per_second=MIB, times=None)
+            began = time.monotonic()
+            with inject(self.root, "DFW", slow):
+                transfer(path, threads=2)
+            ended_tokens = 1 + (time.monotonic() - began) // TOKEN_SECONDS
+            refused = [r for m in ("PUT", "GET") for r in self.requests(m, "/slo/", status=401)]
+            self.assertTrue(1 <= len(refused) <= 2 * ended_tokens, refused)
+        auth.MIN_TOKEN_LIFE_SECONDS = 120
+
+    def server_dies(self):
+        """While the object server is down, segments wait; when it is back, they arrive."""
+        path = self.vhd(7 * MIB)
+        for transfer in (self.up, self.down):
+            self.clear(transfer)
+            operations.kill_server(self.root, "swift-object-DFW")
+            self.begin()
+            transfer(path, threads=2, sleep=self.restart_once(threading.Event()))
+            statuses = {r.status for m in ("PUT", "GET", "HEAD") for r in self.requests(m)}
+            self.assertIn(503, statuses)
+
+    def restart_once(self, restarted):
+        """Give a way to wait before another try that restarts what is dead, the first time."""
+
+        def sleep(seconds):
+            if not restarted.is_set():
+                restarted.set()
+                operations.restart_dead(self.root)
+            time.sleep(seconds)
+
+        return sleep
+
+    def clear(self, transfer):
+        """Leave nothing for an upload to go on with."""
+        if transfer == self.up:
+            self.empty(self.place)
+            self.empty(f"{self.place}_segments")
+
+    def up(self, path, threads, sleep=time.sleep):
+        with FileSource(path) as source:
+            upload(
+                self.store(sleep=sleep),
+                source,
+                self.place,
+                "disk",
+                segment_size=MIB,
+                threads=threads,
+            )
+        self.assertEqual(path.read_bytes(), self.content("disk"))
+        self.assertEqual((["disk"], 8), self.held())
+
+    def down(self, path, threads, sleep=time.sleep):
+        saved = self.tmp / f"down-{time.monotonic()}"
+        download(self.store(sleep=sleep), self.place, "disk", saved, threads=threads)
+        self.assertTrue(filecmp.cmp(path, saved, shallow=False))

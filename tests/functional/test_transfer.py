@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images between regions and projects; disks of any format on the way in."""
+
+import os
+import re
+import resource
+import shutil
+import subprocess
+
+from tests.functional import processcase
+
+REQUIRE_QEMU = "RACKSPACE_IMAGETASKS_REQUIRE_QEMU"
+
+
+class TransferCase(processcase.ProcessTestCase):
+    def transfer(self, *words, **how):
+        return self.task("transfer", *words, **how)
+
+    def image(self, image_id, region, cloud="alice"):
+        return self.sdk(cloud, region).image.get_image(image_id)
+
+    def refused_unsent(self, *words, **how):
+        """Prove that a command is refused before anything is changed."""
+        del self.sent[:]
+        text = self.refused("transfer", *words, **how)
+        self.assertEqual([], self.changes())
+        return text
+
+
+class WholeWayTest(TransferCase):
+    def test_a_qcow2_with_a_filesystem_arrives_unchanged(self):
+        """qcow2 -> image in DFW -> image in ORD -> file; the client writes that file alone."""
+        self._require_programs("qemu-img", "sfdisk", "mkfs.ext4")
+        raw = self._partitioned()
+        qcow2 = self.tmp / "disk.qcow2"
+        subprocess.run(["qemu-img", "convert", "-O", "qcow2", raw, qcow2], check=True)
+        name = f"image-{self.mark}"
+        settings = ("--property", "os_distro=debian", "--tag", "gold", "--min-disk", "20")
+        self._without_writing("import", "--file", qcow2, "--name", name, "--wait", *settings)
+        self._without_writing("transfer", name, "--to-region", "ORD")
+
+        (image,) = self.images(name, "ORD")
+        self.assertEqual(("active", 20, ["gold"]), (image.status, image.min_disk, image.tags))
+        self.assertEqual("debian", image.os_distro)
+        saved = self.tmp / "saved.vhd"
+        self.task("export", name, "--wait", "--file", saved, region="ORD")
+        compared = subprocess.run(
+            ["qemu-img", "compare", "-f", "qcow2", "-F", "vpc", qcow2, saved],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual("Images are identical.\n", compared.stdout.splitlines(True)[-1], compared)
+
+    def _require_programs(self, *programs):
+        missing = [program for program in programs if not shutil.which(program)]
+        if missing and not os.environ.get(REQUIRE_QEMU):
+            self.skipTest(f"{' and '.join(missing)} not installed")
+        self.assertEqual([], missing)
+
+    def _partitioned(self):
+        """Make a disk of 48 MiB with an MBR and one ext4 partition with files in it."""
+        files, raw = self.tmp / "files", self.tmp / "disk.raw"
+        files.mkdir()
+        (files / "noise").write_bytes(os.urandom(5 << 20))
+        raw.touch()
+        os.truncate(raw, 48 << 20)
+        subprocess.run(["sfdisk", "-q", raw], input=b"1MiB,,L,*\n", check=True)
+        place = ["-E", f"offset={1 << 20}", raw, "47M"]
+        subprocess.run(["mkfs.ext4", "-q", "-F", "-d", files, *place], check=True)
+        return raw
+
+    def _without_writing(self, *words):
+        """Run a command where no file can grow, none be made in its directory, and no /tmp be."""
+        here = self.tmp / "read-only"
+        here.mkdir(exist_ok=True)
+        here.chmod(0o555)
+        process = self.start(
+            *("image", "task", *words),
+            cwd=here,
+            env=os.environ | {"TMPDIR": "/nonexistent", "HOME": "/nonexistent"},
+            preexec_fn=_no_file_may_grow,
+        )
+        _output, said = process.communicate(timeout=120)
+        self.assertEqual(0, process.returncode, said)
+        self.assertEqual([], list(here.iterdir()))
+
+
+def _no_file_may_grow():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+class AgainTest(TransferCase):
+    def test_again(self):
+        """The image is there already: no task, no copy, and nothing is left behind."""
+        row = self.imported()
+        first = self.transfer(row["Image"], "--to-region", "ORD").rows[0]
+        del self.sent[:]
+        again = self.transfer(row["Image"], "--to-region", "ORD").rows[0]
+        self.assertEqual(("transferred", "already there"), (first["Status"], again["Status"]))
+        self.assertEqual(first["Target Image"], again["Target Image"])
+        self.assertEqual([], self.changes())
+
+    def test_there_and_back(self):
+        """A copy goes back to nowhere: its origin is there."""
+        row = self.imported()
+        copy = self.transfer(row["Image"], "--to-region", "ORD").rows[0]["Target Image"]
+        back = self.transfer(copy, "--to-region", "DFW", region="ORD").rows[0]
+        self.assertEqual(("already there", row["Image"]), (back["Status"], back["Target Image"]))
+
+    def test_a_snapshot_is_another_image(self):
+        """What a snapshot inherited from a transferred image does not pass it off as that."""
+        row = self.imported()
+        self.transfer(row["Image"], "--to-region", "ORD")
+        inherited = {
+            key: value
+            for key, value in self.image(row["Image"], "DFW").properties.items()
+            if key.startswith("image_task_")
+        }
+        self.assertEqual(2, len(inherited))
+        snapshot = self.task(
+            *("import", self.corpus("go-vhd-xapi.vhd"), "--name", f"snap-{self.mark}", "--wait"),
+            *(word for pair in inherited.items() for word in ("--property", "=".join(pair))),
+        ).rows[0]["Image"]
+        moved = self.transfer(snapshot, "--to-region", "ORD").rows[0]
+        self.assertEqual("transferred", moved["Status"])
+        self.assertNotEqual(
+            inherited["image_task_source"],
+            self.image(moved["Target Image"], "ORD").properties["image_task_source"],
+        )
+
+    def test_a_strangers_public_image_does_not_count(self):
+        """Whoever may publish an image with our property keeps no image of ours away."""
+        row = self.imported()
+        self.transfer(row["Image"], "--to-region", "ORD")
+        (copy,) = self.images(f"image-{self.mark}", "ORD")
+        marks = {k: v for k, v in copy.properties.items() if k.startswith("image_task_")}
+        self.sdk(region="ORD").image.delete_image(copy)
+        stranger = self.imported(cloud="bob", region="ORD")["Image"]
+        marks["image_task_marked"] = stranger
+        admin = self.sdk("admin", "ORD").image
+        admin.update_image(stranger, visibility="public", **marks)
+        row = self.transfer(row["Image"], "--to-region", "ORD").rows[0]
+        self.assertEqual("transferred", row["Status"])
+        self.assertNotEqual(stranger, row["Target Image"])
+
+    def test_objects_are_kept_on_request(self):
+        """--keep-objects keeps both, from a clean-up too; without it, both go."""
+        row = self.imported()["Image"]
+        self.transfer(row, "--to-region", "ORD", "--keep-objects")
+        words = ("clean", "--container", "image-transfers-ORD", "--older-than", 0)
+        for region in ("DFW", "ORD"):
+            self.assertIn(f"{row}.vhd", self.objects("image-transfers-ORD", region))
+            unneeded = [each["Object"] for each in self.task(*words, region=region).rows]
+            self.assertNotIn(f"{row}.vhd", unneeded)
+        self.transfer(row, "--to-region", "ORD")
+        for region in ("DFW", "ORD"):
+            self.assertEqual([], self.staged("image-transfers-ORD", row, region))
+
+    def test_the_providers_properties_are_not_sent(self):
+        """com.rackspace__ properties are the provider's to set; all others travel."""
+        row = self.imported()
+        properties = {"com.rackspace__1__options": "0", "com.rackspace__1__x": "y", "mine": "1"}
+        self.sdk("admin").image.update_image(row["Image"], **properties)
+        moved = self.transfer(row["Image"], "--to-region", "ORD").rows[0]["Target Image"]
+        arrived = self.image(moved, "ORD").properties
+        self.assertEqual("1", arrived["mine"])
+        self.assertEqual([], [key for key in arrived if key.startswith("com.rackspace__")])
+
+
+class WhereToTest(TransferCase):
+    def test_another_project(self):
+        """bob's project gets alice's image: in another region and in the same one."""
+        row = self.imported()
+        for region in ("ORD", "DFW"):
+            where = ("--to-cloud", "bob", "--to-region", region)
+            moved = self.transfer(row["Image"], *where).rows[0]
+            self.assertEqual("transferred", moved["Status"])
+            image = self.image(moved["Target Image"], region, "bob")
+            self.assertEqual(self.sdk("bob").current_project_id, image.owner)
+        self.transfer(row["Image"], "--to-region", "ORD")
+        self.assertEqual(1, len(self.images(f"image-{self.mark}", "ORD")))
+
+    def test_the_same_region(self):
+        """It is there already, however it is named."""
+        row = self.imported()
+        for where in (("--to-region", "DFW"), ("--to-cloud", "alice-apikey")):
+            self.assertIn("in region 'DFW' already", self.refused_unsent(row["Image"], *where))
+        self.transfer(row["Image"], "--to-region", "ORD")
+        self.assertIn("already", self.refused_unsent(row["Image"], "--to-region", "DFW"))
+
+    def test_nowhere(self):
+        """No target, an unknown region, an unknown cloud."""
+        row = self.imported()
+        self.assertIn("--to-region", self.refused_unsent(row["Image"]))
+        text = self.refused_unsent(row["Image"], "--to-region", "XXX")
+        self.assertRegex(text, "no .* service in region 'XXX'")
+        text = self.refused_unsent(row["Image"], "--to-cloud", "nimbus")
+        self.assertIn("nimbus", text)
+
+    def test_who_may_not(self):
+        """Without the role at the target, or here, nothing is begun."""
+        row = self.imported()
+        text = self.refused_unsent(row["Image"], "--to-cloud", "carol", "--to-region", "ORD")
+        self.assertIn("admin role", text)
+
+    def test_too_large_for_the_target(self):
+        """The target's limit decides, and is asked before the export."""
+        row = self.imported()
+        self.settings("bob", max_virtual_size="39 MiB")
+        text = self.refused_unsent(row["Image"], "--to-cloud", "bob", "--to-region", "ORD")
+        self.assertTrue(re.search("disk of 40 MiB.*imports 39 MiB at most", text), text)
+        self.sdk().image.update_image(row["Image"], min_disk=41)
+        text = self.refused_unsent(row["Image"], "--to-region", "ORD")
+        self.assertIn("has a disk of 41 GiB", text)

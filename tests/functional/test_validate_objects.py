@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`image vhd validate <container>/<object>`: judged by a few ranges, whatever its size."""
+
+from tests.functional import objectcase
+
+
+class ValidateObjectTest(objectcase.ObjectCase):
+    def validate(self, name, **how):
+        del self.sent[:]
+        words = ("image", "vhd", "validate", f"{self.place}/{name}", "-f", "json")
+        return self.openstack(*words, **how)
+
+    def test_a_good_one(self):
+        """Six requests, login included; what was not read is said."""
+        self.store().put_object(self.place, "disk.vhd", self.vhd().read_bytes())
+        outcome = self.validate("disk.vhd")
+        self.assertLessEqual(len(self.sent), 6, self.sent)
+        self.assertNotIn("error", outcome.stdout)
+        self.assertIn("not read: disk content", outcome.stderr)
+        ranges = self.requests("GET", "/disk.vhd", status=206)
+        self.assertLess(sum(request.sent for request in ranges), 20_000)
+
+    def test_a_bad_one(self):
+        """Its code, exit status 1, and still what was not read."""
+        content = self.corpus("go-vhd-win8-child.vhd").read_bytes()
+        self.store().put_object(self.place, "child.vhd", content)
+        outcome = self.validate("child.vhd", status=1)
+        self.assertEqual(721, outcome.rows[0]["Code"])
+        self.assertIn("not read: ", outcome.stderr)
+
+    def test_none(self):
+        """An object that is not there is a row, as a file is."""
+        outcome = self.validate("none.vhd", status=1)
+        self.assertEqual(("unreadable", None), (outcome.rows[0]["Check"], outcome.rows[0]["Code"]))

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is found and what is deleted, where a mistake would cost somebody's data."""
+
+import threading
+import types
+from datetime import timedelta
+from unittest import mock
+
+from rackspace_imagetasks.exceptions import Cancelled, Refused
+from rackspace_imagetasks.jobs import cleanup
+from rackspace_imagetasks.profile import RACKSPACE
+from tests.unit.objects.base import SwiftCase
+
+STAGED = "disk-0123456789abcdef.vhd"
+IMAGE = "01234567-0123-0123-0123-0123456789ab"
+EXPORTED = f"{IMAGE}.vhd"
+TRANSFERS = "image-transfers-ORD"
+NOW = timedelta(0)
+
+
+class CleanTest(SwiftCase):
+    def setUp(self):
+        super().setUp()
+        self.running = {"import": [], "export": []}
+        self.cloud = types.SimpleNamespace(
+            objects=self.store,
+            stop=threading.Event(),
+            profile=RACKSPACE,
+            region="DFW",
+            tasks=mock.Mock(with_inputs=self.with_inputs),
+        )
+
+    def with_inputs(self, kind, *, running):
+        self.assertTrue(running)
+        return iter([types.SimpleNamespace(id="t1", input=given) for given in self.running[kind]])
+
+    def put(self, container, name):
+        """Store what expires by itself, as uploads do; the Swift of these tests keeps any case."""
+        self.swift.put(container, name, b"x", X_Delete_At="1")
+
+    def found(self, container=None, older_than=NOW):
+        return cleanup.find_orphans(self.cloud, container, older_than)
+
+    def statuses(self, found):
+        return {each.orphan.name: each.status for each in found}
+
+    def reading(self, location):
+        self.running["import"].append({"import_from": location})
+
+    def writing(self, container):
+        self.running["export"].append({"receiving_swift_container": container, "image_uuid": IMAGE})
+
+    def test_all_staging_containers(self):
+        """Imports', exports' and transfers' containers are looked at, for names of ours alone."""
+        for name in (STAGED, EXPORTED, "mine.vhd"):
+            for container in ("image-imports", "image-exports", TRANSFERS, "backups"):
+                self.put(container, name)
+        places = [(each.orphan.container, each.orphan.name) for each in self.found()]
+        self.assertEqual(
+            [
+                (container, name)
+                for container in ("image-imports", "image-exports", TRANSFERS)
+                for name in (EXPORTED, STAGED)
+            ],
+            places,
+        )
+        self.assertRaises(Refused, self.found, "a/b")
+
+    def test_what_was_not_uploaded_for_an_import_stays(self):
+        """A name is not enough: what does not expire is a user's own; an export never does."""
+        self.swift.put("image-imports", STAGED, b"mine")
+        self.swift.put_dlo(TRANSFERS, EXPORTED, [b"exported"])
+        self.swift.put_dlo("image-exports", EXPORTED, [b"exported"])
+        self.assertEqual({EXPORTED: "unneeded"}, self.statuses(self.found()))
+
+    def test_what_is_recent(self):
+        """What is younger than was asked for is told, and not deleted."""
+        self.put("image-imports", STAGED)
+        found = self.found(older_than=timedelta(days=365_000))
+        self.assertEqual({STAGED: "recent"}, self.statuses(found))
+        self.assertEqual({STAGED: "recent"}, self.statuses(cleanup.clean(self.cloud, found)))
+        self.assertEqual([STAGED], self.swift.names("image-imports"))
+
+    def test_what_tasks_need(self):
+        """What an import reads and what an export writes stay, with their segments."""
+        self.put("image-imports", STAGED)
+        self.put("image-imports_segments", f"{STAGED}/slo/1/2/3/00000000")
+        self.put(TRANSFERS, f"{EXPORTED}-00001")
+        self.reading(f"image-imports/{STAGED}")
+        self.writing(TRANSFERS)
+        found = self.found()
+        self.assertEqual(3, len(found))
+        self.assertEqual({"needed by task t1"}, set(self.statuses(found).values()))
+        cleaned = self.statuses(cleanup.clean(self.cloud, found))
+        self.assertEqual({"needed by task t1"}, set(cleaned.values()))
+        self.assertEqual([f"{EXPORTED}-00001"], self.swift.names(TRANSFERS))
+
+    def test_a_task_of_elsewhere(self):
+        """A task that needs another container's object of that name keeps nothing here."""
+        self.put("image-imports", STAGED)
+        self.reading(f"other/{STAGED}")
+        self.writing("image-imports")
+        self.assertEqual({STAGED: "unneeded"}, self.statuses(self.found()))
+
+    def test_a_task_that_started_since(self):
+        """Before anything is deleted it is asked again what tasks need."""
+        self.put("image-imports", STAGED)
+        found = self.found()
+        self.assertEqual({STAGED: "unneeded"}, self.statuses(found))
+        self.reading(f"image-imports/{STAGED}")
+        cleaned = cleanup.clean(self.cloud, found)
+        self.assertEqual({STAGED: "needed by task t1"}, self.statuses(cleaned))
+        self.assertEqual([STAGED], self.swift.names("image-imports"))
+
+    def test_a_task_that_started_while_others_were_deleted(self):
+        """Again after some seconds, however many there are to delete."""
+        for each in (EXPORTED, EXPORTED.replace("0", "1")):
+            self.put(TRANSFERS, each)
+        cleaned = cleanup.clean(self.cloud, self.found())
+        self.assertEqual("deleted", next(cleaned).status)
+        self.reading(f"{TRANSFERS}/{EXPORTED.replace('0', '1')}")
+        with mock.patch("time.monotonic", return_value=cleanup.time.monotonic() + 6):
+            self.assertEqual("needed by task t1", next(cleaned).status)
+        self.assertEqual([EXPORTED.replace("0", "1")], self.swift.names(TRANSFERS))
+
+    def test_deleted(self):
+        """What nothing needs goes, and each is told when it is gone."""
+        self.put("image-imports", STAGED)
+        self.put("image-imports_segments", f"{STAGED}/slo/1/2/3/00000000")
+        for each in cleanup.clean(self.cloud, self.found()):
+            self.assertEqual("deleted", each.status)
+            self.assertNotIn(each.orphan.name, self.swift.names(each.orphan.container))
+        self.assertEqual([], self.swift.names("image-imports_segments"))
+
+    def test_stopped(self):
+        """Nothing is deleted after a stop."""
+        self.put("image-imports", STAGED)
+        found = self.found()
+        self.cloud.stop.set()
+        self.assertRaises(Cancelled, list, cleanup.clean(self.cloud, found))
+        self.assertEqual([STAGED], self.swift.names("image-imports"))

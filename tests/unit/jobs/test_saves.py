@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+import functools
+import io
+import os
+import types
+from unittest import mock
+
+from rackspace_imagetasks.exceptions import IntegrityError, Refused, TargetError
+from rackspace_imagetasks.formats.vhd import VirtualVhd
+from rackspace_imagetasks.glance.tasks import Task
+from rackspace_imagetasks.jobs import saves
+from rackspace_imagetasks.jobs.saves import save_object
+from rackspace_imagetasks.progress import SILENT
+from tests.unit.formats.vhd.builder import Image
+from tests.unit.objects import faults
+from tests.unit.objects.base import MIB, SwiftCase, noise
+
+
+class SaveCase(SwiftCase):
+    def setUp(self):
+        super().setUp()
+        self.cloud = types.SimpleNamespace(objects=self.store, stop=None)
+        vhd = VirtualVhd(Image(40 * MIB))
+        self.content = vhd.read_at(0, vhd.size)
+        self.swift.put("exports", "a.vhd", self.content)
+
+    def save(self, target, **options):
+        return save_object(self.cloud, "exports", "a.vhd", target, SILENT, **options)
+
+
+class TestStream(SaveCase):
+    def test_saved(self):
+        """A VHD is streamed whole, then deleted."""
+        out = io.BytesIO()
+        self.save(out, delete_object=True)
+        self.assertEqual(self.content, out.getvalue())
+        self.assertEqual([], self.swift.names("exports"))
+
+    def test_no_vhd(self):
+        """What is no VHD does not reach the stream, and is not deleted, unless asked."""
+        self.swift.put("exports", "a.vhd", noise(MIB))
+        out = io.BytesIO()
+        error = self.assertRaises(IntegrityError, self.save, out, delete_object=True)
+        self.assertIn("--no-validate", str(error))
+        self.assertEqual((b"", ["a.vhd"]), (out.getvalue(), self.swift.names("exports")))
+        self.save(out, validate=False)
+        self.assertEqual(noise(MIB), out.getvalue())
+
+    def test_closed(self):
+        """A reader that has gone before the last byte leaves the object where it is."""
+        reader, writer = os.pipe()
+        os.close(reader)
+        out = os.fdopen(writer, "wb", buffering=MIB)
+        self.assertRaises(TargetError, self.save, out, delete_object=True)
+        self.assertEqual(["a.vhd"], self.swift.names("exports"))
+        self.assertRaises(BrokenPipeError, out.close)
+
+
+class TestFile(SaveCase):
+    def test_no_vhd(self):
+        """What is no VHD gets no file's name, and stays where it is, unless that was asked for."""
+        self.swift.put("exports", "a.vhd", noise(MIB))
+        path = self.dir / "disk.vhd"
+        self.assertRaises(IntegrityError, self.save, path, delete_object=True)
+        self.assertEqual((False, ["a.vhd"]), (path.exists(), self.swift.names("exports")))
+        done = self.save(path, validate=False)
+        self.assertEqual((noise(MIB), 0), (path.read_bytes(), done.fetched_bytes))
+
+    def test_names_in_a_directory(self):
+        """The last part of an object's name is the file's; what cannot be one is refused."""
+        for location in ("c/a", "c/x/a", "c/../a"):
+            self.assertEqual(self.dir / "a", saves._file(self.dir, location))
+        for location in ("c/..", ".", "", "c/a\x1b[2J", "c/a\n"):
+            self.assertRaises(Refused, saves._file, self.dir, location)
+
+    def test_target_is_checked_before(self):
+        """A file in the way is refused before long work."""
+        (self.dir / "a.vhd").touch()
+        for target in (self.dir, self.dir / "a.vhd"):
+            check = functools.partial(saves.check_target, "exports/a.vhd", target)
+            self.assertRaises(TargetError, check, overwrite=False)
+            check(overwrite=True)
+
+
+class TestFind(SaveCase):
+    def find(self, text, **task):
+        task = Task.parse({"id": "t1", "type": "export", "status": "success", **task})
+        self.cloud.tasks = mock.Mock()
+        self.cloud.tasks.wait.return_value = task
+        return saves.find_export(self.cloud, text, SILENT)
+
+    def test_location(self):
+        """Text with a slash is a container and an object, whose name may have more of them."""
+        self.assertEqual(("c", "a/b"), self.find("c/a/b"))
+        for text in ("/a", "c/", "/"):
+            self.assertRaises(Refused, self.find, text)
+
+    def test_task(self):
+        """A task's own input must name what it says it has written; only an export does."""
+        given = {"receiving_swift_container": "c", "image_uuid": "1"}
+        result = {"export_location": "c/1.vhd"}
+        self.assertEqual(("c", "1.vhd"), self.find("t1", input=given, result=result))
+        self.assertRaises(Refused, self.find, "t1", type="import", input=given, result=result)
+        for location in ("c/2.vhd", "d/1.vhd", "c/x/1.vhd"):
+            elsewhere = {"export_location": location}
+            self.assertRaises(IntegrityError, self.find, "t1", input=given, result=elsewhere)
+
+
+class TestDelete(SaveCase):
+    def test_replaced(self):
+        """An object that another client has replaced since it was fetched is not deleted."""
+        path = self.dir / "disk.vhd"
+        replace = faults.first(lambda handler: handler.swift.put("exports", "a.vhd", b"other"))
+
+        def at_second_look(handler):
+            return len(handler.swift.requests("HEAD")) == 2 and replace(handler)
+
+        self.swift.fault(at_second_look, "HEAD", times=9)
+        error = self.assertRaises(IntegrityError, self.save, path, delete_object=True)
+        self.assertIn("not deleted", str(error))
+        self.assertEqual(b"other", self.swift.read("exports", "a.vhd"))
+        self.assertEqual(self.content, path.read_bytes())
+
+    def test_gone(self):
+        """An object that another client has deleted meanwhile is as good as deleted."""
+
+        def vanish(handler):
+            if len(handler.swift.requests("HEAD")) == 2:
+                handler.swift.containers["exports"].clear()
+            return False
+
+        self.swift.fault(vanish, "HEAD", times=9)
+        self.save(self.dir, delete_object=True)
+        self.assertEqual(self.content, (self.dir / "a.vhd").read_bytes())

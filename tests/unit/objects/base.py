@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+import contextlib
+import random
+import tempfile
+import threading
+from pathlib import Path
+
+from oslotest import base
+
+from rackspace_imagetasks.objects.store import ObjectStore
+from rackspace_imagetasks.progress import SilentPhase
+from tests.unit.objects.swift import Swift
+
+MIB = 1024**2
+
+
+def noise(size: int, seed: int = 1) -> bytes:
+    """Give bytes of which no two stretches are alike."""
+    return random.Random(seed).randbytes(size)
+
+
+class Ledger:
+    """Progress that remembers the sum of each phase, and messages."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, int] = {}
+        self.messages: list[str] = []
+        self._lock = threading.Lock()
+
+    def phase(
+        self, title: str, total: int | None = None
+    ) -> "contextlib.AbstractContextManager[Entry]":
+        self.sums[title] = 0
+        return contextlib.nullcontext(Entry(self, title))
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+    def add(self, title: str, amount: int) -> None:
+        with self._lock:
+            self.sums[title] += amount
+
+
+class Entry(SilentPhase):
+    def __init__(self, ledger: Ledger, title: str) -> None:
+        self._ledger = ledger
+        self._title = title
+
+    def advance(self, amount: int) -> None:
+        self._ledger.add(self._title, amount)
+
+
+class SwiftCase(base.BaseTestCase):
+    """A test against a Swift in memory, with waits that take no time."""
+
+    def setUp(self):
+        super().setUp()
+        self.swift = Swift()
+        self.addCleanup(self.swift.close)
+        self.waits: list[float] = []
+        self.store = self.new_store()
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.dir = Path(directory.name)
+
+    def new_store(self, **options) -> ObjectStore:
+        options.setdefault("sleep", self.waits.append)
+        return ObjectStore(self.swift.adapter(), **options)
+
+    def file(self, content: bytes, name: str = "disk.vhd") -> Path:
+        path = self.dir / name
+        path.write_bytes(content)
+        return path

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can go wrong with one request; each gives a function of the request's handler."""
+
+import socket
+import struct
+from collections.abc import Callable
+
+from tests.unit.objects.swift import Handler
+
+Action = Callable[[Handler], bool]
+
+
+def status(code: int, body: bytes = b"", **headers: str) -> Action:
+    """Take the whole body and answer with `code`."""
+
+    def act(handler: Handler) -> bool:
+        handler.read_body()
+        names = {key.replace("_", "-"): value for key, value in headers.items()}
+        handler.answer(code, names, body)
+        return True
+
+    return act
+
+
+def early_status(code: int) -> Action:
+    """Answer with `code` before the body is read, and hang up on the rest of it."""
+
+    def act(handler: Handler) -> bool:
+        handler.answer(code, {"Connection": "close"})
+        handler.wfile.flush()
+        handler.close_connection = True
+        return True
+
+    return act
+
+
+def reset(read: int = 0) -> Action:
+    """Read `read` bytes of the body, then reset the connection."""
+
+    def act(handler: Handler) -> bool:
+        handler.rfile.read(read)
+        linger = struct.pack("ii", 1, 0)
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        socket.close(handler.connection.detach())  # at once, whoever else holds the object
+        handler.close_connection = True
+        return True
+
+    return act
+
+
+def reset_after_body() -> Action:
+    """Do what is asked, but never say so."""
+
+    def act(handler: Handler) -> bool:
+        handler.read_body()
+        handler.answer = lambda *_args: None  # type: ignore[method-assign]
+        handler.serve()
+        return reset()(handler)
+
+    return act
+
+
+def stall() -> Action:
+    """Read nothing and say nothing until the test is over."""
+
+    def act(handler: Handler) -> bool:
+        handler.swift.released.wait(60)
+        handler.close_connection = True
+        return True
+
+    return act
+
+
+def first(event_like: Callable[[Handler], None]) -> Action:
+    """Do something, then serve the request as ever."""
+
+    def act(handler: Handler) -> bool:
+        with handler.swift.lock:
+            event_like(handler)
+        return False
+
+    return act
+
+
+def damaged_etag() -> Action:
+    """Store the body, but answer with another MD5."""
+
+    def act(handler: Handler) -> bool:
+        proper = handler.answer
+        handler.answer = lambda code, headers=None, body=b"": proper(  # type: ignore[method-assign]
+            code, {**(headers or {}), "ETag": "0" * 32}, body
+        )
+        handler.serve()
+        return True
+
+    return act
+
+
+def cut(sent: int) -> Action:
+    """Declare the whole answer, send `sent` bytes of it, and hang up."""
+
+    def act(handler: Handler) -> bool:
+        proper = handler.answer
+
+        def answer(code: int, headers: dict | None = None, body: bytes = b"") -> None:
+            headers = {"Content-Length": str(len(body)), **(headers or {})}
+            proper(code, headers, body[:sent])
+
+        handler.answer = answer  # type: ignore[method-assign]
+        handler.serve()
+        handler.close_connection = True
+        return True
+
+    return act
+
+
+def overlong(extra: bytes) -> Action:
+    """Send `extra` bytes after those that were asked for, and declare them."""
+
+    def act(handler: Handler) -> bool:
+        proper = handler.answer
+
+        def answer(code: int, headers: dict | None = None, body: bytes = b"") -> None:
+            longer = body + extra
+            proper(code, {**(headers or {}), "Content-Length": str(len(longer))}, longer)
+
+        handler.answer = answer  # type: ignore[method-assign]
+        handler.serve()
+        return True
+
+    return act
+
+
+def altered(change: Callable[[bytes], bytes]) -> Action:
+    """Answer with a changed body."""
+
+    def act(handler: Handler) -> bool:
+        proper = handler.answer
+        handler.answer = lambda code, headers=None, body=b"": proper(  # type: ignore[method-assign]
+            code, headers, change(body)
+        )
+        handler.serve()
+        return True
+
+    return act

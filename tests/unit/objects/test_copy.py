@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+import threading
+
+from oslotest import base
+
+from rackspace_imagetasks.exceptions import (
+    Cancelled,
+    IntegrityError,
+    QuotaExceeded,
+    Refused,
+    ServiceError,
+)
+from rackspace_imagetasks.objects.copy import copy, group_segments
+from rackspace_imagetasks.objects.manifest import StoredSegment
+from rackspace_imagetasks.objects.segments import LARGEST_PUT
+from rackspace_imagetasks.objects.store import ObjectStore
+from tests.unit.objects import faults
+from tests.unit.objects.base import MIB, Ledger, SwiftCase, noise
+from tests.unit.objects.swift import Swift
+
+PIECES = [noise(MIB, 1), noise(MIB, 2), noise(MIB, 3), noise(17, 4)]
+CONTENT = b"".join(PIECES)
+
+
+class TestCopy(SwiftCase):
+    def setUp(self):
+        super().setUp()
+        self.other = Swift()
+        self.addCleanup(self.other.close)
+
+    def copy(self, **options):
+        target = ObjectStore(self.other.adapter(), sleep=self.waits.append)
+        return copy(self.store, target, "exports", "a", "imports", "b c", **options)
+
+    def assert_right(self, content=CONTENT):
+        self.assertEqual(content, self.other.read("imports", "b c"))
+
+    def segment_puts(self):
+        return len(self.other.requests("PUT", "imports_segments/b c/"))
+
+    def test_slo_and_dlo(self):
+        """Whatever its kind, an object arrives as an SLO of segments of the same sizes."""
+        for put in (self.swift.put_slo, self.swift.put_dlo):
+            put("exports", "a", PIECES)
+            ledger = Ledger()
+            done = self.copy(expire_after=3600, progress=ledger)
+            self.assert_right()
+            self.assertEqual(
+                (4, len(CONTENT), 0), (done.segments, done.sent_bytes, done.reused_bytes)
+            )
+            self.assertEqual([len(CONTENT)], list(ledger.sums.values()))
+            for stored in self.other.containers["imports_segments"].values():
+                self.assertEqual("3600", stored.headers["X-Delete-After"])
+            self.other.containers.clear()
+
+    def test_plain(self):
+        """A plain object is one PUT, and none when it is there; so is an empty one."""
+        for content in (CONTENT, b""):
+            self.swift.put("exports", "a", content)
+            first = self.copy()
+            self.assertEqual((0, len(content)), (first.segments, first.sent_bytes))
+            self.assert_right(content)
+            done = self.copy()
+            stored = self.other.containers["imports"]["b c"]
+            self.assertEqual([stored.etag] * 2, [first.etag, done.etag])
+            self.assertEqual((0, len(content)), (done.sent_bytes, done.reused_bytes))
+            self.assertEqual(1, len(self.other.requests("PUT", "imports/b c")))
+            self.other.log.clear()
+
+    def test_resume(self):
+        """After a failure only what is missing is read and written."""
+        names = self.swift.put_slo("exports", "a", PIECES)
+        self.other.fault(faults.status(507), "PUT", "00000002")
+        self.assertRaises(QuotaExceeded, self.copy, threads=1)
+        self.assertNotIn("imports", [n for n, o in self.other.containers.items() if o])
+        self.swift.log.clear()
+        done = self.copy()
+        self.assert_right()
+        self.assertEqual((2 * MIB, MIB + 17), (done.reused_bytes, done.sent_bytes))
+        read = {entry.name for entry in self.swift.requests("GET", "exports_segments")}
+        self.assertEqual(set(names[2:]), read)
+
+    def test_complete(self):
+        """Of a complete copy nothing is read or written again but its manifest."""
+        self.swift.put_slo("exports", "a", PIECES)
+        self.copy()
+        self.swift.log.clear()
+        done = self.copy()
+        self.assertEqual((0, len(CONTENT)), (done.sent_bytes, done.reused_bytes))
+        self.assertEqual([], self.swift.requests("GET", "exports_segments"))
+        self.assertEqual(4, self.segment_puts())
+        self.assert_right()
+
+    def test_source_breaks(self):
+        """A source that breaks off is taken up where it broke, within the same PUT."""
+        names = self.swift.put_slo("exports", "a", PIECES)
+        self.swift.fault(faults.cut(600_000), "GET", names[1])
+        self.swift.fault(faults.status(503), "GET", names[2])
+        self.copy()
+        self.assert_right()
+        self.assertEqual(4, self.segment_puts())
+
+    def test_target_breaks(self):
+        """A target that breaks off gets the segment from its start again."""
+        self.swift.put_slo("exports", "a", PIECES)
+        for action in (faults.reset(300_000), faults.status(503), faults.damaged_etag()):
+            self.other.fault(action, "PUT", "00000001")
+        self.copy()
+        self.assert_right()
+        self.assertEqual(7, self.segment_puts())
+
+    def test_altered(self):
+        """A segment that is altered at the source is named, and is not kept at the target."""
+        names = self.swift.put_slo("exports", "a", PIECES)
+        self.swift.fault(faults.altered(lambda b: b"X" + b[1:]), "GET", names[1], times=99)
+        error = self.assertRaises(IntegrityError, self.copy, threads=1)
+        self.assertIn(names[1], str(error))
+        self.assertEqual(1, len(self.other.names("imports_segments")))
+        self.assertEqual([], self.other.names("imports"))
+
+    def test_source_down(self):
+        """A source that stays down ends the copy with the source's error."""
+        names = self.swift.put_slo("exports", "a", PIECES)
+        self.swift.fault(faults.status(503), "GET", names[1], times=99)
+        error = self.assertRaises(ServiceError, self.copy)
+        self.assertIn("exports_segments", str(error))
+
+    def test_stop(self):
+        """Setting `stop` ends a copy whose source is stalled."""
+        names = self.swift.put_slo("exports", "a", PIECES)
+        stop = threading.Event()
+        self.swift.fault(faults.first(lambda handler: stop.set()), "GET", names[0])
+        self.swift.fault(faults.stall(), "GET", "exports_segments", times=99)
+        self.assertRaises(Cancelled, self.copy, stop=stop)
+
+
+class TestGroups(base.BaseTestCase):
+    def test_few(self):
+        """Up to 1000 segments stay as they are."""
+        segments = [StoredSegment("c", str(i), i, 1, "") for i in range(1000)]
+        self.assertEqual([[segment] for segment in segments], group_segments(segments))
+
+    def test_large(self):
+        """No group is more than a PUT takes; what does not fit 1000 of them is refused."""
+        for lengths in ([LARGEST_PUT // 2, 1], [LARGEST_PUT // 2 + 1, 1]):
+            segments = [StoredSegment("c", str(i), 0, lengths[i % 2], "") for i in range(1900)]
+            for group in group_segments(segments):
+                self.assertLessEqual(sum(s.length for s in group), LARGEST_PUT)
+        segments = [StoredSegment("c", "x", 0, LARGEST_PUT, "")] * 1001
+        self.assertRaises(Refused, group_segments, segments)
+        small = [StoredSegment("c", "x", 0, 1, "")] * 1000
+        large = small[0]._replace(length=LARGEST_PUT + 1)
+        self.assertRaises(Refused, group_segments, [*small, large])
+
+    def test_many(self):
+        """More are joined, in order, to at most 1000."""
+        for count in (1001, 1999, 2001, 12_345):
+            for lengths in ([1], [1, 1000], [1000, 1, 1]):
+                segments, offset = [], 0
+                for index in range(count):
+                    length = lengths[index % len(lengths)]
+                    segments.append(StoredSegment("c", str(index), offset, length, ""))
+                    offset += length
+                groups = group_segments(segments)
+                self.assertLessEqual(len(groups), 1000)
+                self.assertEqual(segments, [s for group in groups for s in group])

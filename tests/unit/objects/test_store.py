@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import logging
+import threading
+
+import fixtures
+import openstack.connection
+import requests_mock
+from keystoneauth1.adapter import Adapter
+from keystoneauth1.exceptions import ConnectFailure
+from keystoneauth1.session import Session
+from keystoneauth1.token_endpoint import Token
+
+from rackspace_imagetasks.exceptions import (
+    AccessDenied,
+    NotFound,
+    QuotaExceeded,
+    Refused,
+    ServiceError,
+)
+from rackspace_imagetasks.objects.store import ObjectStore
+from rackspace_imagetasks.objects.workers import in_parallel
+from tests.unit.objects import faults
+from tests.unit.objects.base import SwiftCase
+from tests.unit.objects.swift import Tokens
+
+
+def listing(names):
+    """Give a page of objects."""
+    facts = {"bytes": 0, "hash": "", "last_modified": "", "content_type": ""}
+    return json.dumps([{"name": name, **facts} for name in names]).encode()
+
+
+class Fleeting(Tokens):
+    """A user whose token ends, while the identity service does not answer three times."""
+
+    asked = 0
+
+    def get_token(self, session, **kwargs):
+        self.asked += 1
+        if 1 < self.asked < 5:
+            self.issued = 2
+            raise ConnectFailure("connection refused")
+        return super().get_token(session, **kwargs)
+
+
+class TestContainers(SwiftCase):
+    def test_create_and_look(self):
+        """A container is made once, and made again without harm; its facts are told."""
+        self.assertIsNone(self.store.head_container("a b"))
+        self.store.create_container("a b")
+        self.store.create_container("a b")
+        self.store.put_object("a b", "x", b"four")
+        self.assertEqual(("a b", 1, 4), self.store.head_container("a b"))
+
+    def test_list_containers(self):
+        """All pages of containers are given."""
+        self.swift.page = 2
+        for name in ("c", "a", "b"):
+            self.store.create_container(name)
+        self.assertEqual(["a", "b", "c"], [c.name for c in self.store.list_containers()])
+
+    def test_list_objects(self):
+        """All pages of a prefix are given, and only those."""
+        self.swift.page = 2
+        for name in ("p/é", "p/a", "p/b c", "q", "p"):
+            self.swift.put("images", name, name.encode())
+        found = list(self.store.list_objects("images", "p/"))
+        self.assertEqual(["p/a", "p/b c", "p/é"], [entry.name for entry in found])
+        self.assertEqual([3, 5, 4], [entry.bytes for entry in found])
+
+    def test_listing_breaks_off(self):
+        """A listing that breaks off is asked for again."""
+        self.swift.put("images", "a", b"")
+        self.swift.fault(faults.cut(10), "GET")
+        self.assertEqual(["a"], [entry.name for entry in self.store.list_objects("images")])
+
+    def test_list_of_nothing(self):
+        """A container that is not there is not an empty one."""
+        self.assertRaises(NotFound, list, self.store.list_objects("images"))
+        self.swift.fault(faults.status(204), "GET")
+        self.assertEqual([], list(self.store.list_objects("images")))
+
+    def test_nonsense(self):
+        """A listing of any other shape is an error in one sentence."""
+        for body in (
+            b"",
+            b"{}",
+            b"[1]",
+            b'[{"x": 1}]',
+            b"<html>",
+            b"[" * 100_000,
+            b'[{"name": "a", "bytes": "many"}]',
+            b'[{"name": "a", "bytes": 1e400}]',
+            b'[{"name": "a", "bytes": null}]',
+        ):
+            self.swift.fault(faults.status(200, body), "GET")
+            self.assertRaises(ServiceError, list, self.store.list_objects("images"))
+
+    def test_listing_without_end(self):
+        """A listing whose pages come again, or are not in order, is given up."""
+        for pages in (("ab", "ab", "ab"), ("ab", "cd", "ab", "cd"), ("ba",), ("aa",), ("ab", "bc")):
+            for names in pages:
+                self.swift.fault(faults.status(200, listing(names)), "GET")
+            error = self.assertRaises(ServiceError, list, self.store.list_objects("images"))
+            self.assertIn("out of order", str(error))
+            self.swift.faults.clear()
+
+
+class TestObjects(SwiftCase):
+    def test_size_unknown(self):
+        """An object whose size the service does not tell is not an empty one."""
+        self.swift.put("images", "a", b"content")
+        for length in ("", "many", "-1", "9" * 30):
+            self.swift.fault(faults.status(200, Content_Length=length), "HEAD")
+            error = self.assertRaises(ServiceError, self.store.head_object, "images", "a")
+            self.assertIn("size", str(error))
+
+
+class TestNames(SwiftCase):
+    def setUp(self):
+        super().setUp()
+        self.swift.put("images", "base.vhd", b"content")
+
+    def test_no_container(self):
+        """What is no container's name reaches no object: nothing is asked of the service."""
+        store = self.store
+        for name in ("images/base.vhd", "/", "", "é" * 129, "c" * 257, "\udcff"):
+            for act in (
+                store.create_container,
+                store.head_container,
+                lambda name: list(store.list_objects(name)),
+                lambda name: store.head_object(name, "a"),
+                lambda name: store.put_object(name, "a", b""),
+                lambda name: store.post_object(name, "a", {}),
+                lambda name: store.delete_object(name, "a"),
+                lambda name: store.get_manifest(name, "a"),
+                lambda name: list(store.get_range(name, "a", 0, 1)),
+            ):
+                error = self.assertRaises(Refused, act, name)
+                self.assertTrue(str(error).isprintable())
+        self.assertEqual([], self.swift.log)
+        self.store.create_container("é" * 128)
+
+    def test_no_object(self):
+        """An object without a name is not its container."""
+        for name in ("", "a\udcff"):
+            self.assertRaises(Refused, self.store.delete_object, "images", name)
+        self.assertEqual([], self.swift.log)
+
+
+class TestErrors(SwiftCase):
+    def test_control_characters(self):
+        """What names and answers say is shown without escapes for the terminal."""
+        self.swift.fault(faults.status(418, b"\x1b[31mred", Content_Type="text/plain"), "PUT")
+        error = self.assertRaises(ServiceError, self.store.put_object, "c\x1b", "o\n", b"")
+        self.assertTrue(str(error).isprintable())
+        self.assertIn("red", str(error))
+        self.assertEqual(418, error.status)
+
+    def test_classes(self):
+        """Final statuses are errors by what they mean."""
+        for status, kind in (
+            (403, AccessDenied),
+            (404, NotFound),
+            (413, QuotaExceeded),
+            (507, QuotaExceeded),
+            (400, ServiceError),
+            (301, ServiceError),
+        ):
+            self.swift.fault(faults.status(status), "PUT")
+            self.assertRaises(kind, self.store.create_container, "c")
+
+    def test_redirection(self):
+        """Nothing is sent to where an answer points: neither the token nor the data."""
+        self.swift.fault(faults.status(301, Location=f"{self.swift.url}/v1/AUTH_other/c"), "PUT")
+        self.assertRaises(ServiceError, self.store.create_container, "c")
+        self.assertEqual(1, len(self.swift.log))
+
+    def test_refusal_that_breaks_off(self):
+        """A status is one, also where what is said about it does not arrive."""
+
+        def refuse(handler):
+            handler.close_connection = True
+            return faults.status(403, b"half", Content_Length="100")(handler)
+
+        self.swift.fault(refuse, "GET", "images")
+        self.assertRaises(AccessDenied, list, self.store.list_objects("images"))
+        self.assertEqual(1, len(self.swift.log))
+
+    def test_identity_service_away(self):
+        """A token that ends while no other can be had is waited for."""
+        adapter = self.swift.adapter()
+        adapter.session.auth = Fleeting(adapter.session.auth.get_endpoint(None))
+        self.swift.tokens = {"token-2"}
+        ObjectStore(adapter, sleep=self.waits.append).create_container("c")
+        self.assertEqual(["c"], list(self.swift.containers))
+        self.assertGreater(sum(self.waits), 0.7)  # of two times
+
+    def test_token_not_logged(self):
+        """Nothing that is logged holds the token, however the transfer goes."""
+        logger = self.useFixture(fixtures.FakeLogger(level=logging.DEBUG))
+        self.swift.fault(faults.status(401), "PUT")
+        self.swift.tokens.add("token-2")
+        self.store.create_container("c")
+        self.assertNotIn("token-", logger.output)
+
+    def test_no_region(self):
+        """A cloud without an object store in the region is an error in one sentence."""
+        store = ObjectStore(Adapter(Session(Token(None, "t")), service_type="object-store"))
+        self.assertRaises(NotFound, store.head_container, "c")
+
+
+class TestAdapters(SwiftCase):
+    def test_connections_are_kept(self):
+        """As many connections as threads stay open from request to request, and none complains."""
+        self.assert_connections_are_kept()
+
+    def test_connections_are_kept_behind_a_proxy(self):
+        """So they do where all goes through a proxy that has been used before, as for a token."""
+        adapter = self.swift.adapter()
+        adapter.session.session.proxies = {"http": self.swift.url}
+        adapter.get("")
+        self.store = ObjectStore(adapter)
+        self.assert_connections_are_kept()
+
+    def assert_connections_are_kept(self):
+        logger = self.useFixture(fixtures.FakeLogger(level=logging.DEBUG))
+        together = threading.Barrier(16, timeout=30)
+        self.swift.fault(lambda handler: together.wait() < 0, "HEAD", times=48)
+        for _ in range(3):
+            in_parallel(self.store.head_container, ["c"] * 16, 16, threading.Event())
+        self.assertEqual(16, logger.output.count("Starting new HTTP connection"))
+        self.assertNotIn("pool is full", logger.output)
+
+    def test_openstacksdk(self):
+        """openstacksdk's proxy serves, with the endpoint that it has found."""
+        connection = openstack.connection.Connection(
+            session=Session(Token(self.swift.url + "/v1/AUTH_test", "token-1")),
+            object_store_endpoint_override=self.swift.url + "/v1/AUTH_test",
+            region_name="DFW",
+        )
+        self.addCleanup(connection.close)
+        store = ObjectStore(connection.object_store)
+        store.create_container("c")
+        self.assertEqual(["c"], list(self.swift.containers))
+
+    def test_endpoint_with_project(self):
+        """An override with the project's ID in it is filled in by keystoneauth."""
+        with requests_mock.Mocker() as mocker:
+            mocker.head("https://swift/v1/AUTH_p1/c", status_code=204)
+            session = Session(Token("https://unused", "t"))
+            session.get_project_id = lambda auth=None: "p1"
+            adapter = Adapter(session, endpoint_override="https://swift/v1/AUTH_%(project_id)s")
+            self.assertIsNotNone(ObjectStore(adapter).head_container("c"))

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+import hashlib
+
+from rackspace_imagetasks.bytesource import BytesSource, FileSource
+from rackspace_imagetasks.exceptions import SourceChanged, SourceError
+from rackspace_imagetasks.objects.source import ObjectSource
+from rackspace_imagetasks.objects.upload import upload
+from tests.unit.objects.base import MIB, Ledger, SwiftCase, noise
+
+
+class TestUpload(SwiftCase):
+    def test_small(self):
+        """What fits one segment is one PUT, and no segment container is made."""
+        done = upload(self.store, BytesSource(b"tiny"), "images", "a")
+        self.assertEqual(b"tiny", self.swift.read("images", "a"))
+        self.assertEqual(["images"], list(self.swift.containers))
+        self.assertEqual(
+            (4, 0, 4, 0), (done.size, done.segments, done.sent_bytes, done.reused_bytes)
+        )
+        self.assertEqual(hashlib.md5(b"tiny").hexdigest(), done.etag)
+
+    def test_small_again(self):
+        """What is there already is not sent again; what differs is."""
+        upload(self.store, BytesSource(b"tiny"), "images", "a")
+        again = upload(self.store, BytesSource(b"tiny"), "images", "a", expire_after=60)
+        self.assertEqual((0, 0, 4), (again.segments, again.sent_bytes, again.reused_bytes))
+        upload(self.store, BytesSource(b"TINY"), "images", "a")
+        self.assertEqual(b"TINY", self.swift.read("images", "a"))
+        self.assertEqual(2, len(self.swift.requests("PUT", "/a")))
+
+    def test_whole_in_chunks(self):
+        """What one PUT holds arrives whole, whatever it is to what is sent at once."""
+        for size in (MIB - 1, MIB, MIB + 1, 3 * MIB + 5):
+            ledger = Ledger()
+            content = noise(size)
+            upload(self.store, BytesSource(content), "images", "a", progress=ledger)
+            self.assertEqual(content, self.swift.read("images", "a"))
+            self.assertEqual(size, ledger.sums["Sending memory"])
+        self.assertEqual(["images"], list(self.swift.containers))
+
+    def test_empty(self):
+        """An empty source becomes an empty object."""
+        done = upload(self.store, BytesSource(b""), "images", "a")
+        self.assertEqual((b"", 0), (self.swift.read("images", "a"), done.size))
+
+    def test_segments(self):
+        """A longer file becomes segments under swiftclient's names, and a manifest."""
+        content = noise(5 * MIB + 17)
+        with FileSource(self.file(content)) as source:
+            ledger = Ledger()
+            done = upload(
+                self.store,
+                source,
+                "images",
+                "a b/é%",
+                segment_size=MIB,
+                expire_after=3600,
+                progress=ledger,
+            )
+            prefix = f"a b/é%/slo/{source.identity}/{len(content)}/{MIB}/"
+        self.assertEqual(content, self.swift.read("images", "a b/é%"))
+        self.assertEqual(
+            [f"{prefix}{i:08d}" for i in range(6)], self.swift.names("images_segments")
+        )
+        self.assertEqual(self.swift.containers["images"]["a b/é%"].etag, done.etag)
+        self.assertEqual((6, len(content), 0), (done.segments, done.sent_bytes, done.reused_bytes))
+        self.assertEqual([len(content)], list(ledger.sums.values()))
+        for put in self.swift.requests("PUT", "/"):
+            if put.name:
+                self.assertEqual("3600", put.headers["X-Delete-After"])
+
+    def test_names(self):
+        """A name is one object's, whatever it looks like."""
+        for name in (
+            "..",
+            "a/../b",
+            "//a",
+            "a//b",
+            "./.",
+            "50% off?x=1#y",
+            "\u00fcber \U0001f600",
+            "a\nb",
+            "...",
+            "a/...",
+        ):
+            upload(self.store, BytesSource(name.encode()), "con tainer?", name)
+            self.assertEqual(name.encode(), self.swift.read("con tainer?", name))
+            self.assertEqual(
+                name.encode(),
+                ObjectSource(self.store, "con tainer?", name).read_at(0, len(name.encode())),
+            )
+
+    def test_source(self):
+        """An object reads as what was sent, at any place."""
+        content = noise(3 * MIB)
+        upload(self.store, BytesSource(content), "images", "a", segment_size=MIB)
+        source = ObjectSource(self.store, "images", "a")
+        self.assertEqual(len(content), source.size)
+        self.assertEqual(content[MIB - 5 : 2 * MIB + 5], source.read_at(MIB - 5, MIB + 10))
+        self.assertEqual([(0, len(content))], list(source.data_extents()))
+        source.verify_unchanged()
+        for offset, length in ((len(content), 1), (-1, 2), (0, -1)):
+            self.assertRaises(SourceError, source.read_at, offset, length)
+
+    def test_source_that_changes(self):
+        """An object that was replaced or deleted is noticed, and known by its ETag."""
+        for change in (
+            lambda: self.swift.put("images", "a", b"12"),
+            lambda: self.swift.put("images", "a", b"other"),
+            self.swift.containers.clear,
+        ):
+            self.swift.put("images", "a", b"first")
+            source = ObjectSource(self.store, "images", "a")
+            self.assertEqual(hashlib.md5(b"first").hexdigest(), source.identity)
+            source.verify_unchanged()
+            change()
+            self.assertRaises(SourceChanged, source.verify_unchanged)

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+
+from rackspace_imagetasks.bytesource import BytesSource
+from rackspace_imagetasks.formats import vhd
+from tests.unit.osc import local_shell
+
+
+class TestVhdValidate(local_shell.LocalShellTest):
+    def setUp(self):
+        super().setUp()
+        disk = BytesSource(b"boot".ljust(4 * 2**20, b"\0"))
+        vhd.write_file(vhd.VirtualVhd(disk), "good.vhd")
+        (self.directory / "raw.vhd").write_bytes(bytes(1024))
+
+    def validate(self, *arguments):
+        status, stdout, stderr = self.openstack(
+            "image", "vhd", "validate", *arguments, "-f", "json"
+        )
+        self.assertNotIn("Traceback", stderr)
+        self.assertNotEqual("", stdout, stderr)
+        return status, json.loads(stdout), stderr
+
+    def test_valid(self):
+        """A valid file gives no row, 0, and a word on stderr that -q leaves out."""
+        status, rows, stderr = self.validate("good.vhd")
+        self.assertEqual((0, []), (status, rows))
+        self.assertIn("'good.vhd' is valid", stderr)
+        self.assertEqual("", self.validate("good.vhd", "-q")[2])
+
+    def test_every_file_is_reported(self):
+        """An unreadable file does not hide the others; the status is 1 if one is wrong."""
+        status, rows, stderr = self.validate("none.vhd", "raw.vhd", "good.vhd", ".")
+        self.assertEqual(1, status)
+        self.assertEqual(["File", "Severity", "Code", "Check", "Detail"], list(rows[0]))
+        self.assertEqual(
+            [
+                ("none.vhd", None, "unreadable"),
+                ("raw.vhd", 396, "no-footer"),
+                (".", None, "unreadable"),
+            ],
+            [(row["File"], row["Code"], row["Check"]) for row in rows],
+        )
+        self.assertIn("'good.vhd' is valid", stderr)
+
+    def test_warnings_alone(self):
+        """A disk of another creator would be imported: a row, and 0."""
+        content = bytearray((self.directory / "good.vhd").read_bytes())
+        footer = vhd.structures.Footer.parse(bytes(content[-512:]))
+        import dataclasses
+
+        other = dataclasses.replace(footer, creator_application=b"qemu").serialise()
+        content[:512] = content[-512:] = other
+        (self.directory / "qemu.vhd").write_bytes(content)
+        status, rows, stderr = self.validate("qemu.vhd")
+        self.assertEqual((0, {"warning"}), (status, {row["Severity"] for row in rows}))
+        self.assertIn("would be imported", stderr)
+
+    def test_limits(self):
+        """The limits are options, with units; the codes are the service's."""
+        for option, code in (("--max-virtual-size", 413), ("--max-physical-size", 609)):
+            status, rows, _ = self.validate("good.vhd", option, "1 MiB")
+            self.assertEqual((1, [code]), (status, [row["Code"] for row in rows]))
+            self.assertEqual(0, self.validate("good.vhd", option, "5MiB")[0])
+
+    def test_limits_of_the_cloud(self):
+        """A cloud's own limit in clouds.yaml counts, without a login."""
+        (self.directory / "clouds.yaml").write_text(
+            "clouds:\n  small:\n    auth: {auth_url: 'http://127.0.0.1:9'}\n"
+            "    image_tasks: {max_virtual_size: 1 MiB}\n"
+        )
+        status, rows, _ = self.validate("good.vhd", "--os-cloud", "small")
+        self.assertEqual((1, 413), (status, rows[0]["Code"]))
+
+    def test_object_without_a_cloud(self):
+        """A name that could be an object's says that there is neither file nor cloud."""
+        status, rows, _ = self.validate("images/disk.vhd")
+        self.assertEqual(1, status)
+        self.assertIn("There is no file 'images/disk.vhd', and no cloud", rows[0]["Detail"])
+
+    def test_file_in_a_directory(self):
+        """A file that exists is a file, also where its name could be an object's."""
+        (self.directory / "images").mkdir()
+        (self.directory / "good.vhd").rename(self.directory / "images" / "good.vhd")
+        self.assertEqual(0, self.validate("images/good.vhd")[0])
+
+    def test_table_for_people(self):
+        """In the table a warning's code is empty."""
+        _, stdout, _ = self.openstack("image", "vhd", "validate", "none.vhd")
+        self.assertRegex(stdout, r"\| error +\| +\| unreadable")
+
+    def test_size_that_is_none(self):
+        """A size that cannot be read is a mistake in the command line: 2."""
+        status, _, stderr = self.openstack(
+            "image", "vhd", "validate", "good.vhd", "--max-virtual-size", "big"
+        )
+        self.assertEqual(2, status)
+        self.assertIn("'big' is not a size", stderr)

@@ -1,0 +1,357 @@
+# SPDX-License-Identifier: Apache-2.0
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import fixtures
+from oslotest import base
+
+from rackspace_imagetasks.exceptions import SourceChanged, SourceError, VhdError
+from rackspace_imagetasks.sources import open_source, qemu
+from tests.unit.formats.vhd import oracles
+from tests.unit.formats.vhd.builder import dynamic, fixed
+from tests.unit.sources import disks
+from tests.unit.sources.disks import CONTENT, MIB
+
+# A qemu-img that finds no fault, and then fails, or has its parent interrupted and works on.
+_FAKE = """#!/bin/sh
+[ "$1" = check ] && exit 0
+[ "$FAKE" = fails ] && exit 1
+yes "{}" | head -c 200000  # more than a pipe holds: the parent reads it
+kill -INT "$FAKE_PARENT"
+exec sleep 3600
+"""
+
+
+def _children(program="qemu-nbd"):
+    """Give the PIDs of this process's own children that run the program."""
+    found = subprocess.run(
+        ["pgrep", "-P", str(os.getpid()), "-x", program],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    return [int(pid) for pid in found.stdout.split()]
+
+
+class DiskTest(base.BaseTestCase):
+    def setUp(self):
+        super().setUp()
+        self.directory = Path(self.useFixture(fixtures.TempDir()).path)
+
+    def write(self, name, content):
+        path = self.directory / name
+        path.write_bytes(content)
+        return path
+
+    def unpack(self, name):
+        return self.write(name, disks.packed(name))
+
+    def assert_same_disk(self, expected, disk):
+        self.assertEqual(len(expected), disk.size)
+        self.assertTrue(expected == disk.read_at(0, disk.size))
+        covered = bytearray(disk.size)
+        for offset, length in disk.data_extents():
+            covered[offset : offset + length] = disk.read_at(offset, length)
+        self.assertTrue(expected == bytes(covered))
+
+
+class TestRaw(DiskTest):
+    def test_raw_is_the_file(self):
+        """A raw disk is its file, byte for byte, and only its data are extents."""
+        with open_source(self.write("disk.raw", CONTENT)) as disk:
+            self.assertEqual("raw", disk.format)
+            self.assert_same_disk(CONTENT, disk)
+
+    def test_raw_that_claims_a_backing_file(self):
+        """Asked for raw, a file that is an overlay of /etc/passwd reads as itself."""
+        content = disks.packed("overlay.qcow2") + bytes(504)
+        with open_source(self.write("disk.img", content), format="raw") as disk:
+            self.assert_same_disk(content, disk)
+
+    def test_change_is_seen(self):
+        """A file that is written to while it is open is no longer what was opened."""
+        path = self.write("disk.raw", CONTENT)
+        with open_source(path) as disk:
+            disk.verify_unchanged()
+            path.write_bytes(CONTENT + bytes(512))
+            self.assertRaises(SourceChanged, disk.verify_unchanged)
+
+    def test_not_a_file(self):
+        """A missing file, a directory and a URL are no disks; none is opened as such."""
+        for path in (self.directory, self.directory / "none", "nbd://localhost", "json:{}"):
+            self.assertRaises(SourceError, open_source, path)
+
+
+class TestVhd(DiskTest):
+    def test_a_vhd_in_doubt(self):
+        """What no one can be sure of is refused with all reasons, not read as something."""
+        vhd = dynamic()
+        content = bytearray(vhd.peek(0, vhd.size))
+        content[1536 + 8 : 1536 + 12] = content[1536 : 1536 + 4]  # blocks 0 and 2 in one place
+        error = self.assertRaises(VhdError, open_source, self.write("disk", bytes(content)))
+        self.assertIn("share sector", str(error))
+        short = fixed(4 * MIB)
+        path = self.write("disk", short.peek(0, 2 * MIB) + short.peek(4 * MIB, 512))
+        self.assertRaises(VhdError, open_source, path)
+
+    def test_what_follows_the_footer_is_no_disk(self):
+        """A fixed VHD that something was appended to is that VHD, not a raw disk with a footer."""
+        vhd = fixed(4 * MIB)
+        content = vhd.peek(0, vhd.size)
+        for extra in (bytes(1), bytes(512)):
+            with open_source(self.write("disk", content + extra)) as disk:
+                self.assertEqual(("vhd-fixed", 4 * MIB), (disk.format, disk.size))
+
+
+class TestQemuMissing(DiskTest):
+    def test_packages_are_named(self):
+        """Without QEMU's tools the sentence says which packages have them."""
+        self.useFixture(fixtures.EnvironmentVariable("PATH", str(self.directory)))
+        error = self.assertRaises(SourceError, open_source, self.unpack("disk.qcow2"))
+        self.assertIn("qemu-utils", str(error))
+        self.assertIn("qemu-img (RHEL", str(error))
+
+
+class TestQemu(DiskTest):
+    def setUp(self):
+        super().setUp()
+        disks.need_qemu(self)
+
+    def test_every_format(self):
+        """Each format gives the disk that was put in."""
+        for name in ("disk.qcow2", "disk.vmdk", "stream.vmdk", "disk.vdi", "disk.vhdx", "disk.qed"):
+            with self.subTest(name), open_source(self.unpack(name)) as disk:
+                self.assertEqual(name.split(".")[1], disk.format)
+                self.assert_same_disk(CONTENT, disk)
+
+    def test_sparse(self):
+        """What is not allocated is no extent."""
+        with open_source(self.unpack("disk.qcow2")) as disk:
+            self.assertEqual(3, len(list(disk.data_extents())))
+
+    def test_partitioned_file_system(self):
+        """A partitioned ext4 disk is what `qemu-img convert -O raw` says it is."""
+        oracles.require("mkfs.ext4", "sfdisk")
+        raw = self._partitioned_disk()
+        for format_, *options in (
+            ("qcow2",),
+            ("qcow2", "-c"),
+            ("vmdk", "-o", "subformat=streamOptimized"),
+            ("vdi",),
+            ("vhdx", "-o", "subformat=fixed"),
+        ):
+            path, back = self.directory / f"disk.{format_}", self.directory / "back.raw"
+            self._convert("-f", "raw", "-O", format_, *options, raw, path)
+            self._convert("-f", format_, "-O", "raw", path, back)
+            with self.subTest(format_), open_source(path) as disk:
+                self.assert_same_disk(back.read_bytes(), disk)
+
+    def _partitioned_disk(self):
+        raw, part = self.directory / "ext4.raw", self.directory / "part"
+        files = self.directory / "files"
+        files.mkdir()
+        (files / "greeting").write_bytes(b"hello" * 100_000)
+        part.write_bytes(bytes(24 * MIB))
+        oracles.run("mkfs.ext4", "-q", "-d", files, part)
+        raw.write_bytes(bytes(MIB) + part.read_bytes() + bytes(MIB))
+        oracles.run("sfdisk", "-q", raw, stdin="label: gpt\nstart=1MiB, size=24MiB\n")
+        return raw
+
+    def _convert(self, *arguments):
+        subprocess.run(["qemu-img", "convert", *map(str, arguments)], check=True)
+
+    def test_reads_from_threads(self):
+        """Many threads read at once, each what it asked for."""
+        with open_source(self.unpack("disk.qcow2")) as disk, ThreadPoolExecutor(16) as pool:
+            offsets = [n * 12_345 for n in range(400)]
+            pieces = list(pool.map(lambda offset: disk.read_at(offset, 9999), offsets))
+        self.assertEqual([CONTENT[o : o + 9999] for o in offsets], pieces)
+
+    def test_outside_the_disk(self):
+        """Reading beyond the end is a typed error, and the disk can be read on."""
+        with open_source(self.unpack("disk.qcow2")) as disk:
+            self.assertRaises(SourceError, disk.read_at, disk.size - 1, 2)
+            self.assertEqual(CONTENT[:16], disk.read_at(0, 16))
+
+    def test_cut_off(self):
+        """A file that lost its end is refused, not read as zeros."""
+        for name in ("disk.qcow2", "disk.vmdk", "stream.vmdk", "disk.vdi", "disk.qed"):
+            content = disks.packed(name)
+            path = self.write(name, content[: len(content) - 70_000])
+            error = self.assertRaises(SourceError, open_source, path)
+            self.assertIn(f"{name}'", str(error))
+
+    def test_cut_off_by_less_than_a_cluster(self):
+        """QEMU's own check overlooks so little; the disk's last bytes would be zeros."""
+        raw = self.write("raw", os.urandom(4 * MIB))
+        for format_ in ("qcow2", "vmdk", "vdi", "qed"):  # a VHDX has padding at its end
+            path = raw.with_suffix(f".{format_}")
+            subprocess.run(
+                ["qemu-img", "convert", "-f", "raw", "-O", format_, raw, path], check=True
+            )
+            open_source(path).close()
+            os.truncate(path, path.stat().st_size - 512)
+            self.assertRaises(SourceError, open_source, path)
+
+    def test_last_cluster_without_padding(self):
+        """A file that ends with the disk's last byte is whole, and without that byte it is not."""
+        content, raw = CONTENT + b"the end".ljust(512, b"."), self.directory / "disk.raw"
+        raw.write_bytes(content)
+        for format_ in ("qcow2", "vmdk"):
+            padded = self.directory / f"disk.{format_}"
+            self._convert("-f", "raw", "-O", format_, raw, padded)
+            whole = padded.read_bytes()
+            whole = whole[: whole.rindex(content[-512:]) + 512]
+            with open_source(self.write("short", whole)) as disk:
+                self.assert_same_disk(content, disk)
+            error = self.assertRaises(SourceError, open_source, self.write("cut", whole[:-1]))
+            self.assertIn("its last data would be behind", str(error))
+
+    def test_compressed_cluster_at_the_end(self):
+        """The last compressed cluster takes what it takes, and no more is missed."""
+        raw, path = self.write("disk.raw", CONTENT), self.directory / "disk.qcow2"
+        self._convert("-f", "raw", "-O", "qcow2", "-c", raw, path)
+        self.assertTrue(path.stat().st_size % 65536)
+        with open_source(path) as disk:
+            self.assert_same_disk(CONTENT, disk)
+
+    def test_tools_that_fail_or_are_interrupted(self):
+        """A list of extents that breaks off is no proof; Ctrl-C ends qemu-img, too."""
+        bin_ = self.directory / "bin"
+        bin_.mkdir()
+        (bin_ / "qemu-img").write_text(_FAKE)
+        (bin_ / "qemu-img").chmod(0o755)
+        path = self.unpack("disk.qcow2")
+        self.useFixture(fixtures.EnvironmentVariable("PATH", f"{bin_}:{os.environ['PATH']}"))
+        self.useFixture(fixtures.EnvironmentVariable("FAKE_PARENT", str(os.getpid())))
+        self.useFixture(fixtures.EnvironmentVariable("FAKE", "fails"))
+        self.assertRaises(SourceError, open_source, path)
+        self.useFixture(fixtures.EnvironmentVariable("FAKE", "interrupts"))
+        self.addCleanup(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.assertRaises(KeyboardInterrupt, open_source, path)
+        self.assertEqual([], _children("sleep"))
+
+    def test_garbage_behind_a_magic(self):
+        """A file with a format's magic and nothing else is refused in one sentence."""
+        for magic in (
+            b"QFI\xfb\0\0\0\3",
+            b"QED\0",
+            b"KDMV",
+            b"vhdxfile",
+            bytes(64) + b"\x7f\x10\xda\xbe",
+        ):
+            path = self.write("bad", magic.ljust(MIB, b"\0"))
+            error = self.assertRaises(SourceError, open_source, path)
+            self.assertNotIn("\n", str(error))
+            self.assertNotIn("json:", str(error))
+
+    def test_names_that_are_no_plain_names(self):
+        """Commas, colons and bytes that are no UTF-8 in a name mean nothing to QEMU."""
+        for name in ("a,file.driver=x.qcow2", "nbd:unix:x", "json:{}", os.fsdecode(b"\xff.qcow2")):
+            with open_source(self.write(name, disks.packed("disk.qcow2"))) as disk:
+                self.assertEqual(CONTENT[:16], disk.read_at(0, 16))
+
+    def test_no_temporary_file(self):
+        """It works where no file can be written."""
+        path = self.unpack("disk.qcow2")
+        self.useFixture(fixtures.EnvironmentVariable("TMPDIR", "/nonexistent"))
+        before = set(self.directory.iterdir())
+        with open_source(path) as disk:
+            disk.read_at(0, disk.size)
+            self.assertEqual(before, set(self.directory.iterdir()))
+
+    def test_child_opens_this_file_only(self):
+        """No other regular file is open in the child."""
+        path = self.unpack("disk.qcow2")
+        with open_source(path):
+            (pid,) = _children()
+            opened = {str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()}
+        files = {name for name in opened if name.startswith("/") and not name.startswith("/dev/")}
+        self.assertEqual({str(path)}, {name for name in files if "memfd" not in name})
+
+    def test_child_ends_with_the_disk(self):
+        """Closing ends the child; so does a failure to open, of a disk of 0 bytes, too."""
+        open_source(self.unpack("disk.qcow2")).close()
+        self.assertEqual([], _children())
+        path = self.directory / "empty.qcow2"
+        oracles.run("qemu-img", "create", "-q", "-f", "qcow2", path, "0")
+        self.assertIn("of 0 bytes", str(self.assertRaises(SourceError, open_source, path)))
+        self.assertEqual([], _children())
+
+    def test_opened_in_a_thread_that_ends(self):
+        """The disk stays readable when the thread that opened it is gone."""
+        opened = []
+        path = self.unpack("disk.qcow2")
+        thread = threading.Thread(target=lambda: opened.append(open_source(path)))
+        thread.start()
+        thread.join()
+        with opened[0] as disk:
+            self.assertEqual(CONTENT, disk.read_at(0, disk.size))
+
+    def test_child_that_dies(self):
+        """When the child is killed, reading says so, in every thread and every time."""
+        with open_source(self.unpack("disk.qcow2")) as disk:
+            (pid,) = _children()
+            os.kill(pid, signal.SIGKILL)
+            for _ in range(2 * qemu.CONNECTIONS):
+                error = self.assertRaises(SourceError, disk.read_at, 0, 512)
+                self.assertIn("disk.qcow2", str(error))
+
+    def test_child_dies_with_us(self):
+        """Killed with SIGKILL, even while opening, we leave no child behind."""
+        program = (
+            "import os, signal, sys\n"
+            "from rackspace_imagetasks.bytesource import FileSource\n"
+            "from rackspace_imagetasks.sources import qemu\n"
+            "server = qemu._Server(FileSource(sys.argv[1]), 'qcow2')\n"
+            "print(server._process.pid, flush=True)\n"
+            "os.kill(os.getpid(), signal.SIGKILL)\n"
+        )
+        command = [sys.executable, "-c", program, str(self.unpack("disk.qcow2"))]
+        ended = subprocess.run(command, check=False, capture_output=True, text=True)
+        self.assertEqual(-signal.SIGKILL, ended.returncode, ended.stderr)
+        self.assertTrue(_is_gone(int(ended.stdout)))
+
+
+def _is_gone(pid):
+    """Wait until the process is gone, or is a zombie that nobody asks for."""
+    for _ in range(200):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state == "Z":
+            return True
+        threading.Event().wait(0.05)
+    return False
+
+
+class TestPrivateListener(base.BaseTestCase):
+    def test_nobody_else_is_accepted(self):
+        """Before, while and after our connections are accepted, no other can come."""
+        listener, ours = qemu._private_listener(4)
+        with contextlib.ExitStack() as stack:
+            for sock in (listener, *ours):
+                stack.enter_context(sock)
+            self._assert_refuses(listener)
+            accepted = [stack.enter_context(listener.accept()[0]) for _ in ours]
+            self._assert_refuses(listener)
+            for number, (mine, theirs) in enumerate(zip(ours, accepted, strict=True)):
+                mine.sendall(bytes([number]))
+                self.assertEqual(bytes([number]), theirs.recv(1))
+            ours[0].close()
+            accepted[0].close()
+            self._assert_refuses(listener)
+
+    def _assert_refuses(self, listener):
+        with socket.socket(socket.AF_UNIX) as stranger:
+            stranger.setblocking(False)
+            self.assertRaises(OSError, stranger.connect, listener.getsockname())

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+import dataclasses
+import lzma
+from pathlib import Path
+
+import fixtures
+from oslotest import base
+
+from rackspace_imagetasks.bytesource import FileSource
+from rackspace_imagetasks.exceptions import Refused, SourceError
+from rackspace_imagetasks.formats import vhd
+from rackspace_imagetasks.profile import RACKSPACE
+from rackspace_imagetasks.progress import SilentProgress
+from rackspace_imagetasks.sources.staging import open_for_import
+
+CORPUS = Path(__file__).parents[2] / "corpus"
+
+
+class Told(SilentProgress):
+    def __init__(self):
+        self.messages = []
+
+    def message(self, text):
+        self.messages.append(text)
+
+
+class StagingTest(base.BaseTestCase):
+    def setUp(self):
+        super().setUp()
+        self.root = Path(self.useFixture(fixtures.TempDir()).path)
+        self.told = Told()
+
+    def write(self, content, name="disk"):
+        path = self.root / name
+        path.write_bytes(content)
+        return path
+
+    def corpus(self, name):
+        return self.write(lzma.decompress((CORPUS / f"{name}.xz").read_bytes()), name)
+
+    def open(self, path, **how):
+        source = open_for_import(path, RACKSPACE, self.told, **how)
+        self.addCleanup(source.close)
+        return source
+
+    def test_a_vhd_that_grows_is_sent_as_it_is(self):
+        """XenServer's own VHD needs nothing, and nothing is said."""
+        self.assertIsInstance(self.open(self.corpus("go-vhd-xapi.vhd")), FileSource)
+        self.assertEqual([], self.told.messages)
+
+    def test_vhds_that_would_not_grow_are_laid_out_anew(self):
+        """qemu's and a fixed one become ones that grow, with the reason."""
+        for name, reason in (("go-vhd-qemu.vhd", "not grow"), ("node-vhd-fixed.vhd", "zeros")):
+            source = self.open(self.corpus(name))
+            self.assertTrue(vhd.check(source).facts.grows)
+            self.assertIn(reason, self.told.messages[-1])
+            self.assertRegex(
+                self.told.messages[-1], r", a vhd-[a-z]+ disk of [0-9.]+ [KMG]iB, goes"
+            )
+
+    def test_no_convert(self):
+        """The user may insist on the file's own bytes."""
+        source = self.open(self.corpus("go-vhd-qemu.vhd"), convert=False)
+        self.assertIsInstance(source, FileSource)
+
+    def test_a_broken_vhd_is_not_mended_silently(self):
+        """What the service would refuse is left to be refused, with its code."""
+        source = self.open(self.corpus("go-vhd-win8-child.vhd"))
+        self.assertEqual(721, vhd.check(source).code)
+
+    def test_a_raw_disk(self):
+        """A boot signature makes a file a raw disk."""
+        content = bytes(510) + b"\x55\xaa" + bytes(2**20 - 512)
+        report = vhd.check(self.open(self.write(content)))
+        self.assertEqual((), report.errors)
+        self.assertEqual(2 * 2**20, report.facts.virtual_size)
+
+    def test_what_only_might_be_a_raw_disk(self):
+        """Without a signature the user must say so; a size that no disk has is refused."""
+        path = self.write(bytes(2**20))
+        self.assertIn("--source-format raw", str(self.assertRaises(Refused, self.open, path)))
+        self.assertTrue(vhd.check(self.open(path, source_format="raw")).facts.grows)
+        self.assertRaises(SourceError, self.open, self.write(b"no disk"))
+        for size in (512, 1024):  # shorter than where a file system has its magic
+            self.assertRaises(Refused, self.open, self.write(bytes(size)))
+        for at, magic in ((510, b"\x55\xaa"), (0x438, b"\x53\xef")):
+            content = bytes(at) + magic + bytes(2**20 - at - 2)
+            self.assertEqual((), vhd.check(self.open(self.write(content))).errors)
+
+    def test_a_refused_disk_is_let_go(self):
+        """Neither the file nor a program that reads it stays open: a fleet may be refused."""
+        for content in (bytes(2**20), self.corpus("go-vhd-qemu.vhd").read_bytes()):
+            path = self.write(content)
+            opened = set(Path("/proc/self/fd").iterdir())
+            strict = dataclasses.replace(RACKSPACE, max_virtual_size=512)
+            self.assertRaises(Refused, open_for_import, path, strict, self.told)
+            self.assertEqual(opened, set(Path("/proc/self/fd").iterdir()))
+
+    def test_the_users_word_on_the_format(self):
+        """A raw disk that carries a VHD of XenServer's is not taken for that VHD."""
+        path = self.corpus("go-vhd-xapi.vhd")
+        source = self.open(path, source_format="raw")
+        self.assertEqual(path.read_bytes(), vhd.open_disk(source).read_at(0, 3584))
+        self.assertRaises(SourceError, self.open, path, source_format="nonsense")
+        self.assertRaises(Refused, self.open, path, source_format="raw", convert=False)
+
+    def test_the_same_disk_gives_the_same_bytes(self):
+        """A resume on another day finds the segments of the first: UUID and time are the disk's."""
+        path = self.write(bytes(510) + b"\x55\xaa" + b"x" * (2**21 - 512))
+        (self.root / "x").mkdir()
+        first, second = self.open(path), self.open(self.root / "x" / ".." / "disk")
+        self.assertEqual(first.identity, second.identity)
+        self.assertEqual(first.read_at(0, first.size), second.read_at(0, second.size))

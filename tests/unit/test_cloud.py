@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+import requests
+
+from rackspace_imagetasks.cloud import connect_to, profile_of_cloud
+from rackspace_imagetasks.exceptions import AccessDenied, NotFound, ServiceError
+from tests.unit import clouds
+from tests.unit.clouds import AUTH, IMAGE, OBJECTS
+
+
+class CloudTest(clouds.CloudTestCase):
+    def test_settings_come_from_the_clouds_entry(self):
+        """image_tasks in clouds.yaml reaches the profile."""
+        self.assertEqual(3, profile_of_cloud(self.connect(poll_interval=3)).poll_interval)
+
+    def test_another_region_with_the_same_login(self):
+        """The other region's connection has its name and the same settings, and logs in no more."""
+        connection = self.connect(poll_interval=3)
+        logged_in = connection.session.get_token()
+        other = connect_to(connection, cloud=None, region="ORD")
+        self.assertEqual("ORD", other.config.get_region_name("image"))
+        self.assertEqual(3, profile_of_cloud(other).poll_interval)
+        self.assertEqual(logged_in, other.session.get_token())
+        logins = [r for r in self.requests.request_history if r.url.endswith("/auth/tokens")]
+        self.assertEqual(1, len(logins))
+
+    def test_an_unknown_cloud(self):
+        """clouds.yaml is named."""
+        error = self.assertRaises(
+            NotFound, connect_to, self.connection, cloud="nimbus", region=None
+        )
+        self.assertIn("nimbus", str(error))
+
+    def test_a_region_without_services(self):
+        """A region that the catalog does not have is a sentence, for images and for objects."""
+        tasks = self.image_tasks()
+        tasks.cloud.connection = connect_to(self.connection, cloud=None, region="XXX")
+        error = self.assertRaises(NotFound, lambda: tasks.cloud.objects)
+        self.assertIn("no object-store service", str(error))
+        tasks = self.image_tasks()
+        tasks.cloud.connection = connect_to(self.connection, cloud=None, region="XXX")
+        error = self.assertRaises(NotFound, tasks.cloud.images.find, "web")
+        self.assertIn("no image service", str(error))
+
+    def test_wrong_credentials(self):
+        """401 says what to check, and shows no password."""
+        self.requests.post(f"{AUTH}/v3/auth/tokens", status_code=401)
+        error = self.assertRaises(AccessDenied, self.image_tasks().cloud.tasks.get, "1")
+        self.assertIn("clouds.yaml", str(error))
+        self.assertNotIn("hush", str(error))
+
+    def test_an_unreachable_service(self):
+        """No connection, after some attempts, is a sentence."""
+        self.requests.get(f"{IMAGE}/v2/tasks/1", exc=requests.exceptions.ConnectTimeout)
+        error = self.assertRaises(ServiceError, self.image_tasks().cloud.tasks.get, "1")
+        self.assertIn("gave no answer for task 1", str(error))
+
+
+class NoObjectStoreTest(clouds.CloudTestCase):
+    services = ("image",)
+
+    def test_no_object_store_in_the_catalog(self):
+        """It is said before anything else is tried."""
+        error = self.assertRaises(NotFound, lambda: self.image_tasks().cloud.objects)
+        self.assertIn("no object-store service in region 'DFW'", str(error))
+        self.assertFalse(any(OBJECTS in r.url for r in self.requests.request_history))
