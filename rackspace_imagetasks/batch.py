@@ -72,15 +72,15 @@ def run_each(
         raise bugs[0]
     ended = [outcomes[number] for number in sorted(outcomes)]
     if any(isinstance(outcome.error, Cancelled) for outcome in ended):
-        raise Cancelled(_summary(ended, len(subjects)))
+        raise Cancelled(*_summary(ended, len(subjects)))
     return ended
 
 
-def _summary(ended: Sequence[Outcome[S, R]], total: int) -> str:
-    """Say how far a fleet came that was stopped."""
+def _summary(ended: Sequence[Outcome[S, R]], total: int) -> list[str]:
+    """Return how far a batch got that was stopped, a line for each job that did not finish."""
     errors = [outcome for outcome in ended if outcome.error]
     if total == 1:
-        return str(errors[0].error)
-    said = [outcome.reason for outcome in errors]
+        return str(errors[0].error).splitlines()
+    said = [line for outcome in errors for line in outcome.reason.splitlines()]
     said.append(f"{len(ended) - len(errors)} of {total} were done, {total - len(ended)} not begun.")
-    return "\n".join(said)
+    return said

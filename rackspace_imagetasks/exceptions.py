@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every error this package raises on purpose; each message is one sentence a user can act on.
+"""Every error this package raises on purpose; its messages are sentences a user can act on.
 
 ImageTasksError
 ├── Refused                   input that policy or the service would refuse; nothing was sent
@@ -16,27 +16,30 @@ ImageTasksError
 ├── Cancelled                 stopped on request; running the command again goes on
 └── TaskError                 a Glance task did not end well
     ├── TaskFailed            it ended in `failure`
-    └── TaskTimeout           it goes on, but we stopped waiting
+    └── TaskTimeout           it still runs, but we stopped waiting
 """
+
+from rackspace_imagetasks.messages import Message
 
 
 class ImageTasksError(Exception):
-    """Any error of this package."""
+    """Any error of this package.
+
+    :param messages: what is wrong, the most severe first.
+    :ivar messages: the same, each with its hint; `str()` of the error has a line for each.
+    """
+
+    def __init__(self, *messages: str | Message) -> None:
+        self.messages = tuple(map(Message.of, messages))
+        super().__init__("\n".join(map(str, self.messages)))
 
 
 class Refused(ImageTasksError):
-    """Input that policy or the service would refuse; nothing was sent.
-
-    :ivar reasons: every reason found, a sentence each, the most severe first.
-    """
-
-    def __init__(self, *reasons: str) -> None:
-        self.reasons = reasons
-        super().__init__("\n".join(reasons))
+    """Input that policy or the service would refuse; nothing was sent."""
 
 
 class NotFound(ImageTasksError):
-    """An image, task, container, object, cloud, region or service that is not there."""
+    """An image, task, container, object, cloud, region or service does not exist."""
 
 
 class AccessDenied(ImageTasksError):
@@ -60,18 +63,18 @@ class TargetError(ImageTasksError):
 
 
 class TransferError(ImageTasksError):
-    """Objects could not be moved; what arrived is kept, and the same command goes on."""
+    """Objects could not be transferred; what arrived is kept, and a second run resumes."""
 
 
 class ServiceError(TransferError):
-    """A final answer of the service, after the retries that it deserves.
+    """The final answer of a service, after all retries.
 
-    :ivar status: the HTTP status, or None where no answer came.
+    :ivar status: the HTTP status, or None if there was no answer.
     """
 
-    def __init__(self, message: str, status: int | None = None) -> None:
+    def __init__(self, *messages: str | Message, status: int | None = None) -> None:
         self.status = status
-        super().__init__(message)
+        super().__init__(*messages)
 
 
 class QuotaExceeded(TransferError):
@@ -85,37 +88,40 @@ class IntegrityError(TransferError):
 class Cancelled(ImageTasksError):
     """Stopped on request, with everything that arrived left in place.
 
-    :ivar kept: the bytes that the same again need not move, of `total`; None where none were to be
-        moved.
+    :ivar kept: bytes that a second run does not have to transfer; None if there are none to
+        transfer.
+    :ivar total: bytes to transfer in all.
     """
 
-    def __init__(self, message: str, kept: int | None = None, total: int | None = None) -> None:
+    def __init__(
+        self, *messages: str | Message, kept: int | None = None, total: int | None = None
+    ) -> None:
         self.kept = kept
         self.total = total
-        super().__init__(message)
+        super().__init__(*messages)
 
 
 class TaskError(ImageTasksError):
-    """A Glance task did not end well.
+    """A Glance task did not succeed.
 
-    :ivar task_id: the task's ID; several, with spaces between, where several were waited for.
+    :ivar task_id: the task's ID; IDs separated by spaces if several tasks were waited for.
     """
 
-    def __init__(self, message: str, task_id: str) -> None:
+    def __init__(self, *messages: str | Message, task_id: str) -> None:
         self.task_id = task_id
-        super().__init__(message)
+        super().__init__(*messages)
 
 
 class TaskFailed(TaskError):
     """The task ended in `failure`.
 
-    :ivar code: the service's failure code (396, 413, ...), or None where it gave none.
+    :ivar code: the service's failure code (396, 413, ...), or None if it gave none.
     """
 
-    def __init__(self, message: str, task_id: str, code: int | None = None) -> None:
+    def __init__(self, *messages: str | Message, task_id: str, code: int | None = None) -> None:
         self.code = code
-        super().__init__(message, task_id)
+        super().__init__(*messages, task_id=task_id)
 
 
 class TaskTimeout(TaskError):
-    """The task goes on, but the time allowed for waiting is over."""
+    """The task still runs, but the time allowed for waiting has passed."""

@@ -18,7 +18,9 @@ def failure_of(task: Task, profile: ProviderProfile) -> TaskFailed:
     else:
         text += "."
     said = printable(task.message).rstrip(".")
-    return TaskFailed(text + (f" The service said: {said}." if said else ""), task.id, code)
+    return TaskFailed(
+        text + (f" The service said: {said}." if said else ""), task_id=task.id, code=code
+    )
 
 
 def _decode(message: str, profile: ProviderProfile) -> tuple[int | None, Failure | None]:

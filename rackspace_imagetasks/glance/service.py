@@ -180,7 +180,9 @@ def _refusal(what: str, response: requests.Response | None, reason: str) -> Imag
                 " end, or ask for a higher limit."
             )
         case _:
-            return ServiceError(f"The image service answered {status} for {what}{said}.", status)
+            return ServiceError(
+                f"The image service answered {status} for {what}{said}.", status=status
+            )
 
 
 def _reason(response: requests.Response) -> str:

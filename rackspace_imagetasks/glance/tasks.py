@@ -64,7 +64,7 @@ class TaskClient:
             task = self.find(kind, lambda other: given.items() <= other.items(), running=True)
             if task is None:
                 text = f"{error} No such task runs; run the same command again."
-                raise ServiceError(text, error.status) from error
+                raise ServiceError(text, status=error.status) from error
             return task
 
     def get(self, task_id: str) -> Task:
@@ -153,7 +153,7 @@ class TaskClient:
         finally:
             self._unwatch(left)
         if unknown:
-            raise NotFound("\n".join(unknown))
+            raise NotFound(*unknown)
 
     def wait(
         self,
@@ -227,7 +227,7 @@ class TaskClient:
             raise TaskTimeout(
                 f"The time to wait is over, and the work goes on in the cloud; follow it with"
                 f" `openstack image task wait {ids}`.",
-                ids,
+                task_id=ids,
             )
         if self._stop.wait(min(self._profile.poll_interval, remaining)):
             raise Cancelled(

@@ -58,7 +58,7 @@ class Answer(NamedTuple):
         except (ValueError, RecursionError) as error:
             raise ServiceError(
                 f"Cannot {action}: the answer is not JSON: {printable(self.content[:80])}.",
-                self.status,
+                status=self.status,
             ) from error
 
 
@@ -296,7 +296,7 @@ def _failure(response: requests.Response, content: bytes, action: str) -> ImageT
             f"Cannot {action}: {answer}; the account or container is full: delete objects or ask"
             " for a higher quota, then run the command again."
         )
-    return ServiceError(f"Cannot {action}: {answer}{_details(response, content)}.", status)
+    return ServiceError(f"Cannot {action}: {answer}{_details(response, content)}.", status=status)
 
 
 def _details(response: requests.Response, content: bytes) -> str:

@@ -273,7 +273,7 @@ def _complete(cloud: Cloud, plan: ImportPlan, image_id: str) -> None:
             " The same command, without what was refused, sets the rest."
         )
         if isinstance(error, ServiceError):
-            raise ServiceError(text, error.status) from error
+            raise ServiceError(text, status=error.status) from error
         raise AccessDenied(text) from error
 
 

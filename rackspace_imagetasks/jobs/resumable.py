@@ -24,7 +24,7 @@ def resumable(doing: str, go_on: str = RESUME_HINT) -> Iterator[None]:
         raise TaskTimeout(
             f"The time to wait is over while {doing}. Task {error.task_id} goes on in the cloud."
             f" {go_on}",
-            error.task_id,
+            task_id=error.task_id,
         ) from error
 
 
@@ -42,4 +42,4 @@ def hinting(hint: str) -> Iterator[None]:
     except Cancelled as error:
         raise Cancelled(f"{error} {hint}") from error
     except TaskTimeout as error:
-        raise TaskTimeout(f"{error} {hint}", error.task_id) from error
+        raise TaskTimeout(f"{error} {hint}", task_id=error.task_id) from error

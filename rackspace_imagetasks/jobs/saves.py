@@ -173,9 +173,9 @@ def _require_vhd(source: ByteSource) -> None:
     report = vhd.check(source)
     if report.errors:
         raise IntegrityError(
-            f"'{printable(source.name)}' is not a VHD that can be imported:"
-            + "".join(f"\n- {finding.detail}" for finding in report.errors)
-            + "\nThe object holds just these bytes; to save them all the same, use --no-validate."
+            f"'{printable(source.name)}' is not a VHD that can be imported:",
+            *(f"- {finding.detail}" for finding in report.errors),
+            "The object holds just these bytes; to save them all the same, use --no-validate.",
         )
 
 

@@ -115,7 +115,7 @@ def plan_transfer(source: Cloud, target: Cloud, image: ImageFacts) -> TransferPl
             source, image, started.container, create_container=True, reuse=True
         )
     except Refused as error:
-        raise Refused(*error.reasons, *arrival.refusals) from error
+        raise Refused(*error.messages, *arrival.refusals) from error
     arrival.enforce()
     return TransferPlan(image, origin, export)
 

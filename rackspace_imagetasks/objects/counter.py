@@ -32,4 +32,4 @@ class TransferCounter:
         except Cancelled as error:
             if self.total is None:
                 raise
-            raise Cancelled(str(error), self._kept, self.total) from error
+            raise Cancelled(str(error), kept=self._kept, total=self.total) from error

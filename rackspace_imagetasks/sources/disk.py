@@ -97,9 +97,7 @@ def _require_certain(file: FileSource) -> None:
     :raises VhdError: with all that is in doubt.
     """
     if doubts := vhd.check(file).doubts:
-        raise VhdError(
-            "\n".join(f"'{file.name}': {each.detail} {each.remedy}".rstrip() for each in doubts)
-        )
+        raise VhdError(*(f"'{file.name}': {each.detail} {each.remedy}".rstrip() for each in doubts))
 
 
 def _open_disk(file: FileSource, format_: str) -> DiskSource:

@@ -46,7 +46,7 @@ class ExportTest(base.BaseTestCase):
         verdict = self.judge("other", status="deactivated", properties={"os_type": "Windows"})
         self.assertEqual(3, len(verdict.refusals))
         error = self.assertRaises(Refused, verdict.enforce)
-        self.assertEqual(verdict.refusals, error.reasons)
+        self.assertEqual(verdict.refusals, tuple(map(str, error.messages)))
 
     def test_public_image(self):
         """A public image is refused even to its owner: its copy would be."""

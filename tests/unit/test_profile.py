@@ -23,7 +23,7 @@ class ProfileTest(base.BaseTestCase):
             {"max_virtual_size": "big", "poll_interval": -1, "pol_interval": 3},
             "dfw",
         )
-        self.assertEqual(3, len(error.reasons))
+        self.assertEqual(3, len(error.messages))
         self.assertIn(f"{WHERE}: image_tasks.max_virtual_size cannot be 'big'", str(error))
         self.assertIn("image_tasks.poll_interval cannot be '-1'", str(error))
         self.assertIn("no setting 'pol_interval'", str(error))

@@ -20,13 +20,13 @@ class ResumableTest(base.BaseTestCase):
     def test_time_is_over(self):
         """The end of the time to wait names the task, for people and for programs."""
         with self.assertRaises(TaskTimeout) as caught, resumable("exporting"):
-            raise TaskTimeout("over", "t1")
+            raise TaskTimeout("over", task_id="t1")
         self.assertEqual("t1", caught.exception.task_id)
         self.assertIn("while exporting. Task t1 goes on in the cloud.", str(caught.exception))
 
     def test_hint(self):
         """A hint is added to both, and the task is still known; other errors are left alone."""
-        for error in (Cancelled("Over."), TaskTimeout("Over.", "t1")):
+        for error in (Cancelled("Over."), TaskTimeout("Over.", task_id="t1")):
             with self.assertRaises(type(error)) as caught, hinting("Go on so."):
                 raise error
             self.assertEqual("Over. Go on so.", str(caught.exception))

@@ -59,7 +59,7 @@ class ExportTest(SequenceTestCase):
         self.listed()
         self.requests.head(f"{OBJECTS}/image-exports/{EXPORTED}", headers={"Content-Length": "7"})
         error = self.assertRaises(Refused, self.tasks.plan_export, IMAGE_ID)
-        self.assertEqual(2, len(error.reasons))  # its owner, and the object in the way
+        self.assertEqual(2, len(error.messages))  # its owner, and the object in the way
         self.assertEqual([], self.changes())
 
     def test_a_running_task_is_taken(self):

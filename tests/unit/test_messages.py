@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+import shlex
+
+from oslotest import base
+
+from rackspace_imagetasks.exceptions import Refused
+from rackspace_imagetasks.messages import Hint, Message
+
+
+class MessageTest(base.BaseTestCase):
+    def test_untrusted_text_is_made_safe(self):
+        """Escapes in the text or in a value never reach the terminal, and a name ends no line."""
+        message = Message("Container '\x1b[31m\nx' is full.", Hint.CHOOSE_CONTAINER)
+        self.assertEqual("Container '�[31m x' is full. Choose another container.", str(message))
+
+    def test_a_long_text_does_not_hide_the_hint(self):
+        """However much a server says, the hint is still there."""
+        text = str(Message("x" * 10**6, Hint.CHOOSE_CONTAINER))
+        self.assertEqual(len("Choose another container.") + 2001, len(text))
+
+    def test_a_hint_in_other_words(self):
+        """A front end words a hint in its own way, and quotes values for a shell."""
+        wordings = {Hint.CHOOSE_CONTAINER: "Not {name}."}
+        message = Message("Full.", Hint.CHOOSE_CONTAINER, {"name": "a b"})
+        self.assertEqual("Full. Not 'a b'.", message.worded(wordings, shlex.quote))
+
+    def test_an_error_has_a_line_for_each_message(self):
+        """All that is wrong is told at once, and a line break in a name makes no new line."""
+        error = Refused("One\nname.", Message("Two.", Hint.CHOOSE_CONTAINER))
+        self.assertEqual("One name.\nTwo. Choose another container.", str(error))
