@@ -26,9 +26,9 @@ from rackspace_imagetasks.exceptions import (
     QuotaExceeded,
     ServiceError,
 )
+from rackspace_imagetasks.http.cancellation import Cancellation
 from rackspace_imagetasks.http.retry import RETRIED_STATUSES, backoff
 from rackspace_imagetasks.objects.body import Body
-from rackspace_imagetasks.objects.pause import Pause
 from rackspace_imagetasks.text import format_size, printable
 
 _ENDPOINT = (
@@ -100,12 +100,12 @@ class Connection:
         self._retries = retries
         self._timeout = (connect_timeout, read_timeout)
         self._renewal = threading.Lock()
-        self.pause = Pause(sleep)
+        self.cancellation = Cancellation(sleep)
 
     def until(self, abort: threading.Event) -> Self:
         """Return the same connection, whose waits end when `abort` is set."""
         other = copy.copy(self)
-        other.pause = Pause(self.pause.sleep, abort)
+        other.cancellation = Cancellation(self.cancellation.sleep, abort)
         return other
 
     def request(
@@ -143,13 +143,13 @@ class Connection:
     def _settle(self, request: _Request) -> tuple[requests.Response, bytes]:
         renewed = False
         for attempt in itertools.count(1):
-            self.pause.check()
+            self.cancellation.check()
             try:
                 response, content = self._exchange(request)
             except _TransientError as transient:
                 if attempt > self._retries:
                     raise transient.failure from transient.__cause__
-                self.pause.wait(backoff(attempt, transient.retry_after))
+                self.cancellation.wait(backoff(attempt, transient.retry_after))
                 continue
             status = response.status_code
             if status < 300 or status in request.accept:

@@ -107,7 +107,7 @@ class _Copy:
         if same and self.target.reuse_whole():
             return self.target.written(info.size, self._md5_of_whole(), segments=0, sent=0)
         with self.progress.phase(self._title, info.size) as phase:
-            meter = Meter(phase, self.target.store.pause, self.limit)
+            meter = Meter(phase, self.target.store.cancellation, self.limit)
             return self.target.put_whole(self._body(self.layout.segments, meter))
 
     def _md5_of_whole(self) -> str:
@@ -147,7 +147,7 @@ class _Copy:
         if not parts:
             return {}
         with self.progress.phase(self._title, sum(part.length for part in parts)) as phase:
-            meter = Meter(phase, self.target.store.pause, self.limit)
+            meter = Meter(phase, self.target.store.cancellation, self.limit)
             hashes = self.target.each(
                 lambda part: self.target.put_segment(part.name, self._body(parts[part], meter)),
                 parts,

@@ -76,7 +76,9 @@ def download(
     def work(abort: threading.Event) -> Downloaded:
         fetching = store.until(abort)
         # Nothing gets its name after an interrupt.
-        with part_file(path, overwrite=overwrite, keep=True, confirm=fetching.pause.check) as part:
+        with part_file(
+            path, overwrite=overwrite, keep=True, confirm=fetching.cancellation.check
+        ) as part:
             layout = read_layout(fetching, container, name)
             file = SparseFile(part)
             _require_space(Path(path), layout.info.size - file.allocated)
@@ -120,7 +122,7 @@ def download_stream(
         layout = read_layout(fetching, container, name)
         limit = RateLimit.of(limit_rate)
         with progress.phase(f"Fetching {printable(name)}", layout.info.size) as phase:
-            meter = Meter(phase, fetching.pause, limit)
+            meter = Meter(phase, fetching.cancellation, limit)
             for segment in layout.segments:
                 for chunk in checked_chunks(fetching, segment):
                     with _output_errors():

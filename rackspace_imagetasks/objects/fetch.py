@@ -198,14 +198,14 @@ class Fetch:
     def _hash(self, extent: Extent, md5: "Hash") -> "Hash":
         for chunk in self.file.read_chunks(*extent):
             md5.update(chunk)
-            self.store.pause.check()
+            self.store.cancellation.check()
         return md5
 
     def _each(self, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         return in_parallel(work, items, self.threads, self.abort)
 
     def _meter(self, phase: Phase, limit: RateLimit) -> Meter:
-        return Meter(phase, self.store.pause, limit)
+        return Meter(phase, self.store.cancellation, limit)
 
     def _phase(self, verb: str, total: int) -> contextlib.AbstractContextManager[Phase]:
         return self.progress.phase(f"{verb} {printable(self.layout.info.name)}", total)

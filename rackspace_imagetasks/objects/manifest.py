@@ -62,7 +62,7 @@ def read_layout(store: ObjectStore, container: str, name: str) -> Layout:
         except IntegrityError:
             if look == _LOOKS:
                 raise
-            store.pause.wait(backoff(look))
+            store.cancellation.wait(backoff(look))
     raise AssertionError("unreachable")
 
 

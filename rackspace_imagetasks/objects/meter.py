@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from rackspace_imagetasks.objects.pause import Pause
+from rackspace_imagetasks.http.cancellation import Cancellation
 from rackspace_imagetasks.progress import Phase
 from rackspace_imagetasks.units import MIB
 
@@ -56,9 +56,9 @@ class RateLimit:
 class Meter:
     """Counts the bytes of a transfer in a phase of its progress."""
 
-    def __init__(self, phase: Phase, pause: Pause, limit: RateLimit) -> None:
+    def __init__(self, phase: Phase, cancellation: Cancellation, limit: RateLimit) -> None:
         self._phase = phase
-        self._pause = pause
+        self._cancellation = cancellation
         self._limit = limit
         self.portion = limit.portion
         """How many bytes to hand to a connection at once."""
@@ -68,7 +68,7 @@ class Meter:
 
         :raises Cancelled: when the transfer is called off.
         """
-        self._pause.wait(self._limit.delay(amount))
+        self._cancellation.wait(self._limit.delay(amount))
         self._phase.advance(amount)
 
     def take_back(self, amount: int) -> None:

@@ -112,13 +112,13 @@ class ObjectStore:
             read_timeout=read_timeout,
             sleep=sleep,
         )
-        self.pause = self._connection.pause
+        self.cancellation = self._connection.cancellation
 
     def until(self, abort: threading.Event) -> Self:
         """Return the same store, whose requests end with `Cancelled` when `abort` is set."""
         other = copy.copy(self)
         other._connection = self._connection.until(abort)  # noqa: SLF001
-        other.pause = other._connection.pause  # noqa: SLF001
+        other.cancellation = other._connection.cancellation  # noqa: SLF001
         return other
 
     def list_containers(self, prefix: str = "") -> Iterator[ContainerInfo]:
@@ -237,7 +237,7 @@ class ObjectStore:
                     raise ServiceError(
                         f"Cannot {action}: the connection broke {failures} times at byte {offset}."
                     ) from error
-                self.pause.wait(backoff(failures))
+                self.cancellation.wait(backoff(failures))
             finally:
                 response.close()
 

@@ -161,7 +161,7 @@ class Target:
                 # A segment went away meanwhile (400), or the servers' clocks differ (409).
                 if error.status not in (400, 409) or attempt == ATTEMPTS:
                     raise
-                self.store.pause.wait(backoff(attempt))
+                self.store.cancellation.wait(backoff(attempt))
                 if error.status == 400:
                     hashes = self._still_there(hashes)
         size = sum(segment.length for segment in plan)
@@ -208,7 +208,7 @@ class Target:
             info = self.store.head_object(self.container, self.name)
             if info is not None and (info.etag, info.size) == (etag, size):
                 return
-            self.store.pause.wait(backoff(attempt))
+            self.store.cancellation.wait(backoff(attempt))
         held = f"has {info.size} bytes, MD5 {printable(info.etag, 40)}" if info else "has none"
         raise IntegrityError(
             f"{shown(self.container, self.name)} is not what was sent ({size} bytes, MD5 {etag}):"

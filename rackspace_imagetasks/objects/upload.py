@@ -91,7 +91,7 @@ class _Upload:
         if held := self._held_whole():
             return self.target.written(size, held, segments=0, sent=0)
         with self.progress.phase(f"Sending {self.source.name}", size) as phase:
-            meter = Meter(phase, self.target.store.pause, self.limit)
+            meter = Meter(phase, self.target.store.cancellation, self.limit)
             return self.target.put_whole(Body(self._confirmed_chunks, size, meter))
 
     def _held_whole(self) -> str | None:
@@ -101,7 +101,7 @@ class _Upload:
         if info is None or info.size != whole.length or not whole.length:
             return None
         with self.progress.phase("Checking what is already there", whole.length) as phase:
-            md5 = self._hash(whole, Meter(phase, self.target.store.pause, RateLimit(None)))
+            md5 = self._hash(whole, Meter(phase, self.target.store.cancellation, RateLimit(None)))
         self.source.verify_unchanged()
         return md5 if md5 == info.etag and self.target.reuse_whole() else None
 
@@ -135,7 +135,7 @@ class _Upload:
             return {}
         total = sum(segment.length for segment in candidates)
         with self.progress.phase("Checking what is already there", total) as phase:
-            meter = Meter(phase, self.target.store.pause, RateLimit(None))
+            meter = Meter(phase, self.target.store.cancellation, RateLimit(None))
 
             def right(segment: Segment) -> bool:
                 md5 = self._hash(segment, meter)
@@ -160,7 +160,7 @@ class _Upload:
             return {}
         total = sum(segment.length for segment in missing)
         with self.progress.phase(f"Sending {self.source.name}", total) as phase:
-            meter = Meter(phase, self.target.store.pause, self.limit)
+            meter = Meter(phase, self.target.store.cancellation, self.limit)
 
             def send(segment: Segment) -> str:
                 body = self._body(segment.offset, segment.length, meter)

@@ -6,11 +6,11 @@ from oslotest import base
 
 from rackspace_imagetasks.bytesource import BytesSource
 from rackspace_imagetasks.exceptions import Cancelled
+from rackspace_imagetasks.http.cancellation import Cancellation
 from rackspace_imagetasks.objects.body import Body
 from rackspace_imagetasks.objects.copy import copy
 from rackspace_imagetasks.objects.download import download, download_stream
 from rackspace_imagetasks.objects.meter import Meter, RateLimit
-from rackspace_imagetasks.objects.pause import Pause
 from rackspace_imagetasks.objects.upload import upload
 from rackspace_imagetasks.progress import SilentPhase
 from rackspace_imagetasks.units import MIB
@@ -27,16 +27,16 @@ class TestPause(base.BaseTestCase):
             if len(slept) == 3:
                 abort.set()
 
-        self.assertRaises(Cancelled, Pause(sleep, abort).wait, 300)
+        self.assertRaises(Cancelled, Cancellation(sleep, abort).wait, 300)
         self.assertEqual(3, len(slept))
         self.assertLess(max(slept), 0.5)
 
     def test_abort_ends_what_does_not_wait(self):
         """Where nothing limits the rate, each chunk is a glance at the event all the same."""
         abort = threading.Event()
-        Pause(abort=abort).wait(0)
+        Cancellation(abort=abort).wait(0)
         abort.set()
-        self.assertRaises(Cancelled, Pause(abort=abort).wait, 0)
+        self.assertRaises(Cancelled, Cancellation(abort=abort).wait, 0)
 
 
 class TestRateLimit(base.BaseTestCase):
@@ -61,12 +61,12 @@ class TestPortions(base.BaseTestCase):
         """Under a limit, what is sent at once takes a sixteenth of a second: none waits long."""
         for rate, portion in ((16 * 48 * 1024, 48 * 1024), (1000, 4096), (10**12, MIB)):
             limit = RateLimit(rate, clock=lambda: 0.0)
-            sent = self.portions(Meter(SilentPhase(), Pause(lambda _seconds: None), limit))
+            sent = self.portions(Meter(SilentPhase(), Cancellation(lambda _seconds: None), limit))
             self.assertEqual((portion, MIB), (sent[0], sum(sent)))
 
     def test_a_slow_line(self):
         """What was broken off, perhaps by a time-out, and all that follows goes in small pieces."""
-        meter = Meter(SilentPhase(), Pause(), RateLimit(None))
+        meter = Meter(SilentPhase(), Cancellation(), RateLimit(None))
         body = Body(lambda: iter([bytes(MIB)]), MIB, meter)
         self.assertEqual([MIB], [len(portion) for portion in body])
         self.assertEqual([65536] * 16, [len(portion) for portion in body])

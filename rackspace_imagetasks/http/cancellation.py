@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waiting in a transfer that may be called off."""
+"""Waiting in work that may be cancelled."""
 
 import threading
 import time
@@ -10,8 +10,8 @@ from rackspace_imagetasks.exceptions import Cancelled
 _CHECK_INTERVAL = 0.25  # seconds
 
 
-class Pause:
-    """Waiting that ends when the transfer is called off."""
+class Cancellation:
+    """Checks and waits that end with `Cancelled` once `abort` is set."""
 
     def __init__(
         self, sleep: Callable[[float], None] = time.sleep, abort: threading.Event | None = None
@@ -20,7 +20,7 @@ class Pause:
         self._abort = abort
 
     def check(self) -> None:
-        """Go on, unless the transfer is called off.
+        """Return, unless the work is cancelled.
 
         :raises Cancelled: when it is.
         """
