@@ -3,6 +3,7 @@
 
 import functools
 import threading
+import urllib.parse
 
 from keystoneauth1 import exceptions as ksa
 from openstack import connection as sdk_connection
@@ -12,9 +13,12 @@ from openstack.config import cloud_region
 from rackspace_imagetasks.exceptions import NotFound
 from rackspace_imagetasks.glance.images import ImageClient
 from rackspace_imagetasks.glance.service import ImageService
+from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.glance.tasks import TaskClient
 from rackspace_imagetasks.objects.store import ObjectStore
+from rackspace_imagetasks.objects.transfer import Transfer, TransferOptions
 from rackspace_imagetasks.profile import ProviderProfile, profile_of
+from rackspace_imagetasks.progress import SILENT, Progress
 from rackspace_imagetasks.text import printable
 
 
@@ -26,10 +30,12 @@ class Cloud:
         connection: sdk_connection.Connection,
         stop: threading.Event,
         profile: ProviderProfile | None = None,
+        progress: Progress = SILENT,
     ) -> None:
         self.connection = connection
         self.stop = stop
         self.profile = profile or profile_of_cloud(connection)
+        self.progress = progress
 
     @functools.cached_property
     def _service(self) -> ImageService:
@@ -74,6 +80,30 @@ class Cloud:
                 " images move through it; check the region's name and the cloud's catalog."
             )
         return ObjectStore(adapter)
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The host of the identity service, and the region.
+
+        What clouds.yaml calls a cloud differs from machine to machine.
+        """
+        auth_url = str(self.connection.config.config.get("auth", {}).get("auth_url", ""))
+        return urllib.parse.urlsplit(auth_url).netloc, self.region
+
+    def transfer(self, options: TransferOptions) -> Transfer:
+        """Return the context of a transfer that reports to this cloud's progress."""
+        return Transfer(options, self.progress, self.stop)
+
+    def wait_for(self, task: Task, title: str, timeout: float | None = None) -> Task:
+        """Wait until a task has succeeded, showing its status under a title.
+
+        :param timeout: maximum number of seconds to wait.
+        :raises TaskFailed, TaskTimeout: if the task fails, or still runs after `timeout`.
+        """
+        with self.progress.phase(title) as phase:
+            return self.tasks.wait(
+                task.id, timeout=timeout, on_status=lambda current: phase.note(current.status)
+            )
 
 
 def profile_of_cloud(connection: sdk_connection.Connection) -> ProviderProfile:

@@ -22,8 +22,48 @@ class Hint(enum.Enum):
     their own that name options and commands (`osc.hints`).
     """
 
-    CREATE_CONTAINER = "Create the container first, or allow its creation."
+    # Containers and objects
+    CHECK_OBJECT = "Check that the container and the object exist in this region."
     CHOOSE_CONTAINER = "Choose another container."
+    CLEAN_CONTAINER = "Clean container '{container}' to delete the rest."
+    CREATE_CONTAINER = "Create the container first, or allow its creation."
+    LIST_OBJECTS = "List the objects in container '{container}' to see the available ones."
+    MOVE_EXISTING_OBJECT = "Save or delete the existing object, or choose another container."
+    SAVE_EXISTING_OBJECT = "Save or delete object '{location}', or choose another container."
+
+    # Images
+    MAKE_PRIVATE = "Make the image private first."
+    NAME_IMAGE = "Choose a name for the image."
+    RETRY_WITHOUT_SETTING = "Repeat the import without the refused setting to apply the others."
+    SET_ATTRIBUTE = "Set it as an attribute, or leave it out."
+    WAIT_FOR_IMAGE = "Wait for the import to finish."
+
+    # Tasks
+    FOLLOW_TASK = "Wait for task '{task}' to follow it."
+    FOLLOW_TASK_AND_COMPLETE = (
+        "Wait for task '{task}' to follow it, or repeat the import to follow it and complete the"
+        " image."
+    )
+    FOLLOW_TASK_AND_SAVE = (
+        "Wait for task '{task}' to follow it, or repeat the export to follow it and save the VHD."
+    )
+
+    # Runs that were interrupted
+    RESUME = "Finished work is kept; repeat the job to resume."
+    START_OVER = "The output is incomplete; repeat the job to start over."
+
+    # Files
+    NAME_FILE = "Name the file to write."
+    SAVE_UNVALIDATED = "Save it without validation if this is what you want."
+
+    # Disks
+    CONVERT_TO_VHD = "Convert the disk to a stand-alone VHD."
+    LEAVE_OUT_ZEROS = "Convert the disk to a dynamic VHD, which leaves out blocks of zeros."
+    MERGE_WITH_PARENT = "Merge the disk with its parent, and import the merged disk."
+    SHRINK_DISK = "Shrink the disk, and convert it again."
+    VALIDATE_VHD = "Validate the VHD to see its errors."
+    VALIDATE_OR_CONVERT_VHD = "Validate the VHD to see its errors, or convert it."
+    WRITE_FIXED_OR_DYNAMIC_VHD = "Write a fixed or dynamic VHD with the program that created it."
 
 
 @dataclasses.dataclass(frozen=True)

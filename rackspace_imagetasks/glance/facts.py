@@ -4,8 +4,6 @@
 import dataclasses
 from collections.abc import Mapping
 
-from rackspace_imagetasks.text import printable
-
 # Of an image's flat JSON object: what is no property (Images API v2, "Show image").
 ATTRIBUTES = frozenset({
     "checksum", "container_format", "created_at", "direct_url", "disk_format", "file", "id",
@@ -32,6 +30,11 @@ class ImageFacts:
     properties: Mapping[str, str]
 
     @property
+    def label(self) -> str:
+        """The name, or the ID of an image without a name."""
+        return self.name or self.id
+
+    @property
     def title(self) -> str:
-        """What to call it in a message."""
-        return f"Image '{printable(self.name or self.id)}'"
+        """The subject of a message about the image."""
+        return f"Image '{self.label}'"

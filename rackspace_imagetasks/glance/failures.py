@@ -5,22 +5,29 @@ import re
 
 from rackspace_imagetasks.exceptions import TaskFailed
 from rackspace_imagetasks.glance.task import Task
+from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.profile import Failure, ProviderProfile
-from rackspace_imagetasks.text import printable
+
+
+def require_success(task: Task, profile: ProviderProfile) -> Task:
+    """Return a task that has ended, if it succeeded.
+
+    :raises TaskFailed: if it failed.
+    """
+    if task.status != "success":
+        raise failure_of(task, profile)
+    return task
 
 
 def failure_of(task: Task, profile: ProviderProfile) -> TaskFailed:
-    """Return the error that says what a failed task's message means and what to do."""
+    """Return the error that explains a failed task's message and what to do."""
     code, failure = _decode(task.message, profile)
-    text = f"The {task.type} task {task.id} failed"
-    if failure:
-        text += f": {failure.meaning}. What to do: {failure.remedy}."
-    else:
-        text += "."
-    said = printable(task.message).rstrip(".")
-    return TaskFailed(
-        text + (f" The service said: {said}." if said else ""), task_id=task.id, code=code
-    )
+    text = f"The {task.type} task '{task.id}' failed"
+    text += f": {failure.meaning}." if failure else "."
+    if said := task.message.strip().rstrip("."):
+        text += f" The service reported: {said}."
+    hint = failure.hint if failure else None
+    return TaskFailed(Message(text, hint), task_id=task.id, code=code)
 
 
 def _decode(message: str, profile: ProviderProfile) -> tuple[int | None, Failure | None]:
