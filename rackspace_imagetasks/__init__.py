@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rackspace_imagetasks.exceptions import ImageTasksError
     from rackspace_imagetasks.glance.settings import ImageSettings
     from rackspace_imagetasks.imagetasks import ImageTasks
-    from rackspace_imagetasks.jobs.options import TransferOptions
+    from rackspace_imagetasks.objects.transfer import TransferOptions
     from rackspace_imagetasks.profile import RACKSPACE, ProviderProfile
     from rackspace_imagetasks.progress import Phase, Progress
 
@@ -39,7 +39,7 @@ _HOMES = {
     "ProviderProfile": "profile",
     "RACKSPACE": "profile",
     "Outcome": "batch",
-    "TransferOptions": "jobs.options",
+    "TransferOptions": "objects.transfer",
     "run_each": "batch",
 }
 

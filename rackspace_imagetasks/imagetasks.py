@@ -25,9 +25,9 @@ from rackspace_imagetasks.jobs.cleanup import CleanResult
 from rackspace_imagetasks.jobs.exports import ExportPlan, ExportResult
 from rackspace_imagetasks.jobs.imports import ImportPlan, ImportResult
 from rackspace_imagetasks.jobs.names import staged_name
-from rackspace_imagetasks.jobs.options import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.jobs.saves import SaveResult
 from rackspace_imagetasks.jobs.transfers import TransferPlan, TransferResult
+from rackspace_imagetasks.objects.transfer import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.profile import ProviderProfile
 from rackspace_imagetasks.progress import SILENT, Progress
 from rackspace_imagetasks.sources.staging import open_for_import

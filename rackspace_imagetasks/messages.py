@@ -25,6 +25,13 @@ class Hint(enum.Enum):
     CREATE_CONTAINER = "Create the container first, or allow its creation."
     CHOOSE_CONTAINER = "Choose another container."
 
+    # Objects
+    CHECK_NETWORK = "Check the network between this machine and the service, then try again."
+    DELETE_BY_NAME = "Delete the segments one by one, by their names."
+    FREE_SPACE = "Free up space, or choose another location."
+    TRY_AGAIN = "Try again."
+    USE_SWIFTCLIENT = "Download it with another tool, such as python-swiftclient."
+
 
 @dataclasses.dataclass(frozen=True)
 class Message:

@@ -127,12 +127,12 @@ def _status(
 ) -> str | None:
     """Judge a orphan; None for what is none, as somebody wants it."""
     if orphan.kind == "object":
-        info = cloud.objects.head_object(orphan.container, orphan.name)
+        info = cloud.objects.head_object(orphan.object)
         if info is None:
             return None
         if is_half_deleted(info):  # whatever its age, nobody can use it any more
             return UNNEEDED
-        exported = not orphan.container.startswith(CONTAINER_PREFIX) and info.dlo_manifest
+        exported = not orphan.object.container.startswith(CONTAINER_PREFIX) and info.dlo_manifest
         if exported or is_kept(info):
             return None
     if task_id := needed.get(_owner(orphan)):
@@ -146,4 +146,4 @@ def _needed_by(task_id: str) -> str:
 
 def _owner(orphan: Orphan) -> str:
     """Return the location of the staged object that it is, or is a segment of."""
-    return f"{orphan.owner_container}/{orphan.owner}"
+    return str(orphan.owner)

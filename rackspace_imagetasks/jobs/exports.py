@@ -11,6 +11,7 @@ from rackspace_imagetasks.exceptions import IntegrityError, ServiceError
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs.container import CREATE_HINT, judge_container
+from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.policy import Verdict
 from rackspace_imagetasks.progress import Progress
 from rackspace_imagetasks.text import printable
@@ -96,7 +97,9 @@ def plan_export(
     verdict += judged
     task = _task(cloud, image, name, running=True) if exists else None
     plan = ExportPlan(image, name, create_container=not exists, task=task)
-    exported = bool(exists and not task and cloud.objects.head_object(name, plan.object_name))
+    exported = bool(
+        exists and not task and cloud.objects.head_object(ObjectName(name, plan.object_name))
+    )
     if exported and not reuse and not _task(cloud, image, name, running=False):
         verdict += _in_the_way(plan)
     verdict.enforce()
@@ -169,7 +172,7 @@ def _finish_export(
 
 
 def _result(cloud: Cloud, plan: ExportPlan, task_id: str | None, status: str) -> ExportResult:
-    exported = cloud.objects.head_object(plan.container, plan.object_name)
+    exported = cloud.objects.head_object(ObjectName(plan.container, plan.object_name))
     if exported is None:
         raise IntegrityError(
             f"The image was exported, but there is no object '{plan.location}'; it was deleted"

@@ -14,10 +14,11 @@ from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs.container import CREATE_HINT, judge_container
-from rackspace_imagetasks.jobs.options import TransferOptions
 from rackspace_imagetasks.jobs.resumable import hinting, resumable
 from rackspace_imagetasks.objects.deletion import delete, is_kept
+from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.source import ObjectSource
+from rackspace_imagetasks.objects.transfer import Transfer, TransferOptions
 from rackspace_imagetasks.objects.upload import upload
 from rackspace_imagetasks.policy import Verdict
 from rackspace_imagetasks.progress import Progress
@@ -145,7 +146,7 @@ def with_earlier_run(cloud: Cloud, plan: ImportPlan) -> ImportPlan:
     """
     if plan.source is None:
         return dataclasses.replace(plan, task=earlier_import(cloud, plan.location, name=plan.name))
-    staged = cloud.objects.head_object(plan.container, plan.object_name)
+    staged = cloud.objects.head_object(ObjectName(plan.container, plan.object_name))
     kept = staged is not None and plan.delete_object and is_kept(staged)
     if kept:
         warning = f"'{plan.location}' was kept by an earlier import, and stays."
@@ -157,13 +158,13 @@ def with_earlier_run(cloud: Cloud, plan: ImportPlan) -> ImportPlan:
 
 def _stored(cloud: Cloud, container: str, name: str) -> tuple[ByteSource | None, Verdict]:
     """Return the object to import, or say that there is none."""
-    if cloud.objects.head_object(container, name) is None:
-        shown = printable(f"{container}/{name}")
+    location = ObjectName(container, name)
+    if cloud.objects.head_object(location) is None:
         return None, Verdict.refuse(
-            f"There is no object '{shown}' in region '{cloud.region}'; `openstack object list"
+            f"There is no object '{location}' in region '{cloud.region}'; `openstack object list"
             f" {printable(container)}` shows what there is."
         )
-    return ObjectSource(cloud.objects, container, name), Verdict()
+    return ObjectSource(cloud.objects, location), Verdict()
 
 
 def check(cloud: Cloud, content: ByteSource) -> vhd.Report:
@@ -231,15 +232,10 @@ def _upload(
         upload(
             cloud.objects,
             source,
-            plan.container,
-            plan.object_name,
+            ObjectName(plan.container, plan.object_name),
+            Transfer(transfer, progress, cloud.stop),
             segment_size=cloud.profile.segment_size,
-            threads=transfer.threads,
             expire_after=cloud.profile.staging_lifetime if plan.delete_object else None,
-            limit_rate=transfer.limit_rate,
-            cleanup=transfer.cleanup,
-            progress=progress,
-            stop=cloud.stop,
         )
 
 
@@ -283,7 +279,7 @@ def _delete_staged(cloud: Cloud, plan: ImportPlan, task: Task, progress: Progres
     if other and other.id != task.id:
         progress.message(f"'{plan.location}' stays: task {other.id} is reading it.")
     else:
-        delete(cloud.objects, plan.container, plan.object_name)
+        delete(cloud.objects, ObjectName(plan.container, plan.object_name))
 
 
 def await_image(

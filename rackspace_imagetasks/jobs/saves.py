@@ -17,12 +17,13 @@ from rackspace_imagetasks.exceptions import (
 )
 from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.jobs.exports import export_location
-from rackspace_imagetasks.jobs.options import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.jobs.resumable import resumable
 from rackspace_imagetasks.objects.deletion import delete
 from rackspace_imagetasks.objects.download import Downloaded, download, download_stream
+from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.source import ObjectSource
-from rackspace_imagetasks.objects.store import ObjectStore, shown
+from rackspace_imagetasks.objects.store import ObjectStore
+from rackspace_imagetasks.objects.transfer import DEFAULT_TRANSFER, Transfer, TransferOptions
 from rackspace_imagetasks.partfile import require_writable
 from rackspace_imagetasks.progress import Progress
 from rackspace_imagetasks.text import printable
@@ -94,37 +95,27 @@ def save_object(
     :raises IntegrityError: when it is no VHD, or when another object has its name by the time it
         is to be deleted.
     """
-    location = f"{container}/{name}"
+    location = ObjectName(container, name)
     if isinstance(target, str | os.PathLike):
-        with resumable(f"saving '{printable(location)}'"):
+        with resumable(f"saving '{location}'"):
             done = download(
                 cloud.objects,
-                container,
-                name,
+                location,
                 _file(Path(target), name),
+                Transfer(transfer, progress, cloud.stop),
                 overwrite=overwrite,
-                threads=transfer.threads,
-                limit_rate=transfer.limit_rate,
-                progress=progress,
-                stop=cloud.stop,
                 validate=_require_vhd if validate else None,
             )
     else:
         if validate:
-            _require_vhd(ObjectSource(cloud.objects, container, name))
-        with resumable(f"writing '{printable(location)}' to the output", _BEGIN_ANEW):
+            _require_vhd(ObjectSource(cloud.objects, location))
+        with resumable(f"writing '{location}' to the output", _BEGIN_ANEW):
             done = download_stream(
-                cloud.objects,
-                container,
-                name,
-                target,
-                limit_rate=transfer.limit_rate,
-                progress=progress,
-                stop=cloud.stop,
+                cloud.objects, location, target, Transfer(transfer, progress, cloud.stop)
             )
     if delete_object:
-        _delete_saved(cloud.objects.until(cloud.stop), container, name, done)
-    return _result(location, done)
+        _delete_saved(cloud.objects.until(cloud.stop), location, done)
+    return _result(str(location), done)
 
 
 def check_target(location: str, target: str | os.PathLike[str], *, overwrite: bool) -> None:
@@ -135,27 +126,27 @@ def check_target(location: str, target: str | os.PathLike[str], *, overwrite: bo
     require_writable(_file(Path(target), location), overwrite=overwrite)
 
 
-def _delete_saved(store: ObjectStore, container: str, name: str, saved: Downloaded) -> None:
+def _delete_saved(store: ObjectStore, name: ObjectName, saved: Downloaded) -> None:
     """Delete the object that was saved, and not one that has replaced it meanwhile.
 
     :raises TransferError: when a part of it cannot be deleted; what was saved is complete.
     """
-    info = store.head_object(container, name)
+    info = store.head_object(name)
     if info is not None and (info.etag, info.size) != (saved.etag, saved.size):
         raise IntegrityError(
-            f"The object {info.shown} was replaced after it was saved, so it is not deleted; what"
+            f"The object '{name}' was replaced after it was saved, so it is not deleted; what"
             " was saved is complete and is kept."
         )
-    rest = f"`openstack image task clean --container {printable(container)} --delete` deletes the"
+    rest = f"`openstack image task clean --container {name.container} --delete` deletes the"
     rest += " rest."
     try:
-        with resumable(f"deleting {shown(container, name)}, which is saved", rest):
-            delete(store, container, name)
+        with resumable(f"deleting '{name}', which is saved", rest):
+            delete(store, name)
     except Cancelled:
         raise
     except ImageTasksError as error:
         raise TransferError(
-            f"{shown(container, name)} is saved, but not all of it is deleted: {error} {rest}"
+            f"'{name}' is saved, but not all of it is deleted: {error} {rest}"
         ) from error
 
 

@@ -20,11 +20,12 @@ from rackspace_imagetasks.jobs import exports, imports
 from rackspace_imagetasks.jobs.exports import ExportPlan
 from rackspace_imagetasks.jobs.imports import ImportPlan
 from rackspace_imagetasks.jobs.names import CONTAINER_PREFIX
-from rackspace_imagetasks.jobs.options import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.jobs.resumable import resumable
 from rackspace_imagetasks.objects.copy import copy
 from rackspace_imagetasks.objects.deletion import delete, delete_segments, mark_as_kept
+from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.source import ObjectSource
+from rackspace_imagetasks.objects.transfer import DEFAULT_TRANSFER, Transfer, TransferOptions
 from rackspace_imagetasks.policy import Verdict
 from rackspace_imagetasks.progress import Progress
 from rackspace_imagetasks.text import printable
@@ -201,7 +202,7 @@ def run_transfer(
     if not (_is_marked(plan.image) and COORDINATING_PROPERTY in plan.image.properties):
         source.images.complete(plan.image.id, ImageSettings(plan.marks(plan.image.id)))
     if keep_objects:
-        mark_as_kept(source.objects, plan.export.container, plan.export.object_name)
+        mark_as_kept(source.objects, _object(plan.export))
     else:
         _clean(source, target, plan.export)
     status = "already there" if plan.existing else "transferred"
@@ -214,7 +215,7 @@ def _export(
     """Export, and judge the VHD as the target's service will."""
     with resumable(f"exporting {_named(plan.image)}"):
         exports.export(source, plan.export, progress, timeout)
-    exported = ObjectSource(source.objects, plan.export.container, plan.export.object_name)
+    exported = ObjectSource(source.objects, _object(plan.export))
     policy.judge_vhd(imports.check(target, exported)).enforce()
 
 
@@ -227,21 +228,16 @@ def _copy(
     *,
     keep_objects: bool,
 ) -> None:
-    container, name = plan.export.container, plan.export.object_name
-    target.objects.create_container(container)
+    name = _object(plan.export)
+    target.objects.create_container(name.container)
     with resumable(f"copying {_named(plan.image)} to region '{target.region}'"):
         copy(
             source.objects,
+            name,
             target.objects,
-            container,
             name,
-            container,
-            name,
-            threads=transfer.threads,
-            limit_rate=transfer.limit_rate,
+            Transfer(transfer, progress, source.stop),
             expire_after=None if keep_objects else target.profile.staging_lifetime,
-            progress=progress,
-            stop=source.stop,
         )
 
 
@@ -271,6 +267,11 @@ def _named(image: ImageFacts) -> str:
 
 def _clean(source: Cloud, target: Cloud, export: ExportPlan) -> None:
     """Delete what was staged, here last: without it, nothing is left to begin again with."""
-    delete(target.objects, export.container, export.object_name)
-    delete_segments(target.objects, export.container, export.object_name)
-    delete(source.objects, export.container, export.object_name)
+    name = _object(export)
+    delete(target.objects, name)
+    delete_segments(target.objects, name)
+    delete(source.objects, name)
+
+
+def _object(export: ExportPlan) -> ObjectName:
+    return ObjectName(export.container, export.object_name)

@@ -12,8 +12,8 @@ if typing.TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rackspace_imagetasks.imagetasks import ImageTasks
-    from rackspace_imagetasks.jobs.options import TransferOptions
     from rackspace_imagetasks.objects.meter import RateLimit
+    from rackspace_imagetasks.objects.transfer import TransferOptions
 
 LONGEST = 1e9  # seconds; more than any wait can take
 STDOUT = "-"
@@ -172,7 +172,7 @@ def add_transfer_options(parser: argparse.ArgumentParser, *, upload: bool = Fals
 
 def transfer_options(parsed_args: argparse.Namespace) -> "TransferOptions":
     """Return what --threads, --limit-rate and --cleanup say."""
-    from rackspace_imagetasks.jobs.options import TransferOptions
+    from rackspace_imagetasks.objects.transfer import TransferOptions
 
     return TransferOptions(
         parsed_args.threads, parsed_args.limit_rate, getattr(parsed_args, "cleanup", False)

@@ -57,7 +57,7 @@ class PythonApiTest(processcase.ProcessTestCase):
         """Import, transfer, export and save: Cancelled, then done, once."""
         disk = self.disk(11)
         imported = self.twice(
-            "Sending",
+            "Uploading",
             lambda: self.here.import_image(self.here.plan_import_file(disk, self.name)),
         )
         self.assertGreater(self.watcher.moved, 11 << 20)
@@ -74,6 +74,6 @@ class PythonApiTest(processcase.ProcessTestCase):
         plan = self.here.plan_export(imported.image_id)
         exported = self.here.export_image(plan)
         file = self.tmp / "saved.vhd"
-        saved = self.twice("Fetching", lambda: self.here.save_export(exported.location, file))
+        saved = self.twice("Downloading", lambda: self.here.save_export(exported.location, file))
         self.assertEqual(exported.size, file.stat().st_size)
         self.assertEqual(exported.size, saved.size)

@@ -74,8 +74,8 @@ def _hours(text: str) -> float:
 def _row(each: "CleanResult") -> tuple[object, ...]:
     orphan = each.orphan
     return (
-        common.TextColumn(orphan.container),
-        common.TextColumn(orphan.name),
+        common.TextColumn(orphan.object.container),
+        common.TextColumn(orphan.object.name),
         orphan.kind,
         common.SizeColumn(orphan.size),
         orphan.last_modified.isoformat(timespec="seconds"),

@@ -99,6 +99,7 @@ class ValidateVhd(local.LocalCommand, common.BatchCommand, command.Lister):
         from openstack.exceptions import SDKException
 
         from rackspace_imagetasks.exceptions import NotFound
+        from rackspace_imagetasks.objects.names import ObjectName
         from rackspace_imagetasks.objects.source import ObjectSource
         from rackspace_imagetasks.text import printable
 
@@ -109,7 +110,7 @@ class ValidateVhd(local.LocalCommand, common.BatchCommand, command.Lister):
                 f"There is no file '{printable(f'{container}/{name}')}', and no cloud to look for"
                 f" such an object in: {printable(error).rstrip('.')}."
             ) from error
-        return ObjectSource(store, container, name)
+        return ObjectSource(store, ObjectName(container, name))
 
     @functools.cached_property
     def _cloud(self) -> "Cloud":

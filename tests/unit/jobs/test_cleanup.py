@@ -42,7 +42,7 @@ class CleanTest(SwiftCase):
         return cleanup.find_orphans(self.cloud, container, older_than)
 
     def statuses(self, found):
-        return {each.orphan.name: each.status for each in found}
+        return {each.orphan.object.name: each.status for each in found}
 
     def reading(self, location):
         self.running["import"].append({"import_from": location})
@@ -55,7 +55,7 @@ class CleanTest(SwiftCase):
         for name in (STAGED, EXPORTED, "mine.vhd"):
             for container in ("image-imports", "image-exports", TRANSFERS, "backups"):
                 self.put(container, name)
-        places = [(each.orphan.container, each.orphan.name) for each in self.found()]
+        places = [each.orphan.object for each in self.found()]
         self.assertEqual(
             [
                 (container, name)
@@ -129,7 +129,9 @@ class CleanTest(SwiftCase):
         self.put("image-imports_segments", f"{STAGED}/slo/1/2/3/00000000")
         for each in cleanup.clean(self.cloud, self.found()):
             self.assertEqual("deleted", each.status)
-            self.assertNotIn(each.orphan.name, self.swift.names(each.orphan.container))
+            self.assertNotIn(
+                each.orphan.object.name, self.swift.names(each.orphan.object.container)
+            )
         self.assertEqual([], self.swift.names("image-imports_segments"))
 
     def test_stopped(self):

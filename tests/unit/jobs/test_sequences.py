@@ -19,7 +19,7 @@ from rackspace_imagetasks.exceptions import (
 from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.glance.tasks import Task
 from rackspace_imagetasks.jobs import exports, imports
-from rackspace_imagetasks.jobs.options import DEFAULT_TRANSFER
+from rackspace_imagetasks.objects.transfer import DEFAULT_TRANSFER
 from rackspace_imagetasks.profile import RACKSPACE
 from rackspace_imagetasks.progress import SILENT
 from tests.unit import clouds
