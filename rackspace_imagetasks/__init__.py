@@ -9,54 +9,41 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rackspace_imagetasks.batch import Outcome
-    from rackspace_imagetasks.batch import run_each
-    from rackspace_imagetasks.bytesource import ByteSource
-    from rackspace_imagetasks.bytesource import BytesSource
-    from rackspace_imagetasks.bytesource import Extent
-    from rackspace_imagetasks.bytesource import FileSource
-    from rackspace_imagetasks.exceptions import AccessDenied
-    from rackspace_imagetasks.exceptions import Cancelled
-    from rackspace_imagetasks.exceptions import ImageTasksError
-    from rackspace_imagetasks.exceptions import IntegrityError
-    from rackspace_imagetasks.exceptions import NotFound
-    from rackspace_imagetasks.exceptions import QuotaExceeded
-    from rackspace_imagetasks.exceptions import Refused
-    from rackspace_imagetasks.exceptions import ServiceError
-    from rackspace_imagetasks.exceptions import SourceChanged
-    from rackspace_imagetasks.exceptions import SourceError
-    from rackspace_imagetasks.exceptions import TargetError
-    from rackspace_imagetasks.exceptions import TaskError
-    from rackspace_imagetasks.exceptions import TaskFailed
-    from rackspace_imagetasks.exceptions import TaskTimeout
-    from rackspace_imagetasks.exceptions import TransferError
-    from rackspace_imagetasks.exceptions import VhdError
+    from rackspace_imagetasks.batch import Outcome, run_each
+    from rackspace_imagetasks.bytesource import ByteSource, BytesSource, Extent, FileSource
+    from rackspace_imagetasks.exceptions import (
+        AccessDenied,
+        Cancelled,
+        ImageTasksError,
+        IntegrityError,
+        NotFound,
+        QuotaExceeded,
+        Refused,
+        ServiceError,
+        SourceChanged,
+        SourceError,
+        TargetError,
+        TaskError,
+        TaskFailed,
+        TaskTimeout,
+        TransferError,
+        VhdError,
+    )
     from rackspace_imagetasks.formats.vhd.checks import check as check_vhd
     from rackspace_imagetasks.formats.vhd.layout import VirtualVhd
     from rackspace_imagetasks.formats.vhd.reader import open_disk as open_vhd
-    from rackspace_imagetasks.formats.vhd.report import Finding
-    from rackspace_imagetasks.formats.vhd.report import Report
-    from rackspace_imagetasks.formats.vhd.report import Severity
-    from rackspace_imagetasks.formats.vhd.report import VhdFacts
+    from rackspace_imagetasks.formats.vhd.report import Finding, Report, Severity, VhdFacts
     from rackspace_imagetasks.formats.vhd.writer import write_file
     from rackspace_imagetasks.glance.settings import ImageSettings
     from rackspace_imagetasks.glance.task import Task
     from rackspace_imagetasks.imagetasks import ImageTasks
-    from rackspace_imagetasks.jobs.cleanup import CleanPlan
-    from rackspace_imagetasks.jobs.cleanup import CleanResult
-    from rackspace_imagetasks.jobs.exports import ExportPlan
-    from rackspace_imagetasks.jobs.exports import ExportResult
-    from rackspace_imagetasks.jobs.imports import ImportPlan
-    from rackspace_imagetasks.jobs.imports import ImportResult
-    from rackspace_imagetasks.jobs.options import DiskOptions
-    from rackspace_imagetasks.jobs.options import SaveOptions
-    from rackspace_imagetasks.jobs.options import StagingOptions
-    from rackspace_imagetasks.jobs.saves import SavePlan
-    from rackspace_imagetasks.jobs.saves import SaveResult
-    from rackspace_imagetasks.jobs.transfers import TransferPlan
-    from rackspace_imagetasks.jobs.transfers import TransferResult
-    from rackspace_imagetasks.messages import Hint
-    from rackspace_imagetasks.messages import Message
+    from rackspace_imagetasks.jobs.cleanup import CleanPlan, CleanResult
+    from rackspace_imagetasks.jobs.exports import ExportPlan, ExportResult
+    from rackspace_imagetasks.jobs.imports import ImportPlan, ImportResult
+    from rackspace_imagetasks.jobs.options import DiskOptions, SaveOptions, StagingOptions
+    from rackspace_imagetasks.jobs.saves import SavePlan, SaveResult
+    from rackspace_imagetasks.jobs.transfers import TransferPlan, TransferResult
+    from rackspace_imagetasks.messages import Hint, Message
     from rackspace_imagetasks.objects.copy import copy as copy_object
     from rackspace_imagetasks.objects.deletion import delete as delete_object
     from rackspace_imagetasks.objects.download import Downloaded
@@ -68,22 +55,15 @@ if TYPE_CHECKING:
     from rackspace_imagetasks.objects.source import ObjectSource
     from rackspace_imagetasks.objects.store import ObjectStore
     from rackspace_imagetasks.objects.target import Written
-    from rackspace_imagetasks.objects.transfer import Transfer
-    from rackspace_imagetasks.objects.transfer import TransferOptions
+    from rackspace_imagetasks.objects.transfer import Transfer, TransferOptions
     from rackspace_imagetasks.objects.upload import upload as upload_object
-    from rackspace_imagetasks.profile import ProviderProfile
-    from rackspace_imagetasks.profile import RACKSPACE
-    from rackspace_imagetasks.progress import Phase
-    from rackspace_imagetasks.progress import Progress
-    from rackspace_imagetasks.progress import SilentPhase
-    from rackspace_imagetasks.progress import SilentProgress
-    from rackspace_imagetasks.sources.convert import Conversion
-    from rackspace_imagetasks.sources.convert import convert
-    from rackspace_imagetasks.sources.convert import view_as_vhd
-    from rackspace_imagetasks.sources.disk import DiskSource
-    from rackspace_imagetasks.sources.disk import open_source
+    from rackspace_imagetasks.profile import RACKSPACE, ProviderProfile
+    from rackspace_imagetasks.progress import Phase, Progress, SilentPhase, SilentProgress
+    from rackspace_imagetasks.sources.convert import Conversion, convert, view_as_vhd
+    from rackspace_imagetasks.sources.disk import DiskSource, open_source
 
 __all__ = [
+    "RACKSPACE",
     "AccessDenied",
     "ByteSource",
     "BytesSource",
@@ -117,7 +97,6 @@ __all__ = [
     "Progress",
     "ProviderProfile",
     "QuotaExceeded",
-    "RACKSPACE",
     "RateLimit",
     "Refused",
     "Report",

@@ -65,6 +65,13 @@ class Hint(enum.Enum):
     VALIDATE_OR_CONVERT_VHD = "Validate the VHD to see its errors, or convert it."
     WRITE_FIXED_OR_DYNAMIC_VHD = "Write a fixed or dynamic VHD with the program that created it."
 
+    # Objects
+    CHECK_NETWORK = "Check the network between this machine and the service, then try again."
+    DELETE_BY_NAME = "Delete the segments one by one, by their names."
+    FREE_SPACE = "Free up space, or choose another location."
+    TRY_AGAIN = "Try again."
+    USE_SWIFTCLIENT = "Download it with another tool, such as python-swiftclient."
+
 
 @dataclasses.dataclass(frozen=True)
 class Message:

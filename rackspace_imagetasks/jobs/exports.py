@@ -11,11 +11,12 @@ from rackspace_imagetasks.exceptions import IntegrityError, TaskTimeout
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs.containers import judge_container
-from rackspace_imagetasks.jobs.options import DEFAULT_TRANSFER, SaveOptions, TransferOptions
+from rackspace_imagetasks.jobs.options import SaveOptions
 from rackspace_imagetasks.jobs.resumable import resumable
 from rackspace_imagetasks.jobs.saves import SavePlan, export_location, plan_save
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.names import ObjectName
+from rackspace_imagetasks.objects.transfer import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.policy import Verdict
 
 EXPORTED_BEFORE = "exported before"

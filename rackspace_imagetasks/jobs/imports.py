@@ -19,12 +19,12 @@ from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.glance.settings import NO_SETTINGS, ImageSettings
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs.containers import judge_container
-from rackspace_imagetasks.jobs.options import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.jobs.resumable import resumable
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.deletion import delete, is_kept
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.source import ObjectSource
+from rackspace_imagetasks.objects.transfer import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.objects.upload import upload
 from rackspace_imagetasks.policy import Verdict
 

@@ -5,25 +5,6 @@ import dataclasses
 import os
 from typing import BinaryIO
 
-from rackspace_imagetasks.objects.meter import RateLimit
-
-
-@dataclasses.dataclass(frozen=True)
-class TransferOptions:
-    """How data is transferred.
-
-    :ivar threads: number of segments to transfer at the same time.
-    :ivar limit_rate: bytes per second, or None; a `RateLimit` is shared by all jobs that use it.
-    :ivar cleanup: delete the segments already sent if an upload fails.
-    """
-
-    threads: int = 4
-    limit_rate: int | RateLimit | None = None
-    cleanup: bool = False
-
-
-DEFAULT_TRANSFER = TransferOptions()
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DiskOptions:

@@ -19,13 +19,14 @@ from rackspace_imagetasks.exceptions import (
 from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.glance.failures import require_success
 from rackspace_imagetasks.glance.task import Task
-from rackspace_imagetasks.jobs.options import DEFAULT_TRANSFER, SaveOptions, TransferOptions
+from rackspace_imagetasks.jobs.options import SaveOptions
 from rackspace_imagetasks.jobs.resumable import resumable
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.deletion import delete
 from rackspace_imagetasks.objects.download import Downloaded, download, download_stream
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.source import ObjectSource
+from rackspace_imagetasks.objects.transfer import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.partfile import require_writable
 
 

@@ -19,12 +19,12 @@ from rackspace_imagetasks.jobs import exports, imports, marks
 from rackspace_imagetasks.jobs.exports import ExportPlan
 from rackspace_imagetasks.jobs.imports import ImportPlan
 from rackspace_imagetasks.jobs.names import CONTAINER_PREFIX
-from rackspace_imagetasks.jobs.options import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.jobs.resumable import resumable
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.copy import copy
 from rackspace_imagetasks.objects.deletion import delete, delete_segments, mark_as_kept
 from rackspace_imagetasks.objects.source import ObjectSource
+from rackspace_imagetasks.objects.transfer import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.policy import Verdict
 
 _GLANCE_PREFIX = "os_glance"  # of properties that Glance lets nobody set

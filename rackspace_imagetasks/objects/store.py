@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Swift, one request a method: typed answers, errors as this package's exceptions.
+"""The Object Store service, one request per method: typed results, this package's exceptions.
 
 The API: https://docs.openstack.org/api-ref/object-store/
 """
@@ -19,20 +19,17 @@ import requests
 from keystoneauth1.adapter import Adapter
 
 from rackspace_imagetasks.exceptions import IntegrityError, NotFound, ServiceError
-from rackspace_imagetasks.http.client import (
-    DROPPED,
-    Connection,
-)
+from rackspace_imagetasks.http.client import DROPPED, Connection
 from rackspace_imagetasks.http.retry import backoff
+from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.body import CHUNK, Body
-from rackspace_imagetasks.objects.names import container_path, object_path
-from rackspace_imagetasks.text import printable
+from rackspace_imagetasks.objects.names import ObjectName, container_path
 
 _NOT_FOUND = frozenset({404})
 
 
 class ContainerInfo(NamedTuple):
-    """A container; `size` is the bytes in it, which may lag behind."""
+    """A container; `objects` and `size` (in bytes) may be out of date."""
 
     name: str
     objects: int
@@ -40,7 +37,7 @@ class ContainerInfo(NamedTuple):
 
 
 class ObjectEntry(NamedTuple):
-    """An object in a listing; `hash` is its MD5 in hex, `bytes` is 0 for a DLO's manifest."""
+    """An object in a listing; `hash` is its MD5 in hex, `bytes` is 0 for the manifest of a DLO."""
 
     name: str
     bytes: int
@@ -53,15 +50,14 @@ Listed = TypeVar("Listed", ContainerInfo, ObjectEntry)
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """What HEAD tells of an object.
+    """The properties of an object, as HEAD returns them.
 
     :ivar size: bytes of the content, over all segments.
     :ivar etag: the MD5 in hex of a plain object's content, or of its segments' MD5s.
-    :ivar dlo_manifest: `container/prefix` of its segments, still quoted, or None.
+    :ivar dlo_manifest: `container/prefix` of the segments, still quoted, or None.
     """
 
-    container: str
-    name: str
+    object: ObjectName
     size: int
     etag: str
     is_slo: bool
@@ -69,13 +65,8 @@ class ObjectInfo:
     headers: Mapping[str, str] = field(repr=False)
 
     @property
-    def shown(self) -> str:
-        """Its name for messages."""
-        return shown(self.container, self.name)
-
-    @property
     def last_modified(self) -> datetime | None:
-        """When it was last written, to the second, rounded up; None where the service is silent."""
+        """When it was last written, rounded up to a second; None if the service does not say."""
         try:
             return parsedate_to_datetime(self.headers["Last-Modified"])
         except (KeyError, ValueError):
@@ -83,15 +74,15 @@ class ObjectInfo:
 
 
 class ObjectStore:
-    """One account's containers and objects in one region; safe to use from threads.
+    """The containers and objects of one account in one region; safe to use from threads.
 
     :param adapter: a keystoneauth adapter of the object store, such as openstacksdk's
         `Connection.object_store`.
-    :param retries: how often a request is sent again, at most.
-    :param connect_timeout: seconds, also for one chunk to leave.
-    :param read_timeout: seconds until the next byte of an answer.
+    :param retries: how many times a request is repeated at most.
+    :param connect_timeout: seconds to connect, and to send one chunk.
+    :param read_timeout: seconds to wait for the next byte of an answer.
 
-    Every method raises `AccessDenied`, `NotFound`, `QuotaExceeded` or `ServiceError`, and
+    Every method raises `AccessDenied`, `NotFound`, `QuotaExceeded` or `ServiceError`; and
     `Refused`, without a request, for a name that no container or object can have.
     """
 
@@ -115,19 +106,19 @@ class ObjectStore:
         self.cancellation = self._connection.cancellation
 
     def until(self, abort: threading.Event) -> Self:
-        """Return the same store, whose requests end with `Cancelled` when `abort` is set."""
+        """Return the same store with requests that end with `Cancelled` when `abort` is set."""
         other = copy.copy(self)
         other._connection = self._connection.until(abort)  # noqa: SLF001
         other.cancellation = other._connection.cancellation  # noqa: SLF001
         return other
 
     def list_containers(self, prefix: str = "") -> Iterator[ContainerInfo]:
-        """Return the account's containers, by name."""
+        """Yield the containers of the account, sorted by name."""
         return self._pages("", "list the containers", prefix, _container)
 
     def head_container(self, name: str) -> ContainerInfo | None:
-        """Return a container's facts, or None where there is none."""
-        action = f"look at container '{printable(name)}'"
+        """Return the properties of a container, or None if it does not exist."""
+        action = f"get container '{name}'"
         answer = self._connection.request("HEAD", container_path(name), action, accept=_NOT_FOUND)
         if answer.status == 404:
             return None
@@ -138,20 +129,20 @@ class ObjectStore:
         )
 
     def create_container(self, name: str) -> None:
-        """Create a container, if there is none."""
-        action = f"create container '{printable(name)}'"
+        """Create a container unless it exists."""
+        action = f"create container '{name}'"
         self._connection.request("PUT", container_path(name), action, body=b"")
 
     def list_objects(
         self, container: str, prefix: str = "", *, absent_is_empty: bool = False
     ) -> Iterator[ObjectEntry]:
-        """Yield the objects whose names begin with `prefix`, by name; a page is 10 000.
+        """Yield the objects whose names begin with `prefix`, sorted by name.
 
-        A listing that is not in order is refused: its pages might never end.
+        A listing that is not sorted is an error: its pages might never end.
 
-        :param absent_is_empty: take a container that is not there for an empty one.
+        :param absent_is_empty: treat a container that does not exist as an empty one.
         """
-        action = f"list container '{printable(container)}'"
+        action = f"list container '{container}'"
         try:
             yield from self._pages(container_path(container), action, prefix, _entry)
         except NotFound:
@@ -166,32 +157,30 @@ class ObjectStore:
             answer = self._connection.request("GET", path, action, params=params)
             page = [] if answer.status == 204 else answer.json(action)
             if not isinstance(page, list):
-                raise ServiceError(f"Cannot {action}: the answer is not a listing.")
+                raise ServiceError(f"Cannot {action}: the response is not a listing.")
             try:
                 entries: list[Listed] = [read(entry) for entry in page]
             except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-                raise ServiceError(f"Cannot {action}: the answer is not a listing.") from error
+                raise ServiceError(f"Cannot {action}: the response is not a listing.") from error
             if not entries:
                 return
             names = [params.get("marker", ""), *(entry.name for entry in entries)]
             if not all(name < following for name, following in pairwise(names)):
-                raise ServiceError(f"Cannot {action}: the answer is out of order.")
+                raise ServiceError(f"Cannot {action}: the listing is not sorted.")
             yield from entries
             params = params | {"marker": names[-1]}
 
-    def head_object(self, container: str, name: str) -> ObjectInfo | None:
-        """Return an object's facts, or None where there is none."""
-        action = f"look at {shown(container, name)}"
-        path = object_path(container, name)
-        answer = self._connection.request("HEAD", path, action, accept=_NOT_FOUND)
+    def head_object(self, name: ObjectName) -> ObjectInfo | None:
+        """Return the properties of an object, or None if it does not exist."""
+        action = f"get object '{name}'"
+        answer = self._connection.request("HEAD", name.path, action, accept=_NOT_FOUND)
         if answer.status == 404:
             return None
         headers = answer.headers
         size = _number(headers, "Content-Length")
         if size is None:
-            raise ServiceError(f"Cannot {action}: the answer does not tell its size.")
+            raise ServiceError(f"Cannot {action}: the response does not contain its size.")
         return ObjectInfo(
-            container,
             name,
             size,
             headers.get("ETag", "").strip('"'),
@@ -200,32 +189,30 @@ class ObjectStore:
             headers,
         )
 
-    def get_manifest(self, container: str, name: str) -> list[dict[str, Any]]:
-        """Return the entries of a Static Large Object's manifest, as Swift keeps them."""
-        action = f"read the manifest of {shown(container, name)}"
+    def get_manifest(self, name: ObjectName) -> list[dict[str, Any]]:
+        """Return the entries of the manifest of a Static Large Object, as Swift stores them."""
+        action = f"read the manifest of object '{name}'"
         params = {"multipart-manifest": "get"}
-        answer = self._connection.request(
-            "GET", object_path(container, name), action, params=params
-        )
+        answer = self._connection.request("GET", name.path, action, params=params)
         entries = answer.json(action)
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise ServiceError(f"Cannot {action}: the answer is not a manifest.")
+            raise ServiceError(f"Cannot {action}: the response is not a manifest.")
         return entries
 
     def get_range(
-        self, container: str, name: str, offset: int, length: int, etag: str | None = None
+        self, name: ObjectName, offset: int, length: int, etag: str | None = None
     ) -> Iterator[bytes]:
         """Yield exactly `length` bytes from `offset`, in chunks.
 
-        A connection that breaks is taken up again at the byte that was reached.
+        If the connection breaks, reading resumes at the byte that was reached.
 
         :param etag: the version to read.
-        :raises IntegrityError: when the object is another version, or not so long.
+        :raises IntegrityError: if the object is another version, or shorter.
         """
-        action = f"read {shown(container, name)}"
+        action = f"read object '{name}'"
         end, failures = offset + length, 0
         while offset < end:
-            response = self._open_range(container, name, offset, end, etag)
+            response = self._open_range(name, offset, end, etag)
             try:
                 for chunk in _chunks(response, end - offset):
                     offset += len(chunk)
@@ -242,17 +229,13 @@ class ObjectStore:
                 response.close()
 
     def _open_range(
-        self, container: str, name: str, offset: int, end: int, etag: str | None
+        self, name: ObjectName, offset: int, end: int, etag: str | None
     ) -> requests.Response:
         headers = {"Range": f"bytes={offset}-{end - 1}"}
         if etag:
             headers["If-Match"] = f'"{etag}"'
-        response = self._connection.open(
-            object_path(container, name),
-            f"read {shown(container, name)}",
-            headers,
-            frozenset({412, 416}),
-        )
+        action = f"read object '{name}'"
+        response = self._connection.open(name.path, action, headers, frozenset({412, 416}))
         if response.status_code == 206:
             expected = f"bytes {offset}-{end - 1}/"
             if response.headers.get("Content-Range", "").startswith(expected):
@@ -262,49 +245,41 @@ class ObjectStore:
             return response
         response.close()
         if response.status_code == 412:
-            raise IntegrityError(
-                f"{shown(container, name)} was replaced while it was read; run the command again."
-            )
+            text = f"Object '{name}' was replaced while it was being read."
+            raise IntegrityError(Message(text, Hint.TRY_AGAIN))
+        content_range = response.headers.get("Content-Range", "")
         raise IntegrityError(
-            f"{shown(container, name)} does not hold the bytes {offset} to {end - 1}: the service"
-            f" answered {response.status_code}"
-            f" {printable(response.headers.get('Content-Range', ''), 60)}".rstrip()
+            f"Object '{name}' does not contain bytes {offset} to {end - 1}: the service answered"
+            f" {response.status_code} {content_range[:60]}".rstrip()
             + "."
         )
 
     def put_object(
         self,
-        container: str,
-        name: str,
+        name: ObjectName,
         body: Body | bytes,
         *,
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
     ) -> str:
-        """Write an object and give the answer's ETag."""
+        """Write an object and return the ETag of the response."""
+        action = f"write object '{name}'"
         answer = self._connection.request(
-            "PUT",
-            object_path(container, name),
-            f"write {shown(container, name)}",
-            body=body,
-            headers=headers,
-            params=params,
+            "PUT", name.path, action, body=body, headers=headers, params=params
         )
         return answer.headers.get("ETag", "").strip('"')
 
-    def post_object(self, container: str, name: str, headers: Mapping[str, str]) -> None:
-        """Replace an object's metadata, its expiry included."""
-        action = f"update {shown(container, name)}"
-        self._connection.request("POST", object_path(container, name), action, headers=headers)
+    def post_object(self, name: ObjectName, headers: Mapping[str, str]) -> None:
+        """Replace the metadata of an object, including its expiry."""
+        action = f"update object '{name}'"
+        self._connection.request("POST", name.path, action, headers=headers)
 
-    def delete_object(
-        self, container: str, name: str, params: Mapping[str, str] | None = None
-    ) -> bytes:
-        """Delete an object, which may be gone already, and give the answer's text."""
+    def delete_object(self, name: ObjectName, params: Mapping[str, str] | None = None) -> bytes:
+        """Delete an object if it exists, and return the content of the response."""
         answer = self._connection.request(
             "DELETE",
-            object_path(container, name),
-            f"delete {shown(container, name)}",
+            name.path,
+            f"delete object '{name}'",
             headers={"Accept": "application/json"},
             params=params,
             accept=_NOT_FOUND,
@@ -316,7 +291,7 @@ def _chunks(response: requests.Response, length: int) -> Iterator[bytes]:
     while length > 0:
         chunk = response.raw.read(min(CHUNK, length), decode_content=False)
         if not chunk:
-            raise requests.ConnectionError("the answer ended early")
+            raise requests.ConnectionError("the response ended early")
         length -= len(chunk)
         yield chunk
 
@@ -333,8 +308,3 @@ def _entry(entry: dict[str, Any]) -> ObjectEntry:
 def _number(headers: Mapping[str, str], header: str) -> int | None:
     text = headers.get(header, "")
     return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
-
-
-def shown(container: str, name: str) -> str:
-    """Return an object's name for messages."""
-    return f"'{printable(container)}/{printable(name)}'"

@@ -123,7 +123,7 @@ class ImageTaskCommand(BatchCommand):
 
         :raises AccessDenied: if the cloud refuses the credentials.
         """
-        from rackspace_imagetasks.cloud import refused_credentials
+        from rackspace_imagetasks.glance.service import refused_credentials
 
         self.auth_required = True
         with refused_credentials():

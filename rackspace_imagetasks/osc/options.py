@@ -10,7 +10,7 @@ from rackspace_imagetasks.i18n import _
 
 if typing.TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import BinaryIO
+    from typing import TextIO
 
     from rackspace_imagetasks.imagetasks import ImageTasks
     from rackspace_imagetasks.jobs.options import DiskOptions, SaveOptions, StagingOptions
@@ -138,7 +138,7 @@ def check_save_options(parsed_args: argparse.Namespace, subjects: "Sequence[str]
         raise Refused(*(f"More than one object would be saved as '{name}'." for name in twice))
 
 
-def save_options(parsed_args: argparse.Namespace, stdout: "BinaryIO") -> "SaveOptions":
+def save_options(parsed_args: argparse.Namespace, stdout: "TextIO") -> "SaveOptions":
     """Return the values of --file and its related options.
 
     :param stdout: the stream for `--file -`.
@@ -146,7 +146,7 @@ def save_options(parsed_args: argparse.Namespace, stdout: "BinaryIO") -> "SaveOp
     from rackspace_imagetasks.jobs.options import SaveOptions
 
     return SaveOptions(
-        target=stdout if parsed_args.file == STDOUT else parsed_args.file,
+        target=stdout.buffer if parsed_args.file == STDOUT else parsed_args.file,
         overwrite=parsed_args.overwrite,
         validate=not parsed_args.no_validate,
         delete_object=parsed_args.delete_object,

@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 from urllib.parse import quote
@@ -16,7 +17,9 @@ import yaml
 from devcloud.accesslog import AccessLog
 from devcloud.faults import Rule
 from devcloud.tests import vhdfiles
+from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.store import ObjectStore
+from rackspace_imagetasks.objects.transfer import Transfer, TransferOptions
 from tests.functional import cloudcase
 
 MIB = 2**20
@@ -75,11 +78,19 @@ class ObjectCase(cloudcase.CloudTestCase):
     def empty(self, container):
         store = self.store()
         for entry in store.list_objects(container):
-            store.delete_object(container, entry.name)
+            store.delete_object(ObjectName(container, entry.name))
 
     def store(self, **options):
         """Give the engine's store, for what the commands have no option for."""
         return ObjectStore(self.connection.object_store, **options)
+
+    def object(self, name):
+        """Return the name of an object in the container."""
+        return ObjectName(self.place, name)
+
+    def transfer(self, sleep=time.sleep, **options):
+        """Return a transfer with these options."""
+        return Transfer(TransferOptions(**options), sleep=sleep)
 
     def begin(self):
         """Count requests from now on."""
@@ -138,18 +149,19 @@ class ObjectCase(cloudcase.CloudTestCase):
         store, entries = self.store(), []
         for number, piece in enumerate(pieces):
             path = f"{name}/{number:08d}"
-            etag = store.put_object(f"{self.place}_segments", path, piece)
+            etag = store.put_object(ObjectName(f"{self.place}_segments", path), piece)
             entries.append({"path": f"/{self.place}_segments/{path}", "etag": etag})
         query = {"multipart-manifest": "put"}
-        store.put_object(self.place, name, json.dumps(entries).encode(), params=query)
+        content = json.dumps(entries).encode()
+        store.put_object(self.object(name), content, params=query)
 
     def put_dlo(self, name, pieces):
         """Write a Dynamic Large Object as the service's exports are: numbered from 1."""
         store = self.store()
         for number, piece in enumerate(pieces, 1):
-            store.put_object(self.place, f"{name}-{number:05d}", piece)
+            store.put_object(self.object(f"{name}-{number:05d}"), piece)
         manifest = {"X-Object-Manifest": f"{self.place}/{quote(name)}-"}
-        store.put_object(self.place, name, b"", headers=manifest)
+        store.put_object(self.object(name), b"", headers=manifest)
 
     def process(self, *words, **options):
         """Start the `openstack` command as a process of its own."""

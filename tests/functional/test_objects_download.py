@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Downloads from a real Swift that misbehaves: what arrives, what was asked, what is left."""
 
+import time
+
 from devcloud import operations
 from devcloud.faults import Rule
 from rackspace_imagetasks.exceptions import IntegrityError, NotFound, ServiceError, SourceChanged
@@ -26,9 +28,10 @@ class DownloadCase(objectcase.ObjectCase):
         self.assertFalse(self.part.exists())
         return done
 
-    def try_download(self, name="disk", read_timeout=60.0, sleep=None, **options):
-        store = self.store(read_timeout=read_timeout, **({"sleep": sleep} if sleep else {}))
-        return download(store, self.place, name, self.path, **{"threads": 8} | options)
+    def try_download(self, name="disk", read_timeout=60.0, sleep=time.sleep, threads=8):
+        store = self.store(read_timeout=read_timeout, sleep=sleep)
+        transfer = self.transfer(sleep, threads=threads)
+        return download(store, self.object(name), self.path, transfer)
 
     def fault(self, segment, **effect):
         return self.inject(Rule("GET", f"/{self.place}_segments/disk/{segment:08d}$", **effect))
@@ -97,7 +100,7 @@ class SegmentTest(DownloadCase):
         """It is named; what is right stays for the next run, which fetches that one alone."""
         self.fault(3, corrupt=True, offset=300_000, times=3)
         error = self.assertRaises(IntegrityError, self.try_download, threads=1)
-        self.assertIn(f"'{self.place}_segments/disk/00000003' is altered", str(error))
+        self.assertIn(f"'{self.place}_segments/disk/00000003' is corrupt", str(error))
         self.assertFalse(self.path.exists())
         self.begin()
         done = self.download()
@@ -178,14 +181,14 @@ class ReplacedTest(DownloadCase):
             replaced.append(swift.put_object(self.place, "disk", PIECES[1]))
 
         error = self.assertRaises(IntegrityError, self.try_download, sleep=sleep)
-        self.assertIn("was replaced while it was read; run the command again", str(error))
+        self.assertIn("was replaced while it was being read. Try again.", str(error))
         self.assertFalse(self.path.exists())
         self.download(pieces=PIECES[1:2])
 
     def test_the_manifest(self):
         """So with a manifest, between two reads of an object as a source."""
         self.put_slo("disk", PIECES)
-        source = ObjectSource(self.store(), self.place, "disk")
+        source = ObjectSource(self.store(), self.object("disk"))
         self.assertEqual(PIECES[0], source.read_at(0, MIB))
         self.put_slo("disk", PIECES[::-1])
         self.assertRaises(SourceChanged, source.read_at, 0, MIB)
@@ -217,7 +220,7 @@ class CommandTest(DownloadCase):
         self.put_slo("disk.vhd", [content[at : at + MIB] for at in range(0, len(content), MIB)])
         self.inject(Rule("GET", f"/{self.place}_segments/disk.vhd/00000004", corrupt=True, times=3))
         outcome = self.save("disk.vhd", self.path, "--threads", 1, status=1)
-        self.assertIn("disk.vhd/00000004' is altered", outcome.stderr)
+        self.assertIn("disk.vhd/00000004' is corrupt", outcome.stderr)
         self.assertEqual("", outcome.stdout)
         self.assertFalse(self.path.exists())
         (row,) = self.save("disk.vhd", self.path).rows

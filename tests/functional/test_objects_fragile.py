@@ -118,18 +118,14 @@ class FragileTest(objectcase.ObjectCase):
 
     def up(self, path, threads, sleep=time.sleep):
         with FileSource(path) as source:
-            upload(
-                self.store(sleep=sleep),
-                source,
-                self.place,
-                "disk",
-                segment_size=MIB,
-                threads=threads,
-            )
+            transfer = self.transfer(sleep, threads=threads)
+            store = self.store(sleep=sleep)
+            upload(store, source, self.object("disk"), transfer, segment_size=MIB)
         self.assertEqual(path.read_bytes(), self.content("disk"))
         self.assertEqual((["disk"], 8), self.held())
 
     def down(self, path, threads, sleep=time.sleep):
         saved = self.tmp / f"down-{time.monotonic()}"
-        download(self.store(sleep=sleep), self.place, "disk", saved, threads=threads)
+        transfer = self.transfer(sleep, threads=threads)
+        download(self.store(sleep=sleep), self.object("disk"), saved, transfer)
         self.assertTrue(filecmp.cmp(path, saved, shallow=False))

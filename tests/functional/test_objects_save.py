@@ -53,7 +53,7 @@ class SaveTest(objectcase.ObjectCase):
         free = os.statvfs(self.tmp)
         self.sparse_slo(free.f_bavail * free.f_frsize)
         said = self.refuses(self.path, name="huge.vhd")
-        self.assertRegex(said, r"has .* free, but .* are to be written; make room")
+        self.assertRegex(said, r"Not enough space in .*: .* free, but .* needed\. Free up space")
         self.assertEqual([], self.requests("GET", "_segments"))
 
     def sparse_slo(self, size):
@@ -69,7 +69,7 @@ class SaveTest(objectcase.ObjectCase):
 
     def test_disk_full_meanwhile(self):
         """A file system that takes no more: said, FILE.part stays, and the next run goes on."""
-        self.store().put_object(self.place, "plain.vhd", CONTENT)
+        self.store().put_object(self.object("plain.vhd"), CONTENT)
         words = ["image", "task", "save", f"{self.place}/plain.vhd", "--file", self.path]
         outcome = self.finished(self.process(*words, preexec_fn=_two_and_a_half_mib))
         self.assertEqual(1, outcome.returncode)
@@ -161,7 +161,7 @@ class NameTest(objectcase.ObjectCase):
         """A name that ends in `..` needs a file's own name; its neighbours stay."""
         content = fixed_vhd(noise(MIB))
         for name in ("..", "x/.."):
-            self.store().put_object(self.place, name, content)
+            self.store().put_object(self.object(name), content)
             self.assertIn(name, self.names(self.place))
             outcome = self.save(name, self.tmp, status=1)
             self.assertIn("is not a name for a file; give one with --file", outcome.stderr)

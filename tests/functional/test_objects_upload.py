@@ -28,12 +28,11 @@ class UploadCase(objectcase.ObjectCase):
         self.assertEqual((["disk"], SEGMENTS), self.held())
         return done
 
-    def try_upload(self, threads=8, read_timeout=60.0, sleep=None, **options):
-        store = self.store(read_timeout=read_timeout, **({"sleep": sleep} if sleep else {}))
+    def try_upload(self, threads=8, read_timeout=60.0, sleep=time.sleep, cleanup=False):
+        store = self.store(read_timeout=read_timeout, sleep=sleep)
+        transfer = self.transfer(sleep, threads=threads, cleanup=cleanup)
         with FileSource(self.path) as source:
-            return upload(
-                store, source, self.place, "disk", segment_size=MIB, threads=threads, **options
-            )
+            return upload(store, source, self.object("disk"), transfer, segment_size=MIB)
 
     def fault(self, method, segment, **effect):
         return self.inject(Rule(method, f"^/v1/[^/]*/{self.place}.*{segment:08d}$", **effect))
@@ -141,7 +140,7 @@ class ManifestTest(UploadCase):
         """Without its container, the object has no place: said, and no task."""
         self.fault_manifest(status=404, times=None)
         error = self.assertRaises(NotFound, self.try_upload)
-        self.assertIn(f"Cannot write '{self.place}/disk'", str(error))
+        self.assertIn(f"Cannot write object '{self.place}/disk'", str(error))
         self.assertEqual([404], self.statuses("PUT", "multipart-manifest"))
 
     def test_the_segments_container_goes_away(self):

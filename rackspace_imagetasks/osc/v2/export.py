@@ -59,12 +59,11 @@ class ExportImage(common.SavingCommand):
     def _export(
         self, tasks: "ImageTasks", image: str, parsed_args: argparse.Namespace
     ) -> "ExportResult":
-        stdout = self.app.stdout.buffer if parsed_args.file == options.STDOUT else None
         plan = tasks.plan_export(
             image,
             container=parsed_args.container,
             create_container=parsed_args.create_container,
-            save=options.save_options(parsed_args, stdout) if parsed_args.file else None,
+            save=options.save_options(parsed_args, self.app.stdout) if parsed_args.file else None,
         )
         self.warn(plan.warnings)
         if parsed_args.dry_run:

@@ -50,8 +50,7 @@ class SaveExport(common.SavingCommand):
     def _save(
         self, tasks: "ImageTasks", export: str, parsed_args: argparse.Namespace
     ) -> "SaveResult":
-        stdout = self.app.stdout.buffer if parsed_args.file == options.STDOUT else None
-        plan = tasks.plan_save(export, options.save_options(parsed_args, stdout))
+        plan = tasks.plan_save(export, options.save_options(parsed_args, self.app.stdout))
         return plan.run(transfer=options.transfer_options(parsed_args))
 
 

@@ -286,7 +286,7 @@ class FailureTest(TaskTestCase):
         for code in (111, 396, 413, 523, 609, 614, 721):
             error = self.failure(f"Error {code}: something")
             self.assertEqual(code, error.code)
-            self.assertIn("What to do: ", str(error))
+            self.assertIsNotNone(error.messages[0].hint)
 
     def test_other_numbers_are_no_codes(self):
         """A size or an HTTP status in the text is no failure code."""
@@ -295,12 +295,12 @@ class FailureTest(TaskTestCase):
     def test_texts_without_a_code(self):
         """The two documented texts without a code are explained too."""
         error = self.failure("Error: Image not found for import. Possible invalid location")
-        self.assertIn("see that the container and the object exist", str(error))
+        self.assertIn("Check that the container and the object exist", str(error))
 
     def test_unknown_texts_are_passed_on_harmless(self):
         """What nobody documented is shown, without its escapes."""
         error = self.failure("\x1b[31mBoom")
-        self.assertIn("The service said: \N{REPLACEMENT CHARACTER}[31mBoom.", str(error))
+        self.assertIn("The service reported: \N{REPLACEMENT CHARACTER}[31mBoom.", str(error))
 
     def test_wait_raises_it(self):
         """A waiting caller gets the failure as an exception."""

@@ -56,7 +56,10 @@ class CleanTest(SwiftCase):
         for name in (STAGED, EXPORTED, "mine.vhd"):
             for container in ("image-imports", "image-exports", TRANSFERS, "backups"):
                 self.put(container, name)
-        places = [(each.orphan.object.container, each.orphan.object.name) for each in self.found().preview()]
+        places = [
+            (each.orphan.object.container, each.orphan.object.name)
+            for each in self.found().preview()
+        ]
         self.assertEqual(
             [
                 (container, name)
@@ -130,7 +133,9 @@ class CleanTest(SwiftCase):
         self.put("image-imports_segments", f"{STAGED}/slo/1/2/3/00000000")
         for each in self.found().run():
             self.assertEqual("deleted", each.status)
-            self.assertNotIn(each.orphan.object.name, self.swift.names(each.orphan.object.container))
+            self.assertNotIn(
+                each.orphan.object.name, self.swift.names(each.orphan.object.container)
+            )
         self.assertEqual([], self.swift.names("image-imports_segments"))
 
     def test_stopped(self):

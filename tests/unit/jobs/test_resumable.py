@@ -23,7 +23,9 @@ class ResumableTest(base.BaseTestCase):
                 f"Stopped while sending 'a'{so_far}. Clean container 'c' to delete the rest.",
                 str(caught.exception),
             )
-            self.assertEqual((error.kept, error.total), (caught.exception.kept, caught.exception.total))
+            self.assertEqual(
+                (error.kept, error.total), (caught.exception.kept, caught.exception.total)
+            )
 
     def test_a_timeout(self):
         """A time-out names the task, for people and for programs, and how to follow it."""

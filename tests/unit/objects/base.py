@@ -7,11 +7,16 @@ from pathlib import Path
 
 from oslotest import base
 
+from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.store import ObjectStore
-from rackspace_imagetasks.progress import SilentPhase
+from rackspace_imagetasks.objects.target import Written
+from rackspace_imagetasks.objects.transfer import Transfer, TransferOptions
+from rackspace_imagetasks.objects.upload import upload
+from rackspace_imagetasks.progress import SILENT, SilentPhase
 from tests.unit.objects.swift import Swift
 
 MIB = 1024**2
+NAME = ObjectName("images", "a")
 
 
 def noise(size: int, seed: int = 1) -> bytes:
@@ -66,6 +71,22 @@ class SwiftCase(base.BaseTestCase):
     def new_store(self, **options) -> ObjectStore:
         options.setdefault("sleep", self.waits.append)
         return ObjectStore(self.swift.adapter(), **options)
+
+    def transfer(self, progress=SILENT, stop=None, **options) -> Transfer:
+        """Return a transfer whose waits take no time."""
+        return Transfer(TransferOptions(**options), progress, stop, sleep=self.waits.append)
+
+    def upload(
+        self, source, name=NAME, *, store=None, segment_size=None, expire_after=None, **running
+    ) -> Written:
+        return upload(
+            store or self.store,
+            source,
+            name,
+            self.transfer(**running),
+            segment_size=segment_size,
+            expire_after=expire_after,
+        )
 
     def file(self, content: bytes, name: str = "disk.vhd") -> Path:
         path = self.dir / name

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import threading
 
+import fixtures
 from oslotest import base
 
 from rackspace_imagetasks.exceptions import (
@@ -12,10 +13,11 @@ from rackspace_imagetasks.exceptions import (
 )
 from rackspace_imagetasks.objects.copy import copy, group_segments
 from rackspace_imagetasks.objects.manifest import StoredSegment
-from rackspace_imagetasks.objects.segments import LARGEST_PUT
+from rackspace_imagetasks.objects.names import ObjectName
+from rackspace_imagetasks.objects.segments import MAX_PUT
 from rackspace_imagetasks.objects.store import ObjectStore
 from tests.unit.objects import faults
-from tests.unit.objects.base import MIB, Ledger, SwiftCase, noise
+from tests.unit.objects.base import MIB, NAME, Ledger, SwiftCase, noise
 from tests.unit.objects.swift import Swift
 
 PIECES = [noise(MIB, 1), noise(MIB, 2), noise(MIB, 3), noise(17, 4)]
@@ -28,9 +30,16 @@ class TestCopy(SwiftCase):
         self.other = Swift()
         self.addCleanup(self.other.close)
 
-    def copy(self, **options):
+    def copy(self, *, expire_after=None, **running):
         target = ObjectStore(self.other.adapter(), sleep=self.waits.append)
-        return copy(self.store, target, "exports", "a", "imports", "b c", **options)
+        return copy(
+            self.store,
+            ObjectName("exports", "a"),
+            target,
+            ObjectName("imports", "b c"),
+            self.transfer(**running),
+            expire_after=expire_after,
+        )
 
     def assert_right(self, content=CONTENT):
         self.assertEqual(content, self.other.read("imports", "b c"))
@@ -109,12 +118,47 @@ class TestCopy(SwiftCase):
         self.assert_right()
         self.assertEqual(7, self.segment_puts())
 
-    def test_altered(self):
-        """A segment that is altered at the source is named, and is not kept at the target."""
+    def corrupt(self, name, times):
+        """Change the first byte of the next answers with an object of the source."""
+        self.swift.fault(faults.altered(lambda body: b"X" + body[1:]), "GET", name, times)
+
+    def test_corrupt_on_the_way(self):
+        """A segment that arrives corrupt from the source is read and sent again, whole."""
         names = self.swift.put_slo("exports", "a", PIECES)
-        self.swift.fault(faults.altered(lambda b: b"X" + b[1:]), "GET", names[1], times=99)
+        self.corrupt(names[1], times=2)
+        ledger = Ledger()
+        done = self.copy(progress=ledger)
+        self.assert_right()
+        self.assertEqual(len(CONTENT), done.sent_bytes)
+        self.assertEqual(3, len(self.swift.requests("GET", names[1])))
+        self.assertEqual(4 + 2, self.segment_puts())
+        self.assertEqual([len(CONTENT)], list(ledger.sums.values()))
+
+    def test_corrupt_in_a_group(self):
+        """Segments that travel together are all sent again when one of them arrives corrupt."""
+        self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.objects.copy.MAX_SEGMENTS", 3))
+        names = self.swift.put_slo("exports", "a", PIECES)
+        self.corrupt(names[1], times=1)
+        self.assertEqual(2, self.copy().segments)
+        self.assert_right()
+        self.assertEqual([2, 2], [len(self.swift.requests("GET", name)) for name in names[:2]])
+        self.assertEqual(2 + 1, self.segment_puts())
+
+    def test_plain_corrupt_on_the_way(self):
+        """A plain object that arrives corrupt from the source is read and sent again."""
+        self.swift.put("exports", "a", CONTENT)
+        self.corrupt("exports/a", times=2)
+        self.copy()
+        self.assert_right()
+        self.assertEqual(3, len(self.other.requests("PUT", "imports/b c")))
+
+    def test_corrupt(self):
+        """A segment that is corrupt at the source is named, and is not kept at the target."""
+        names = self.swift.put_slo("exports", "a", PIECES)
+        self.corrupt(names[1], times=99)
         error = self.assertRaises(IntegrityError, self.copy, threads=1)
         self.assertIn(names[1], str(error))
+        self.assertEqual(3, len(self.swift.requests("GET", names[1])))
         self.assertEqual(1, len(self.other.names("imports_segments")))
         self.assertEqual([], self.other.names("imports"))
 
@@ -137,19 +181,21 @@ class TestCopy(SwiftCase):
 class TestGroups(base.BaseTestCase):
     def test_few(self):
         """Up to 1000 segments stay as they are."""
-        segments = [StoredSegment("c", str(i), i, 1, "") for i in range(1000)]
+        segments = [StoredSegment(ObjectName("c", str(i)), i, 1, "") for i in range(1000)]
         self.assertEqual([[segment] for segment in segments], group_segments(segments))
 
     def test_large(self):
         """No group is more than a PUT takes; what does not fit 1000 of them is refused."""
-        for lengths in ([LARGEST_PUT // 2, 1], [LARGEST_PUT // 2 + 1, 1]):
-            segments = [StoredSegment("c", str(i), 0, lengths[i % 2], "") for i in range(1900)]
+        for lengths in ([MAX_PUT // 2, 1], [MAX_PUT // 2 + 1, 1]):
+            segments = [
+                StoredSegment(ObjectName("c", str(i)), 0, lengths[i % 2], "") for i in range(1900)
+            ]
             for group in group_segments(segments):
-                self.assertLessEqual(sum(s.length for s in group), LARGEST_PUT)
-        segments = [StoredSegment("c", "x", 0, LARGEST_PUT, "")] * 1001
+                self.assertLessEqual(sum(s.length for s in group), MAX_PUT)
+        segments = [StoredSegment(NAME, 0, MAX_PUT, "")] * 1001
         self.assertRaises(Refused, group_segments, segments)
-        small = [StoredSegment("c", "x", 0, 1, "")] * 1000
-        large = small[0]._replace(length=LARGEST_PUT + 1)
+        small = [StoredSegment(NAME, 0, 1, "")] * 1000
+        large = small[0]._replace(length=MAX_PUT + 1)
         self.assertRaises(Refused, group_segments, [*small, large])
 
     def test_many(self):
@@ -159,7 +205,7 @@ class TestGroups(base.BaseTestCase):
                 segments, offset = [], 0
                 for index in range(count):
                     length = lengths[index % len(lengths)]
-                    segments.append(StoredSegment("c", str(index), offset, length, ""))
+                    segments.append(StoredSegment(ObjectName("c", str(index)), offset, length, ""))
                     offset += length
                 groups = group_segments(segments)
                 self.assertLessEqual(len(groups), 1000)

@@ -21,12 +21,12 @@ from rackspace_imagetasks.exceptions import (
 )
 from rackspace_imagetasks.objects import manifest
 from rackspace_imagetasks.objects.download import download, download_stream
+from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.objects.sparse import SparseFile
-from rackspace_imagetasks.objects.upload import upload
 from rackspace_imagetasks.partfile import part_file
 from tests.unit.objects import faults
-from tests.unit.objects.base import MIB, Ledger, SwiftCase, noise
+from tests.unit.objects.base import MIB, NAME, Ledger, SwiftCase, noise
 
 PIECES = [noise(MIB, 1), noise(MIB, 2), noise(MIB, 3), noise(17, 4)]
 CONTENT = b"".join(PIECES)
@@ -38,8 +38,15 @@ class DownloadCase(SwiftCase):
         self.path = self.dir / "disk.vhd"
         self.part = self.dir / "disk.vhd.part"
 
-    def download(self, name="a", **options):
-        return download(self.store, "images", name, self.path, **options)
+    def download(self, name="a", *, overwrite=False, validate=None, **running):
+        return download(
+            self.store,
+            ObjectName("images", name),
+            self.path,
+            self.transfer(**running),
+            overwrite=overwrite,
+            validate=validate,
+        )
 
     def assert_right(self, content=CONTENT):
         self.assertEqual(content, self.path.read_bytes())
@@ -106,7 +113,7 @@ class TestKinds(DownloadCase):
             self.swift.put_slo("images", "inner", pieces)
             self.nest("middle", "inner", 8)
             self.nest("a", "middle", 8)
-            for bound in ("_MOST_MANIFESTS", "_MOST_SEGMENTS"):
+            for bound in ("_MAX_MANIFESTS", "_MAX_SEGMENTS"):
                 self.swift.log.clear()
                 with mock.patch.object(manifest, bound, 20):
                     error = self.assertRaises(TransferError, self.download)
@@ -118,9 +125,9 @@ class TestKinds(DownloadCase):
         self.swift.put_slo("images", "inner", PIECES)
         self.nest("middle", "inner", 1)
         self.nest("a", "middle", 1)
-        with mock.patch.object(manifest, "_DEEPEST_NESTING", 1):
+        with mock.patch.object(manifest, "_MAX_NESTING", 1):
             self.assertIn("nested too deep", str(self.assertRaises(TransferError, self.download)))
-        with mock.patch.object(manifest, "_DEEPEST_NESTING", 2):
+        with mock.patch.object(manifest, "_MAX_NESTING", 2):
             self.download()
         self.assert_right()
 
@@ -144,7 +151,7 @@ class TestKinds(DownloadCase):
 
     def test_uploaded(self):
         """What upload sent, download fetches."""
-        upload(self.store, BytesSource(CONTENT), "images", "a", segment_size=MIB)
+        self.upload(BytesSource(CONTENT), segment_size=MIB)
         self.download()
         self.assert_right()
 
@@ -168,7 +175,7 @@ class TestKinds(DownloadCase):
         """A stream gets the bytes in order."""
         self.swift.put_slo("images", "a", PIECES)
         out = io.BytesIO()
-        download_stream(self.store, "images", "a", out)
+        download_stream(self.store, NAME, out, self.transfer())
         self.assertEqual(CONTENT, out.getvalue())
 
     def test_stream_closed(self):
@@ -177,7 +184,7 @@ class TestKinds(DownloadCase):
         reader, writer = os.pipe()
         os.close(reader)
         with os.fdopen(writer, "wb", buffering=0) as out:
-            self.assertRaises(TargetError, download_stream, self.store, "images", "a", out)
+            self.assertRaises(TargetError, download_stream, self.store, NAME, out, self.transfer())
 
     def test_stream_closed_with_all_in_its_buffer(self):
         """What a buffer still holds must be taken, too, before the download is done."""
@@ -185,13 +192,13 @@ class TestKinds(DownloadCase):
         reader, writer = os.pipe()
         os.close(reader)
         out = os.fdopen(writer, "wb")
-        self.assertRaises(TargetError, download_stream, self.store, "images", "a", out)
+        self.assertRaises(TargetError, download_stream, self.store, NAME, out, self.transfer())
         self.assertRaises(BrokenPipeError, out.close)
 
     def test_source_of_replaced_object(self):
         """A manifest that is replaced between two ranges is noticed at the second."""
         self.swift.put_slo("images", "a", PIECES)
-        source = ObjectSource(self.store, "images", "a")
+        source = ObjectSource(self.store, NAME)
         source.read_at(0, 512)
         self.swift.put_slo("images", "a", [noise(MIB, 9), *PIECES[1:]])
         error = self.assertRaises(SourceChanged, source.read_at, len(CONTENT) - 512, 512)
@@ -292,7 +299,7 @@ class TestFaults(DownloadCase):
 
     def test_range_that_is_ignored(self):
         """The whole object is no answer to the question for a part of it, wherever that begins."""
-        source = ObjectSource(self.store, "images", "a")
+        source = ObjectSource(self.store, NAME)
         for offset, length in ((MIB, 512), (0, 512), (512, len(CONTENT) - 512)):
             answer = faults.status(200, CONTENT, ETag=source.info.etag)
             self.swift.fault(answer, "GET", "images/a")
@@ -534,7 +541,7 @@ class TestResume(DownloadCase):
         self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.objects.fetch.PIECE", MIB))
         self.swift.put("images", "a", CONTENT)
         self.swift.fault(faults.altered(lambda body: b"x" + body[1:]), "GET", "images/a", times=99)
-        self.assertIn("altered", str(self.assertRaises(IntegrityError, self.download)))
+        self.assertIn("is corrupt", str(self.assertRaises(IntegrityError, self.download)))
         self.assertFalse(self.path.exists())
 
     def test_plain_of_another_object(self):
@@ -545,7 +552,7 @@ class TestResume(DownloadCase):
             ledger = Ledger()
             self.assertEqual(0, self.download(overwrite=True, progress=ledger).reused_bytes)
             self.assert_right()
-            self.assertEqual(len(CONTENT), ledger.sums["Fetching a"])
+            self.assertEqual(len(CONTENT), ledger.sums["Downloading a"])
 
     def test_plain_complete(self):
         """A plain object that is all there is not fetched."""

@@ -4,7 +4,7 @@ from hypothesis import strategies
 from oslotest import base
 
 from rackspace_imagetasks.exceptions import Refused
-from rackspace_imagetasks.objects.segments import LARGEST_PUT, plan_segments, segment_size_for
+from rackspace_imagetasks.objects.segments import MAX_PUT, plan_segments, segment_size_for
 
 MIB, GIB = 1024**2, 1024**3
 
@@ -33,7 +33,7 @@ class TestPlan(base.BaseTestCase):
         end = 0
         for segment in plan:
             self.assertEqual(end, segment.offset)
-            self.assertTrue(0 < segment.length <= LARGEST_PUT)
+            self.assertTrue(0 < segment.length <= MAX_PUT)
             end += segment.length
         self.assertEqual(size, end)
         self.assertEqual([s.name for s in plan], sorted({s.name for s in plan}))

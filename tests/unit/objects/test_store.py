@@ -18,10 +18,11 @@ from rackspace_imagetasks.exceptions import (
     Refused,
     ServiceError,
 )
+from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.store import ObjectStore
-from rackspace_imagetasks.objects.workers import in_parallel
+from rackspace_imagetasks.threads import in_parallel
 from tests.unit.objects import faults
-from tests.unit.objects.base import SwiftCase
+from tests.unit.objects.base import NAME, SwiftCase
 from tests.unit.objects.swift import Tokens
 
 
@@ -50,7 +51,7 @@ class TestContainers(SwiftCase):
         self.assertIsNone(self.store.head_container("a b"))
         self.store.create_container("a b")
         self.store.create_container("a b")
-        self.store.put_object("a b", "x", b"four")
+        self.store.put_object(ObjectName("a b", "x"), b"four")
         self.assertEqual(("a b", 1, 4), self.store.head_container("a b"))
 
     def test_list_containers(self):
@@ -103,7 +104,7 @@ class TestContainers(SwiftCase):
             for names in pages:
                 self.swift.fault(faults.status(200, listing(names)), "GET")
             error = self.assertRaises(ServiceError, list, self.store.list_objects("images"))
-            self.assertIn("out of order", str(error))
+            self.assertIn("not sorted", str(error))
             self.swift.faults.clear()
 
 
@@ -113,7 +114,7 @@ class TestObjects(SwiftCase):
         self.swift.put("images", "a", b"content")
         for length in ("", "many", "-1", "9" * 30):
             self.swift.fault(faults.status(200, Content_Length=length), "HEAD")
-            error = self.assertRaises(ServiceError, self.store.head_object, "images", "a")
+            error = self.assertRaises(ServiceError, self.store.head_object, NAME)
             self.assertIn("size", str(error))
 
 
@@ -130,12 +131,12 @@ class TestNames(SwiftCase):
                 store.create_container,
                 store.head_container,
                 lambda name: list(store.list_objects(name)),
-                lambda name: store.head_object(name, "a"),
-                lambda name: store.put_object(name, "a", b""),
-                lambda name: store.post_object(name, "a", {}),
-                lambda name: store.delete_object(name, "a"),
-                lambda name: store.get_manifest(name, "a"),
-                lambda name: list(store.get_range(name, "a", 0, 1)),
+                lambda name: store.head_object(ObjectName(name, "a")),
+                lambda name: store.put_object(ObjectName(name, "a"), b""),
+                lambda name: store.post_object(ObjectName(name, "a"), {}),
+                lambda name: store.delete_object(ObjectName(name, "a")),
+                lambda name: store.get_manifest(ObjectName(name, "a")),
+                lambda name: list(store.get_range(ObjectName(name, "a"), 0, 1)),
             ):
                 error = self.assertRaises(Refused, act, name)
                 self.assertTrue(str(error).isprintable())
@@ -145,7 +146,7 @@ class TestNames(SwiftCase):
     def test_no_object(self):
         """An object without a name is not its container."""
         for name in ("", "a\udcff"):
-            self.assertRaises(Refused, self.store.delete_object, "images", name)
+            self.assertRaises(Refused, self.store.delete_object, ObjectName("images", name))
         self.assertEqual([], self.swift.log)
 
 
@@ -153,7 +154,9 @@ class TestErrors(SwiftCase):
     def test_control_characters(self):
         """What names and answers say is shown without escapes for the terminal."""
         self.swift.fault(faults.status(418, b"\x1b[31mred", Content_Type="text/plain"), "PUT")
-        error = self.assertRaises(ServiceError, self.store.put_object, "c\x1b", "o\n", b"")
+        error = self.assertRaises(
+            ServiceError, self.store.put_object, ObjectName("c\x1b", "o\n"), b""
+        )
         self.assertTrue(str(error).isprintable())
         self.assertIn("red", str(error))
         self.assertEqual(418, error.status)

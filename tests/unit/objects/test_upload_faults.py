@@ -12,7 +12,6 @@ from rackspace_imagetasks.exceptions import (
     ServiceError,
     SourceChanged,
 )
-from rackspace_imagetasks.objects.upload import upload
 from tests.unit.objects import faults
 from tests.unit.objects.base import MIB, Ledger, SwiftCase, noise
 
@@ -24,7 +23,7 @@ class FaultCase(SwiftCase):
     def upload(self, source=None, **options):
         options.setdefault("segment_size", MIB)
         source = source or BytesSource(CONTENT)
-        return upload(self.store, source, "images", "a", **options)
+        return super().upload(source, **options)
 
     def fault_segment(self, action, times=1):
         self.swift.fault(action, "PUT", SECOND, times)
