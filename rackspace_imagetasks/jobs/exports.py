@@ -92,10 +92,10 @@ class ExportPlan:
     def _run(self, timeout: float | None) -> ExportResult:
         task = self._start_task()
         hint = Hint.FOLLOW_TASK_AND_SAVE if self.save else Hint.FOLLOW_TASK
-        title = f"exporting image '{self.image.label}'"
+        image = f"image '{self.image.label}'"
         try:
-            with resumable(title, hint, task=task.id):
-                task = self.cloud.wait_for(task, title.capitalize(), timeout)
+            with resumable(f"exporting {image}", hint, task=task.id):
+                task = self.cloud.wait_for(task, f"Exporting {image}", timeout)
         except TaskTimeout as error:
             error.result = self._result(task.id, "processing")
             raise

@@ -124,10 +124,10 @@ class ImportPlan:
 
     def await_image(self, task: Task, timeout: float | None, hint: Hint) -> tuple[Task, str]:
         """Return the ended task and the ID of the image that it created."""
-        title = f"importing image '{self.name}' in region '{self.cloud.region}'"
+        image = f"image '{self.name}'"
         try:
-            with resumable(title, hint, task=task.id):
-                task = self.cloud.wait_for(task, title.capitalize(), timeout)
+            with resumable(f"importing {image} in region '{self.cloud.region}'", hint, task=task.id):
+                task = self.cloud.wait_for(task, f"Importing {image}", timeout)
         except TaskTimeout as error:
             error.result = dataclasses.replace(
                 self._result(None), task_id=error.task_id, status="processing"

@@ -104,7 +104,7 @@ class SaveTest(objectcase.ObjectCase):
         """What is no VHD gets no file's name unless asked, and is not fetched twice for that."""
         self.put_slo("notes", [noise(MIB), noise(MIB, 2)])
         said = self.refuses(self.path, "--delete-object", name="notes")
-        self.assertIn("is not a VHD that can be imported", said)
+        self.assertIn("is not a valid VHD", said)
         self.assertIn("--no-validate", said)
         self.assertFalse(self.path.exists())
         (row,) = self.save("notes", self.path, "--no-validate").rows
@@ -128,7 +128,7 @@ class SaveTest(objectcase.ObjectCase):
         name = "01234567-0123-0123-0123-0123456789ab.vhd"
         self.inject(Rule("DELETE", f"/{self.place}/{name}-00002", status=403))
         said = self.refuses(self.path, "--delete-object", name=name)
-        self.assertIn("is saved, but not all of it is deleted", said)
+        self.assertIn("is saved, but could not be deleted completely", said)
         self.assertEqual(CONTENT, self.path.read_bytes())
         command = said.split("`")[1].split()
         self.assertEqual(["openstack", "image", "task", "clean"], command[:4])
@@ -164,7 +164,7 @@ class NameTest(objectcase.ObjectCase):
             self.store().put_object(self.object(name), content)
             self.assertIn(name, self.names(self.place))
             outcome = self.save(name, self.tmp, status=1)
-            self.assertIn("is not a name for a file; give one with --file", outcome.stderr)
+            self.assertIn("cannot be used as a file name. Name the file with --file", outcome.stderr)
             self.save(name, self.tmp / "saved", "--overwrite")
             self.assertEqual(content, (self.tmp / "saved").read_bytes())
 
@@ -181,7 +181,7 @@ class NameTest(objectcase.ObjectCase):
                       body=json.dumps(task), times=None)  # fmt: skip
         self.inject(answer, service="glance")
         said = self.refused("save", exported["Task"], "--file", self.tmp / "x", "--delete-object")
-        self.assertIn(f"'{self.place}/disk.vhd', which is not where it was to write", said)
+        self.assertIn(f"'{self.place}/disk.vhd', which is not the location in its input", said)
         self.assertEqual((["disk.vhd"], 5), self.held())
         self.assertFalse((self.tmp / "x").exists())
 

@@ -56,7 +56,7 @@ class PythonApiTest(processcase.ProcessTestCase):
         """Import, transfer, export and save: Cancelled, then done, once."""
         disk = self.disk(11)
         imported = self.twice(
-            "Sending",
+            "Uploading",
             lambda: self.here.plan_import_file(disk, self.name).run(),
         )
         self.assertGreater(self.watcher.moved, 11 << 20)

@@ -185,7 +185,7 @@ class WhereToTest(TransferCase):
         """It is there already, however it is named."""
         row = self.imported()
         for where in (("--to-region", "DFW"), ("--to-cloud", "alice-apikey")):
-            self.assertIn("in region 'DFW' already", self.refused_unsent(row["Image"], *where))
+            self.assertIn("is already in region 'DFW'", self.refused_unsent(row["Image"], *where))
         self.transfer(row["Image"], "--to-region", "ORD")
         self.assertIn("already", self.refused_unsent(row["Image"], "--to-region", "DFW"))
 
@@ -209,7 +209,7 @@ class WhereToTest(TransferCase):
         row = self.imported()
         self.settings("bob", max_virtual_size="39 MiB")
         text = self.refused_unsent(row["Image"], "--to-cloud", "bob", "--to-region", "ORD")
-        self.assertTrue(re.search("disk of 40 MiB.*imports 39 MiB at most", text), text)
+        self.assertTrue(re.search("disk of 40 MiB.*limit of 39 MiB in region", text), text)
         self.sdk().image.update_image(row["Image"], min_disk=41)
         text = self.refused_unsent(row["Image"], "--to-region", "ORD")
         self.assertIn("has a disk of 41 GiB", text)

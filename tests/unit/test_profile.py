@@ -26,7 +26,7 @@ class ProfileTest(base.BaseTestCase):
         self.assertEqual(3, len(error.messages))
         self.assertIn(f"{WHERE}: image_tasks.max_virtual_size is 'big'", str(error))
         self.assertIn("image_tasks.poll_interval is '-1'", str(error))
-        self.assertIn("no setting 'pol_interval'", str(error))
+        self.assertIn("unknown image_tasks setting 'pol_interval'", str(error))
 
     def test_each_wrong_value(self):
         """No size or time of 0, below it or without end, no truth value, no slash in a name."""
