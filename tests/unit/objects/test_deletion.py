@@ -2,6 +2,7 @@
 from rackspace_imagetasks.exceptions import AccessDenied, IntegrityError, Refused, ServiceError
 from rackspace_imagetasks.objects.deletion import delete, is_half_deleted, is_kept, mark_as_kept
 from rackspace_imagetasks.objects.names import ObjectName
+from rackspace_imagetasks.osc.hints import WORDINGS
 from tests.unit.objects import faults
 from tests.unit.objects.base import NAME, SwiftCase, noise
 
@@ -35,7 +36,10 @@ class TestDelete(SwiftCase):
             self.swift.put("images", "a", b"", X_Object_Manifest=manifest)
             self.swift.put("backups", "00000001", b"mine")
             before = self.swift.names("images")
-            self.assertRaises((Refused, IntegrityError), delete, self.store, NAME)
+            error = self.assertRaises((Refused, IntegrityError), delete, self.store, NAME)
+            command = "`openstack object delete images <object>`"
+            worded = error.messages[0].worded(WORDINGS)
+            self.assertEqual(isinstance(error, Refused), command in worded)
             self.assertEqual(before, self.swift.names("images"))
             self.assertEqual(["00000001"], self.swift.names("backups"))
 

@@ -24,6 +24,7 @@ from rackspace_imagetasks.objects.download import download, download_stream
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.objects.sparse import SparseFile
+from rackspace_imagetasks.osc.hints import WORDINGS
 from rackspace_imagetasks.partfile import part_file
 from tests.unit.objects import faults
 from tests.unit.objects.base import MIB, NAME, Ledger, SwiftCase, noise
@@ -330,6 +331,8 @@ class TestFaults(DownloadCase):
             self.swift.fault(faults.status(200, body), "GET", "images/a")
             error = self.assertRaises(TransferError, self.download)
             self.assertIn("another tool", str(error))
+            (message,) = error.messages
+            self.assertIn("`swift download images a`", message.worded(WORDINGS))
 
     def test_validate(self):
         """A file that `validate` refuses is not renamed."""
