@@ -109,7 +109,7 @@ def _delete_dlo_segments(store: ObjectStore, info: ObjectInfo) -> None:
             f"The segments of object '{info.object}' are all objects that begin with '{prefix}',"
             " and other objects begin with it too."
         )
-        raise Refused(Message(text, Hint.DELETE_BY_NAME))
+        raise Refused(Message(text, Hint.DELETE_BY_NAME, {"container": prefix.container}))
     _mark(store, info, _DELETING)
     for entry in entries:
         store.delete_object(ObjectName(prefix.container, entry.name))

@@ -64,6 +64,18 @@ WORDINGS: Mapping[Hint, str] = {
     Hint.WRITE_FIXED_OR_DYNAMIC_VHD: (
         "Write a fixed or dynamic VHD with the program that created it."
     ),
+    # Objects
+    Hint.CHECK_NETWORK: (
+        "Check the network between this machine and the service, then run the command again."
+    ),
+    Hint.DELETE_BY_NAME: (
+        "Delete the segments by their names with `openstack object delete {container} <object>`."
+    ),
+    Hint.FREE_SPACE: "Free up space, or choose another location with --file.",
+    Hint.TRY_AGAIN: "Run the command again.",
+    Hint.USE_SWIFTCLIENT: (
+        "Download it with another tool, such as `swift download {container} {object}`."
+    ),
 }
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Transfers against the real Swift of the development cloud, counted in its access log."""
+"""Transfers with the real Swift of the development cloud, counted in its access log."""
 
 import json
 import os
@@ -27,17 +27,17 @@ BIN = Path(sys.executable).parent
 
 
 def noise(size, seed=1):
-    """Give bytes of which no two segments are alike."""
+    """Return bytes of which no two segments are equal."""
     return random.Random(seed).randbytes(size)
 
 
 def fixed_vhd(content):
-    """Give a fixed VHD whose disk is `content`."""
+    """Return a fixed VHD whose disk is `content`."""
     return content + vhdfiles.footer(len(content), 2)
 
 
 class ObjectCase(cloudcase.CloudTestCase):
-    """A test with a container of its own, `place`, for objects with segments of `segment_size`.
+    """A test with its own container, `place`, for objects with segments of `segment_size`.
 
     Import tasks of objects in it fail at once: what is tested is the way there.
     """
@@ -53,7 +53,7 @@ class ObjectCase(cloudcase.CloudTestCase):
         self.begin()
 
     def use_segments(self, size):
-        """Have the commands send segments of `size` bytes."""
+        """Set the size of the segments that the commands send."""
         config = yaml.safe_load(Path(os.environ["OS_CLIENT_CONFIG_FILE"]).read_text())
         for cloud in config["clouds"].values():
             cloud["image_tasks"]["segment_size"] = size
@@ -62,7 +62,7 @@ class ObjectCase(cloudcase.CloudTestCase):
         self.useFixture(fixtures.EnvironmentVariable("OS_CLIENT_CONFIG_FILE", str(path)))
 
     def new_place(self, *, refusing=True):
-        """Create a container, and its container of segments; they are emptied at the end.
+        """Create a container and its container of segments, which are emptied at the end.
 
         :param refusing: have import tasks of what is in it fail at once.
         """
@@ -81,7 +81,7 @@ class ObjectCase(cloudcase.CloudTestCase):
             store.delete_object(ObjectName(container, entry.name))
 
     def store(self, **options):
-        """Give the engine's store, for what the commands have no option for."""
+        """Return a store, for everything that the commands have no option for."""
         return ObjectStore(self.connection.object_store, **options)
 
     def object(self, name):
@@ -97,7 +97,7 @@ class ObjectCase(cloudcase.CloudTestCase):
         self._mark = self.log.mark()
 
     def requests(self, method, part="", **facts):
-        """Give the requests since `begin` whose container is `place`, or its segments'."""
+        """Return the requests since `begin` to `place` and its container of segments."""
         return [
             request
             for request in self.log.since(self._mark)
@@ -108,18 +108,18 @@ class ObjectCase(cloudcase.CloudTestCase):
         ]
 
     def statuses(self, method, part):
-        """Give the statuses of the requests, in the order of their ends."""
+        """Return the statuses of the requests, in the order in which they ended."""
         return [request.status for request in self.requests(method, part)]
 
     def held(self):
-        """Give the names in the container, and how many segments there are."""
+        """Return the names in the container, and the number of segments."""
         return sorted(self.names(self.place)), len(self.names(f"{self.place}_segments"))
 
     def names(self, container):
         return [entry.name for entry in self.store().list_objects(container)]
 
     def content(self, name):
-        """Read an object of the container by python-swiftclient."""
+        """Read an object of the container with python-swiftclient."""
         return self.swift().get_object(self.place, name)[1]
 
     def vhd(self, size=4 * MIB, name="disk.vhd"):
@@ -129,7 +129,7 @@ class ObjectCase(cloudcase.CloudTestCase):
         return path
 
     def send(self, path, *words, **how):
-        """Import a file as it is, by the command, into the container."""
+        """Import a file without conversion into the container, with the command."""
         return self.openstack(
             *("image", "task", "import", "--file", path, "--no-convert", "-f", "json"),
             *("--name", self.mark, "--container", self.place, *words),
@@ -137,7 +137,7 @@ class ObjectCase(cloudcase.CloudTestCase):
         )
 
     def save(self, name, path, *words, **how):
-        """Save an object of the container, by the command."""
+        """Save an object of the container with the command."""
         return self.openstack(
             *("image", "task", "save", f"{self.place}/{name}", "--file", path, "-f", "json"),
             *words,
@@ -156,7 +156,7 @@ class ObjectCase(cloudcase.CloudTestCase):
         store.put_object(self.object(name), content, params=query)
 
     def put_dlo(self, name, pieces):
-        """Write a Dynamic Large Object as the service's exports are: numbered from 1."""
+        """Write a Dynamic Large Object as the exports of the service, numbered from 1."""
         store = self.store()
         for number, piece in enumerate(pieces, 1):
             store.put_object(self.object(f"{name}-{number:05d}"), piece)

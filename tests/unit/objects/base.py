@@ -20,12 +20,12 @@ NAME = ObjectName("images", "a")
 
 
 def noise(size: int, seed: int = 1) -> bytes:
-    """Give bytes of which no two stretches are alike."""
+    """Return bytes of which no two ranges are equal."""
     return random.Random(seed).randbytes(size)
 
 
 class Ledger:
-    """Progress that remembers the sum of each phase, and messages."""
+    """Progress that records the sum of each phase, and the messages."""
 
     def __init__(self) -> None:
         self.sums: dict[str, int] = {}
@@ -56,7 +56,7 @@ class Entry(SilentPhase):
 
 
 class SwiftCase(base.BaseTestCase):
-    """A test against a Swift in memory, with waits that take no time."""
+    """A test against an in-memory Swift, with waits that take no time."""
 
     def setUp(self):
         super().setUp()

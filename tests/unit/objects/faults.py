@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can go wrong with one request; each gives a function of the request's handler."""
+"""Faults of a single request; each function returns an action for the request's handler."""
 
 import socket
 import struct
@@ -11,7 +11,7 @@ Action = Callable[[Handler], bool]
 
 
 def status(code: int, body: bytes = b"", **headers: str) -> Action:
-    """Take the whole body and answer with `code`."""
+    """Read the whole body and answer with `code`."""
 
     def act(handler: Handler) -> bool:
         handler.read_body()
@@ -23,7 +23,7 @@ def status(code: int, body: bytes = b"", **headers: str) -> Action:
 
 
 def early_status(code: int) -> Action:
-    """Answer with `code` before the body is read, and hang up on the rest of it."""
+    """Answer with `code` before the body is read, and close the connection."""
 
     def act(handler: Handler) -> bool:
         handler.answer(code, {"Connection": "close"})
@@ -49,7 +49,7 @@ def reset(read: int = 0) -> Action:
 
 
 def reset_after_body() -> Action:
-    """Do what is asked, but never say so."""
+    """Process the request, but do not answer it."""
 
     def act(handler: Handler) -> bool:
         handler.read_body()
@@ -61,7 +61,7 @@ def reset_after_body() -> Action:
 
 
 def stall() -> Action:
-    """Read nothing and say nothing until the test is over."""
+    """Neither read nor answer until the test is over."""
 
     def act(handler: Handler) -> bool:
         handler.swift.released.wait(60)
@@ -72,7 +72,7 @@ def stall() -> Action:
 
 
 def first(event_like: Callable[[Handler], None]) -> Action:
-    """Do something, then serve the request as ever."""
+    """Call a function, then serve the request as usual."""
 
     def act(handler: Handler) -> bool:
         with handler.swift.lock:
@@ -97,7 +97,7 @@ def damaged_etag() -> Action:
 
 
 def cut(sent: int) -> Action:
-    """Declare the whole answer, send `sent` bytes of it, and hang up."""
+    """Declare the whole response, send `sent` bytes of it, and close the connection."""
 
     def act(handler: Handler) -> bool:
         proper = handler.answer
@@ -115,7 +115,7 @@ def cut(sent: int) -> Action:
 
 
 def overlong(extra: bytes) -> Action:
-    """Send `extra` bytes after those that were asked for, and declare them."""
+    """Send `extra` bytes after the requested ones, and declare them."""
 
     def act(handler: Handler) -> bool:
         proper = handler.answer

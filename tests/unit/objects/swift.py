@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small Swift in memory, behind real sockets, that misbehaves to order.
+"""A small in-memory Swift behind real sockets, with faults on request.
 
 It keeps to the parts of the API that the package uses, written from the API reference and not
 from our code. Faults are functions of the request's handler; see `faults.py`.
@@ -36,7 +36,7 @@ class Stored:
 
 @dataclasses.dataclass
 class Fault:
-    """Do `action` to the next `times` requests that match."""
+    """Apply `action` to the next `times` requests that match."""
 
     action: Callable[["Handler"], bool]
     method: str
@@ -244,7 +244,7 @@ class Server(ThreadingHTTPServer):
 
 
 class Swift:
-    """The service; `containers` is its whole state, `log` what was asked of it."""
+    """The service; `containers` is its whole state, `log` the requests it received."""
 
     def __init__(self) -> None:
         self.containers: dict[str, dict[str, Stored]] = {}
@@ -266,7 +266,7 @@ class Swift:
         self._server.server_close()
 
     def adapter(self) -> Adapter:
-        """Give an adapter as a user's session would."""
+        """Return an adapter as a user's session does."""
         session = Session(auth=Tokens(self.url + ACCOUNT))
         session.session.trust_env = False
         return Adapter(session, service_type="object-store", region_name="DFW")
@@ -276,7 +276,7 @@ class Swift:
     def fault(
         self, action: Callable[[Handler], bool], method: str, part: str = "", times: int = 1
     ) -> None:
-        """Order a fault for the next requests whose method and unquoted path match."""
+        """Inject a fault into the next requests whose method and unquoted path match."""
         self.faults.append(Fault(action, method, part, times))
 
     def put(self, container: str, name: str, content: bytes, **headers: str) -> None:
@@ -284,7 +284,7 @@ class Swift:
         self.containers.setdefault(container, {})[name] = Stored(content, headers)
 
     def put_slo(self, container: str, name: str, pieces: list[bytes]) -> list[str]:
-        """Store an SLO as python-swiftclient would, and give its segments' names."""
+        """Store an SLO as python-swiftclient does, and return the names of its segments."""
         names = [f"{name}/slo/1/2/3/{index:08d}" for index in range(len(pieces))]
         for segment, piece in zip(names, pieces, strict=True):
             self.put(f"{container}_segments", segment, piece)
@@ -295,7 +295,7 @@ class Swift:
         return names
 
     def put_dlo(self, container: str, name: str, pieces: list[bytes]) -> list[str]:
-        """Store a DLO as Glance would, and give its segments' names."""
+        """Store a DLO as Glance does, and return the names of its segments."""
         names = [f"{name}-{index:05d}" for index in range(1, len(pieces) + 1)]
         for segment, piece in zip(names, pieces, strict=True):
             self.put(container, segment, piece)
@@ -306,11 +306,11 @@ class Swift:
         return sorted(self.containers.get(container, {}))
 
     def read(self, container: str, name: str) -> bytes:
-        """Give an object's content as a client would get it."""
+        """Return the content of an object as a client would get it."""
         return self.content(self.containers[container][name])
 
     def requests(self, method: str, part: str = "") -> list[Logged]:
-        """Give what was asked, in order."""
+        """Return the requests received, in order."""
         return [
             entry
             for entry in list(self.log)
@@ -335,7 +335,7 @@ class Swift:
         return len(self.content(stored))
 
     def link(self, stored: Stored) -> list[str]:
-        """Check a manifest as Swift does, and keep it as Swift does."""
+        """Check and store a manifest as Swift does."""
         entries, errors = [], []
         for given in json.loads(stored.content):
             container, _, name = given["path"].lstrip("/").partition("/")
@@ -368,7 +368,7 @@ class Swift:
 
 
 class Tokens(BaseAuthPlugin):
-    """A user whose tokens are `token-1`, `token-2`, ..., a new one whenever one is renewed."""
+    """A user whose tokens are `token-1`, `token-2`, ..., a new one after each renewal."""
 
     def __init__(self, endpoint: str) -> None:
         super().__init__()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Transfers that end before they are done: on request, on a signal, and by kill -9."""
+"""Transfers that end early: on request, on a signal, and by kill -9."""
 
 import contextlib
 import os
@@ -53,21 +53,21 @@ class InterruptCase(SwiftCase):
         return child
 
     def wait_for(self, condition):
-        """Wait until the service has seen something."""
+        """Wait until the service has received something."""
         deadline = time.monotonic() + 20
         while not condition():
             self.assertLess(time.monotonic(), deadline, "the transfer did not get that far")
             time.sleep(0.01)
 
     def stall_after(self, method, part, served):
-        """Let `served` requests pass, and leave the others without an answer."""
+        """Serve `served` requests, and stall the others."""
         self.swift.fault(lambda handler: False, method, part, times=served)
         self.swift.fault(faults.stall(), method, part, times=100)
         return lambda: len(self.swift.requests(method, part)) == served + 2
 
     @contextlib.contextmanager
     def assert_ends(self):
-        """Nothing waits for the stalled socket, whose time-out is two minutes."""
+        """Nothing waits for the stalled socket, whose timeout is two minutes."""
         began = time.monotonic()
         yield
         self.assertLess(time.monotonic() - began, 5)
@@ -75,7 +75,7 @@ class InterruptCase(SwiftCase):
 
 class TestUpload(InterruptCase):
     def test_stop(self):
-        """Setting `stop` ends an upload whose sockets are stalled; the next run goes on."""
+        """Setting `stop` ends an upload whose sockets are stalled; the next run resumes it."""
         stalled = self.stall_after("PUT", "images_segments/a/", 3)
         stop = threading.Event()
 
@@ -104,7 +104,7 @@ class TestUpload(InterruptCase):
             self.upload(BytesSource(CONTENT), store=store, segment_size=MIB, stop=stop)
 
     def test_interrupt(self):
-        """Ctrl-C ends a process whose sockets are stalled, and nothing bears the name."""
+        """Ctrl-C ends a process whose sockets are stalled, and the object does not exist."""
         stalled = self.stall_after("PUT", "images_segments/a/", 3)
         child = self.start("upload", self.file(CONTENT))
         self.wait_for(stalled)
@@ -114,7 +114,7 @@ class TestUpload(InterruptCase):
         self.assertEqual([], self.swift.names("images"))
 
     def test_kill(self):
-        """After kill -9 the next run sends only the segments that had not arrived."""
+        """After kill -9, the next run sends only the segments that had not arrived."""
         path = self.file(CONTENT)
         for arrived in (0, 1, 5):
             stalled = self.stall_after("PUT", "images_segments/a/", arrived)
@@ -141,7 +141,7 @@ class TestDownload(InterruptCase):
         self.path = self.dir / "disk.vhd"
 
     def test_interrupt(self):
-        """Ctrl-C ends a process whose sockets are stalled, and leaves no file of the name."""
+        """Ctrl-C ends a process whose sockets are stalled, and leaves only FILE.part."""
         stalled = self.stall_after("GET", "images_segments/a/", 3)
         child = self.start("download", self.path)
         self.wait_for(stalled)
@@ -151,7 +151,7 @@ class TestDownload(InterruptCase):
         self.assertEqual(["disk.vhd.part"], [entry.name for entry in self.dir.iterdir()])
 
     def test_kill(self):
-        """After kill -9 the next run fetches only the segments that are not right."""
+        """After kill -9, the next run fetches only the segments that are missing or wrong."""
         for arrived in (0, 1, 5):
             stalled = self.stall_after("GET", "images_segments/a/", arrived)
             child = self.start("download", self.path)

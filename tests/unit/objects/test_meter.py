@@ -52,7 +52,7 @@ class TestChunks(base.BaseTestCase):
 
 class TestSharedLimit(SwiftCase):
     def test_shared_by_transfers(self):
-        """Transfers that share a limit have the rate together, each waiting for those before."""
+        """Transfers that share a limit keep to it together: each waits for those before."""
         limit, store = RateLimit(1000, clock=lambda: 0.0), self.store
         other, path = ObjectName("images", "b"), self.dir / "a"
         for waited, start in (

@@ -22,7 +22,7 @@ class TestOrphans(SwiftCase):
         self.assertRaises(QuotaExceeded, self.upload, content, name, segment_size=MIB, threads=1)
 
     def test_orphans(self):
-        """Segments that no manifest names are found and removed; those in use stay."""
+        """Segments that no manifest names are found and deleted; those in use are kept."""
         self.swift.put_slo("images", "staged", PIECES)
         self.swift.put("images_segments", "staged/slo/9/2/3/00000000", b"of an earlier version")
         self.swift.put("images_segments", "notes.txt", b"no segment")
@@ -40,7 +40,7 @@ class TestOrphans(SwiftCase):
         self.assertEqual(["staged"], [each.object.name for each in self.found()])
 
     def test_staged(self):
-        """Staged objects are found by their names, and go with their segments."""
+        """Staged objects are found by their names, and deleted with their segments."""
         self.swift.put_slo("images", "staged-1", PIECES)
         self.swift.put("images", "mine", b"kept")
         found = self.found()
@@ -51,7 +51,7 @@ class TestOrphans(SwiftCase):
         )
 
     def test_export_without_manifest(self):
-        """Of an export that never got its manifest, the segments are found; of others, none."""
+        """Segments of an export without a manifest are found, and no others."""
         for owner in ("staged-1", "staged-2", "mine"):
             self.swift.put("images", f"{owner}-00001", b"exported")
         self.swift.put("images", "staged-2", b"", X_Object_Manifest="images/staged-2-")
@@ -59,7 +59,7 @@ class TestOrphans(SwiftCase):
         self.assertEqual([("staged-2", "object"), ("staged-1-00001", "segment")], found)
 
     def test_a_slow_upload_is_one(self):
-        """Segments of one upload are as old as the newest of them."""
+        """All segments of an upload have the age of the newest."""
         self.swift.put("images_segments", "x", b"")
         listing = [
             {"name": f"staged/slo/1/9/3/{n:08d}", "last_modified": f"2026-01-0{day}T00:00:00",
@@ -72,11 +72,11 @@ class TestOrphans(SwiftCase):
         self.assertEqual([3, 3, 3], days)
 
     def test_nothing_there(self):
-        """Without containers there are no orphans."""
+        """Without containers, there are no orphans."""
         self.assertEqual([], self.found())
 
     def test_taken_up_again(self):
-        """What an upload has come to need since it was found stays."""
+        """An orphan that a resumed upload needs by now is kept."""
         self.broken_upload()
         self.swift.put("images", "staged-1", b"x")
         self.swift.put("images", "staged-2-00001", b"exported")

@@ -10,7 +10,7 @@ from tests.unit.objects.base import MIB, NAME, Ledger, SwiftCase, noise
 
 class TestUpload(SwiftCase):
     def test_small(self):
-        """What fits one segment is one PUT, and no segment container is made."""
+        """A source that fits into one segment takes one PUT and no container of segments."""
         done = self.upload(BytesSource(b"tiny"))
         self.assertEqual(b"tiny", self.swift.read("images", "a"))
         self.assertEqual(["images"], list(self.swift.containers))
@@ -20,7 +20,7 @@ class TestUpload(SwiftCase):
         self.assertEqual(hashlib.md5(b"tiny").hexdigest(), done.etag)
 
     def test_small_again(self):
-        """What is there already is not sent again; what differs is."""
+        """Content that exists is not sent again; different content is."""
         self.upload(BytesSource(b"tiny"))
         again = self.upload(BytesSource(b"tiny"), expire_after=60)
         self.assertEqual((0, 0, 4), (again.segments, again.sent_bytes, again.reused_bytes))
@@ -29,7 +29,7 @@ class TestUpload(SwiftCase):
         self.assertEqual(2, len(self.swift.requests("PUT", "/a")))
 
     def test_whole_in_chunks(self):
-        """What one PUT holds arrives whole, whatever it is to what is sent at once."""
+        """One PUT transfers all bytes, whatever the chunk size."""
         for size in (MIB - 1, MIB, MIB + 1, 3 * MIB + 5):
             ledger = Ledger()
             content = noise(size)
@@ -44,7 +44,7 @@ class TestUpload(SwiftCase):
         self.assertEqual((b"", 0), (self.swift.read("images", "a"), done.size))
 
     def test_segments(self):
-        """A longer file becomes segments under swiftclient's names, and a manifest."""
+        """A larger file becomes segments, named as by python-swiftclient, and a manifest."""
         content = noise(5 * MIB + 17)
         with FileSource(self.file(content)) as source:
             ledger = Ledger()
@@ -68,7 +68,7 @@ class TestUpload(SwiftCase):
                 self.assertEqual("3600", put.headers["X-Delete-After"])
 
     def test_names(self):
-        """A name is one object's, whatever it looks like."""
+        """Any name is the name of exactly one object."""
         for name in (
             "..",
             "a/../b",
@@ -87,7 +87,7 @@ class TestUpload(SwiftCase):
             self.assertEqual(content, ObjectSource(self.store, place).read_at(0, len(content)))
 
     def test_source(self):
-        """An object reads as what was sent, at any place."""
+        """An object as a byte source returns what was sent, at any offset."""
         content = noise(3 * MIB)
         self.upload(BytesSource(content), segment_size=MIB)
         source = ObjectSource(self.store, NAME)
@@ -99,7 +99,7 @@ class TestUpload(SwiftCase):
             self.assertRaises(SourceError, source.read_at, offset, length)
 
     def test_source_that_changes(self):
-        """An object that was replaced or deleted is noticed, and known by its ETag."""
+        """A replaced or deleted object is detected by its ETag."""
         for change in (
             lambda: self.swift.put("images", "a", b"12"),
             lambda: self.swift.put("images", "a", b"other"),
