@@ -25,6 +25,13 @@ class Hint(enum.Enum):
     CREATE_CONTAINER = "Create the container first, or allow its creation."
     CHOOSE_CONTAINER = "Choose another container."
 
+    # Images
+    LIST_IMAGES = "List the images to see which are available."
+    NAME_IMAGE_BY_ID = "Identify the image by its ID."
+
+    # Tasks
+    WAIT_AGAIN = "Wait for {tasks} again to follow it."
+
 
 @dataclasses.dataclass(frozen=True)
 class Message:

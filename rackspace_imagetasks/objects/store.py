@@ -15,18 +15,18 @@ from email.utils import parsedate_to_datetime
 from itertools import pairwise
 from typing import Any, NamedTuple, Self, TypeVar
 
-import requests
 from keystoneauth1.adapter import Adapter
 
 from rackspace_imagetasks.exceptions import IntegrityError, NotFound, ServiceError
-from rackspace_imagetasks.http.client import (
-    DROPPED,
-    Connection,
-)
-from rackspace_imagetasks.http.retry import backoff
+from rackspace_imagetasks.http.answers import Answer, ListingLimits, Stream
+from rackspace_imagetasks.http.cancellation import Cancellation
+from rackspace_imagetasks.http.client import Client
+from rackspace_imagetasks.http.errors import BrokenAnswerError
+from rackspace_imagetasks.http.notices import Notify
+from rackspace_imagetasks.http.retry import RetryPolicy, backoff
 from rackspace_imagetasks.objects.body import CHUNK, Body
 from rackspace_imagetasks.objects.names import container_path, object_path
-from rackspace_imagetasks.text import printable
+from rackspace_imagetasks.objects.words import object_words
 
 _NOT_FOUND = frozenset({404})
 
@@ -90,6 +90,7 @@ class ObjectStore:
     :param retries: how often a request is sent again, at most.
     :param connect_timeout: seconds, also for one chunk to leave.
     :param read_timeout: seconds until the next byte of an answer.
+    :param notify: called with a message when a wait is long or the service cannot be reached.
 
     Every method raises `AccessDenied`, `NotFound`, `QuotaExceeded` or `ServiceError`, and
     `Refused`, without a request, for a name that no container or object can have.
@@ -103,22 +104,29 @@ class ObjectStore:
         connect_timeout: float = 60.0,
         read_timeout: float = 120.0,
         sleep: Callable[[float], None] = time.sleep,
+        notify: Notify | None = None,
     ) -> None:
-        self._retries = retries
-        self._connection = Connection(
+        self._client = Client(
             adapter,
-            retries=retries,
-            connect_timeout=connect_timeout,
-            read_timeout=read_timeout,
-            sleep=sleep,
+            object_words(adapter.region_name or ""),
+            retry=RetryPolicy(retries + 1, connect_timeout, read_timeout),
+            cancellation=Cancellation(sleep),
+            notify=notify,
         )
-        self.cancellation = self._connection.cancellation
+        self.cancellation = self._client.cancellation
+
+    def endpoint(self) -> str:
+        """Return the account's URL, after logging in if need be.
+
+        :raises NotFound: if the catalog has no object store in the region.
+        """
+        return self._client.endpoint()
 
     def until(self, abort: threading.Event) -> Self:
         """Return the same store, whose requests end with `Cancelled` when `abort` is set."""
         other = copy.copy(self)
-        other._connection = self._connection.until(abort)  # noqa: SLF001
-        other.cancellation = other._connection.cancellation  # noqa: SLF001
+        other._client = self._client.until(abort)  # noqa: SLF001
+        other.cancellation = other._client.cancellation  # noqa: SLF001
         return other
 
     def list_containers(self, prefix: str = "") -> Iterator[ContainerInfo]:
@@ -127,8 +135,8 @@ class ObjectStore:
 
     def head_container(self, name: str) -> ContainerInfo | None:
         """Return a container's facts, or None where there is none."""
-        action = f"look at container '{printable(name)}'"
-        answer = self._connection.request("HEAD", container_path(name), action, accept=_NOT_FOUND)
+        action = f"look at container '{name}'"
+        answer = self._client.request("HEAD", container_path(name), action, accept=_NOT_FOUND)
         if answer.status == 404:
             return None
         return ContainerInfo(
@@ -139,8 +147,8 @@ class ObjectStore:
 
     def create_container(self, name: str) -> None:
         """Create a container, if there is none."""
-        action = f"create container '{printable(name)}'"
-        self._connection.request("PUT", container_path(name), action, body=b"")
+        action = f"create container '{name}'"
+        self._client.request("PUT", container_path(name), action, body=b"")
 
     def list_objects(
         self, container: str, prefix: str = "", *, absent_is_empty: bool = False
@@ -151,7 +159,7 @@ class ObjectStore:
 
         :param absent_is_empty: take a container that is not there for an empty one.
         """
-        action = f"list container '{printable(container)}'"
+        action = f"list container '{container}'"
         try:
             yield from self._pages(container_path(container), action, prefix, _entry)
         except NotFound:
@@ -162,34 +170,30 @@ class ObjectStore:
         self, path: str, action: str, prefix: str, read: Callable[[dict[str, Any]], Listed]
     ) -> Iterator[Listed]:
         params = {"format": "json", "prefix": prefix}
+        limits = ListingLimits()
         while True:
-            answer = self._connection.request("GET", path, action, params=params)
-            page = [] if answer.status == 204 else answer.json(action)
-            if not isinstance(page, list):
-                raise ServiceError(f"Cannot {action}: the answer is not a listing.")
-            try:
-                entries: list[Listed] = [read(entry) for entry in page]
-            except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-                raise ServiceError(f"Cannot {action}: the answer is not a listing.") from error
+            answer = self._client.request("GET", path, action, params=params)
+            entries: list[Listed] = _entries(answer, read)
             if not entries:
                 return
             names = [params.get("marker", ""), *(entry.name for entry in entries)]
             if not all(name < following for name, following in pairwise(names)):
-                raise ServiceError(f"Cannot {action}: the answer is out of order.")
+                raise answer.unusable("is out of order")
             yield from entries
+            limits.check(answer, len(entries), names[-1])
             params = params | {"marker": names[-1]}
 
     def head_object(self, container: str, name: str) -> ObjectInfo | None:
         """Return an object's facts, or None where there is none."""
         action = f"look at {shown(container, name)}"
         path = object_path(container, name)
-        answer = self._connection.request("HEAD", path, action, accept=_NOT_FOUND)
+        answer = self._client.request("HEAD", path, action, accept=_NOT_FOUND)
         if answer.status == 404:
             return None
         headers = answer.headers
         size = _number(headers, "Content-Length")
         if size is None:
-            raise ServiceError(f"Cannot {action}: the answer does not tell its size.")
+            raise answer.unusable("does not give its size")
         return ObjectInfo(
             container,
             name,
@@ -204,12 +208,10 @@ class ObjectStore:
         """Return the entries of a Static Large Object's manifest, as Swift keeps them."""
         action = f"read the manifest of {shown(container, name)}"
         params = {"multipart-manifest": "get"}
-        answer = self._connection.request(
-            "GET", object_path(container, name), action, params=params
-        )
-        entries = answer.json(action)
+        answer = self._client.request("GET", object_path(container, name), action, params=params)
+        entries = answer.json()
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise ServiceError(f"Cannot {action}: the answer is not a manifest.")
+            raise answer.unusable("is not a manifest")
         return entries
 
     def get_range(
@@ -225,50 +227,48 @@ class ObjectStore:
         action = f"read {shown(container, name)}"
         end, failures = offset + length, 0
         while offset < end:
-            response = self._open_range(container, name, offset, end, etag)
+            stream = self._open_range(container, name, offset, end, etag)
             try:
-                for chunk in _chunks(response, end - offset):
+                for chunk in stream.chunks(end - offset, CHUNK):
                     offset += len(chunk)
                     failures = 0 if len(chunk) == CHUNK else failures
                     yield chunk
-            except DROPPED as error:
+            except BrokenAnswerError as error:
                 failures += 1
-                if failures > self._retries:
+                if failures >= self._client.retry.attempts:
                     raise ServiceError(
                         f"Cannot {action}: the connection broke {failures} times at byte {offset}."
                     ) from error
                 self.cancellation.wait(backoff(failures))
             finally:
-                response.close()
+                stream.close()
 
     def _open_range(
         self, container: str, name: str, offset: int, end: int, etag: str | None
-    ) -> requests.Response:
+    ) -> Stream:
         headers = {"Range": f"bytes={offset}-{end - 1}"}
         if etag:
             headers["If-Match"] = f'"{etag}"'
-        response = self._connection.open(
+        stream = self._client.open(
             object_path(container, name),
             f"read {shown(container, name)}",
             headers,
             frozenset({412, 416}),
         )
-        if response.status_code == 206:
-            expected = f"bytes {offset}-{end - 1}/"
-            if response.headers.get("Content-Range", "").startswith(expected):
-                return response
-        whole = response.headers.get("Content-Length") == str(end) and offset == 0
-        if response.status_code == 200 and whole:
-            return response
-        response.close()
-        if response.status_code == 412:
+        content_range = stream.headers.get("Content-Range", "")
+        if stream.status == 206 and content_range.startswith(f"bytes {offset}-{end - 1}/"):
+            return stream
+        whole = stream.headers.get("Content-Length") == str(end) and offset == 0
+        if stream.status == 200 and whole:
+            return stream
+        stream.close()
+        if stream.status == 412:
             raise IntegrityError(
                 f"{shown(container, name)} was replaced while it was read; run the command again."
             )
         raise IntegrityError(
             f"{shown(container, name)} does not hold the bytes {offset} to {end - 1}: the service"
-            f" answered {response.status_code}"
-            f" {printable(response.headers.get('Content-Range', ''), 60)}".rstrip()
+            f" answered {stream.status} {content_range[:60]}".rstrip()
             + "."
         )
 
@@ -282,26 +282,27 @@ class ObjectStore:
         params: Mapping[str, str] | None = None,
     ) -> str:
         """Write an object and give the answer's ETag."""
-        answer = self._connection.request(
+        answer = self._client.request(
             "PUT",
             object_path(container, name),
             f"write {shown(container, name)}",
             body=body,
             headers=headers,
             params=params,
+            probe=container_path(container),
         )
         return answer.headers.get("ETag", "").strip('"')
 
     def post_object(self, container: str, name: str, headers: Mapping[str, str]) -> None:
         """Replace an object's metadata, its expiry included."""
         action = f"update {shown(container, name)}"
-        self._connection.request("POST", object_path(container, name), action, headers=headers)
+        self._client.request("POST", object_path(container, name), action, headers=headers)
 
     def delete_object(
         self, container: str, name: str, params: Mapping[str, str] | None = None
     ) -> bytes:
         """Delete an object, which may be gone already, and give the answer's text."""
-        answer = self._connection.request(
+        answer = self._client.request(
             "DELETE",
             object_path(container, name),
             f"delete {shown(container, name)}",
@@ -312,22 +313,29 @@ class ObjectStore:
         return answer.content
 
 
-def _chunks(response: requests.Response, length: int) -> Iterator[bytes]:
-    while length > 0:
-        chunk = response.raw.read(min(CHUNK, length), decode_content=False)
-        if not chunk:
-            raise requests.ConnectionError("the answer ended early")
-        length -= len(chunk)
-        yield chunk
+def _entries(answer: Answer, read: Callable[[dict[str, Any]], Listed]) -> list[Listed]:
+    page = [] if answer.status == 204 else answer.json()
+    try:
+        if not isinstance(page, list):
+            raise TypeError(page)
+        return [read(entry) for entry in page]
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+        raise answer.unusable("is not a listing") from error
 
 
 def _container(entry: dict[str, Any]) -> ContainerInfo:
-    return ContainerInfo(str(entry["name"]), int(entry["count"]), int(entry["bytes"]))
+    return ContainerInfo(_text(entry["name"]), int(entry["count"]), int(entry["bytes"]))
 
 
 def _entry(entry: dict[str, Any]) -> ObjectEntry:
-    texts = (str(entry[key]) for key in ("hash", "last_modified"))
-    return ObjectEntry(str(entry["name"]), int(entry["bytes"]), *texts)
+    texts = (_text(entry[key]) for key in ("hash", "last_modified"))
+    return ObjectEntry(_text(entry["name"]), int(entry["bytes"]), *texts)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
 
 
 def _number(headers: Mapping[str, str], header: str) -> int | None:
@@ -337,4 +345,4 @@ def _number(headers: Mapping[str, str], header: str) -> int | None:
 
 def shown(container: str, name: str) -> str:
     """Return an object's name for messages."""
-    return f"'{printable(container)}/{printable(name)}'"
+    return f"'{container}/{name}'"

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import requests
 
-from rackspace_imagetasks.cloud import connect_to, profile_of_cloud
+from rackspace_imagetasks.cloud import profile_of_cloud
 from rackspace_imagetasks.exceptions import AccessDenied, NotFound, ServiceError
+from rackspace_imagetasks.regions import connect_to
 from tests.unit import clouds
 from tests.unit.clouds import AUTH, IMAGE, OBJECTS
 
@@ -52,7 +53,7 @@ class CloudTest(clouds.CloudTestCase):
         """No connection, after some attempts, is a sentence."""
         self.requests.get(f"{IMAGE}/v2/tasks/1", exc=requests.exceptions.ConnectTimeout)
         error = self.assertRaises(ServiceError, self.image_tasks().cloud.tasks.get, "1")
-        self.assertIn("gave no answer for task 1", str(error))
+        self.assertIn("Cannot read task '1': no answer from the image service", str(error))
 
 
 class NoObjectStoreTest(clouds.CloudTestCase):
