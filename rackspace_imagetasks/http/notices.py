@@ -20,10 +20,17 @@ class Notices:
     """Says what a client waits for, once for all the threads that wait for the same.
 
     :param notify: where to say it; None to say nothing.
+    :param silence: seconds without an answer after which it is said that it is still missing.
     """
 
-    def __init__(self, notify: Notify | None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        notify: Notify | None,
+        clock: Callable[[], float] = time.monotonic,
+        silence: float = _SILENCE,
+    ) -> None:
         self._notify = notify
+        self._silence = silence
         self._clock = clock
         self._lock = threading.Lock()
         self._said: dict[str, float] = {}
@@ -55,7 +62,7 @@ class Notices:
             yield
             return
         text = f"Still waiting for the {service} to {action}."
-        timer = threading.Timer(_SILENCE, self._say, (text, text))
+        timer = threading.Timer(self._silence, self._say, (text, text))
         timer.daemon = True
         with contextlib.suppress(RuntimeError):  # no thread to spare
             timer.start()
