@@ -61,7 +61,7 @@ class ImageTasks:
     ) -> None:
         self.stop = stop or threading.Event()
         self.progress = progress
-        self.cloud = Cloud(connection, self.stop, profile)
+        self.cloud = Cloud(connection, self.stop, profile, progress)
 
     def plan_export(
         self,

@@ -104,6 +104,7 @@ def plan_transfer(source: Cloud, target: Cloud, image: ImageFacts) -> TransferPl
     :raises AccessDenied: when the caller may not run tasks there.
     """
     _judge_place(source, target, image).enforce()
+    source.require_apart(target)
     origin = _origin(source, image)
     started = ExportPlan(image, _container(source, target))
     if existing := _copy_of(target, origin):
