@@ -72,6 +72,13 @@ class Hint(enum.Enum):
     TRY_AGAIN = "Try again."
     USE_SWIFTCLIENT = "Download it with another tool, such as python-swiftclient."
 
+    # Images
+    LIST_IMAGES = "List the images to see which are available."
+    NAME_IMAGE_BY_ID = "Identify the image by its ID."
+
+    # Tasks
+    WAIT_AGAIN = "Wait for {tasks} again to follow it."
+
 
 @dataclasses.dataclass(frozen=True)
 class Message:

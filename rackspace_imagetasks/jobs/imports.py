@@ -126,7 +126,9 @@ class ImportPlan:
         """Return the ended task and the ID of the image that it created."""
         image = f"image '{self.name}'"
         try:
-            with resumable(f"importing {image} in region '{self.cloud.region}'", hint, task=task.id):
+            with resumable(
+                f"importing {image} in region '{self.cloud.region}'", hint, task=task.id
+            ):
                 task = self.cloud.wait_for(task, f"Importing {image}", timeout)
         except TaskTimeout as error:
             error.result = dataclasses.replace(

@@ -158,6 +158,7 @@ def plan_transfer(
     :raises AccessDenied: if the caller may not run tasks there.
     """
     _judge_place(source, target, image).enforce()
+    source.require_apart(target)
     container = container_for(source, target)
     plan = TransferPlan(
         source=source,

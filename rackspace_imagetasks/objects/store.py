@@ -15,15 +15,19 @@ from email.utils import parsedate_to_datetime
 from itertools import pairwise
 from typing import Any, NamedTuple, Self, TypeVar
 
-import requests
 from keystoneauth1.adapter import Adapter
 
 from rackspace_imagetasks.exceptions import IntegrityError, NotFound, ServiceError
-from rackspace_imagetasks.http.client import DROPPED, Connection
-from rackspace_imagetasks.http.retry import backoff
+from rackspace_imagetasks.http.answers import Answer, ListingLimits, Stream
+from rackspace_imagetasks.http.cancellation import Cancellation
+from rackspace_imagetasks.http.client import Client
+from rackspace_imagetasks.http.errors import BrokenAnswerError
+from rackspace_imagetasks.http.notices import Notify
+from rackspace_imagetasks.http.retry import RetryPolicy, backoff
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.body import CHUNK, Body
 from rackspace_imagetasks.objects.names import ObjectName, container_path
+from rackspace_imagetasks.objects.words import object_words
 
 _NOT_FOUND = frozenset({404})
 
@@ -81,8 +85,9 @@ class ObjectStore:
     :param retries: how many times a request is repeated at most.
     :param connect_timeout: seconds to connect, and to send one chunk.
     :param read_timeout: seconds to wait for the next byte of an answer.
+    :param notify: called with a message when a wait is long or the service cannot be reached.
 
-    Every method raises `AccessDenied`, `NotFound`, `QuotaExceeded` or `ServiceError`; and
+    Every method raises `AccessDenied`, `NotFound`, `QuotaExceeded` or `ServiceError`, and
     `Refused`, without a request, for a name that no container or object can have.
     """
 
@@ -94,22 +99,29 @@ class ObjectStore:
         connect_timeout: float = 60.0,
         read_timeout: float = 120.0,
         sleep: Callable[[float], None] = time.sleep,
+        notify: Notify | None = None,
     ) -> None:
-        self._retries = retries
-        self._connection = Connection(
+        self._client = Client(
             adapter,
-            retries=retries,
-            connect_timeout=connect_timeout,
-            read_timeout=read_timeout,
-            sleep=sleep,
+            object_words(adapter.region_name or ""),
+            retry=RetryPolicy(retries + 1, connect_timeout, read_timeout),
+            cancellation=Cancellation(sleep),
+            notify=notify,
         )
-        self.cancellation = self._connection.cancellation
+        self.cancellation = self._client.cancellation
+
+    def endpoint(self) -> str:
+        """Return the account's URL, after logging in if need be.
+
+        :raises NotFound: if the catalog has no object store in the region.
+        """
+        return self._client.endpoint()
 
     def until(self, abort: threading.Event) -> Self:
         """Return the same store with requests that end with `Cancelled` when `abort` is set."""
         other = copy.copy(self)
-        other._connection = self._connection.until(abort)  # noqa: SLF001
-        other.cancellation = other._connection.cancellation  # noqa: SLF001
+        other._client = self._client.until(abort)  # noqa: SLF001
+        other.cancellation = other._client.cancellation  # noqa: SLF001
         return other
 
     def list_containers(self, prefix: str = "") -> Iterator[ContainerInfo]:
@@ -119,7 +131,7 @@ class ObjectStore:
     def head_container(self, name: str) -> ContainerInfo | None:
         """Return the properties of a container, or None if it does not exist."""
         action = f"get container '{name}'"
-        answer = self._connection.request("HEAD", container_path(name), action, accept=_NOT_FOUND)
+        answer = self._client.request("HEAD", container_path(name), action, accept=_NOT_FOUND)
         if answer.status == 404:
             return None
         return ContainerInfo(
@@ -131,7 +143,7 @@ class ObjectStore:
     def create_container(self, name: str) -> None:
         """Create a container unless it exists."""
         action = f"create container '{name}'"
-        self._connection.request("PUT", container_path(name), action, body=b"")
+        self._client.request("PUT", container_path(name), action, body=b"")
 
     def list_objects(
         self, container: str, prefix: str = "", *, absent_is_empty: bool = False
@@ -153,33 +165,29 @@ class ObjectStore:
         self, path: str, action: str, prefix: str, read: Callable[[dict[str, Any]], Listed]
     ) -> Iterator[Listed]:
         params = {"format": "json", "prefix": prefix}
+        limits = ListingLimits()
         while True:
-            answer = self._connection.request("GET", path, action, params=params)
-            page = [] if answer.status == 204 else answer.json(action)
-            if not isinstance(page, list):
-                raise ServiceError(f"Cannot {action}: the response is not a listing.")
-            try:
-                entries: list[Listed] = [read(entry) for entry in page]
-            except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-                raise ServiceError(f"Cannot {action}: the response is not a listing.") from error
+            answer = self._client.request("GET", path, action, params=params)
+            entries: list[Listed] = _entries(answer, read)
             if not entries:
                 return
             names = [params.get("marker", ""), *(entry.name for entry in entries)]
             if not all(name < following for name, following in pairwise(names)):
-                raise ServiceError(f"Cannot {action}: the listing is not sorted.")
+                raise answer.unusable("is not sorted")
             yield from entries
+            limits.check(answer, len(entries), names[-1])
             params = params | {"marker": names[-1]}
 
     def head_object(self, name: ObjectName) -> ObjectInfo | None:
         """Return the properties of an object, or None if it does not exist."""
         action = f"get object '{name}'"
-        answer = self._connection.request("HEAD", name.path, action, accept=_NOT_FOUND)
+        answer = self._client.request("HEAD", name.path, action, accept=_NOT_FOUND)
         if answer.status == 404:
             return None
         headers = answer.headers
         size = _number(headers, "Content-Length")
         if size is None:
-            raise ServiceError(f"Cannot {action}: the response does not contain its size.")
+            raise answer.unusable("does not give its size")
         return ObjectInfo(
             name,
             size,
@@ -193,10 +201,10 @@ class ObjectStore:
         """Return the entries of the manifest of a Static Large Object, as Swift stores them."""
         action = f"read the manifest of object '{name}'"
         params = {"multipart-manifest": "get"}
-        answer = self._connection.request("GET", name.path, action, params=params)
-        entries = answer.json(action)
+        answer = self._client.request("GET", name.path, action, params=params)
+        entries = answer.json()
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise ServiceError(f"Cannot {action}: the response is not a manifest.")
+            raise answer.unusable("is not a manifest")
         return entries
 
     def get_range(
@@ -212,45 +220,41 @@ class ObjectStore:
         action = f"read object '{name}'"
         end, failures = offset + length, 0
         while offset < end:
-            response = self._open_range(name, offset, end, etag)
+            stream = self._open_range(name, offset, end, etag)
             try:
-                for chunk in _chunks(response, end - offset):
+                for chunk in stream.chunks(end - offset, CHUNK):
                     offset += len(chunk)
                     failures = 0 if len(chunk) == CHUNK else failures
                     yield chunk
-            except DROPPED as error:
+            except BrokenAnswerError as error:
                 failures += 1
-                if failures > self._retries:
+                if failures >= self._client.retry.attempts:
                     raise ServiceError(
                         f"Cannot {action}: the connection broke {failures} times at byte {offset}."
                     ) from error
                 self.cancellation.wait(backoff(failures))
             finally:
-                response.close()
+                stream.close()
 
-    def _open_range(
-        self, name: ObjectName, offset: int, end: int, etag: str | None
-    ) -> requests.Response:
+    def _open_range(self, name: ObjectName, offset: int, end: int, etag: str | None) -> Stream:
         headers = {"Range": f"bytes={offset}-{end - 1}"}
         if etag:
             headers["If-Match"] = f'"{etag}"'
         action = f"read object '{name}'"
-        response = self._connection.open(name.path, action, headers, frozenset({412, 416}))
-        if response.status_code == 206:
-            expected = f"bytes {offset}-{end - 1}/"
-            if response.headers.get("Content-Range", "").startswith(expected):
-                return response
-        whole = response.headers.get("Content-Length") == str(end) and offset == 0
-        if response.status_code == 200 and whole:
-            return response
-        response.close()
-        if response.status_code == 412:
+        stream = self._client.open(name.path, action, headers, frozenset({412, 416}))
+        content_range = stream.headers.get("Content-Range", "")
+        if stream.status == 206 and content_range.startswith(f"bytes {offset}-{end - 1}/"):
+            return stream
+        whole = stream.headers.get("Content-Length") == str(end) and offset == 0
+        if stream.status == 200 and whole:
+            return stream
+        stream.close()
+        if stream.status == 412:
             text = f"Object '{name}' was replaced while it was being read."
             raise IntegrityError(Message(text, Hint.TRY_AGAIN))
-        content_range = response.headers.get("Content-Range", "")
         raise IntegrityError(
             f"Object '{name}' does not contain bytes {offset} to {end - 1}: the service answered"
-            f" {response.status_code} {content_range[:60]}".rstrip()
+            f" {stream.status} {content_range[:60]}".rstrip()
             + "."
         )
 
@@ -263,20 +267,25 @@ class ObjectStore:
         params: Mapping[str, str] | None = None,
     ) -> str:
         """Write an object and return the ETag of the response."""
-        action = f"write object '{name}'"
-        answer = self._connection.request(
-            "PUT", name.path, action, body=body, headers=headers, params=params
+        answer = self._client.request(
+            "PUT",
+            name.path,
+            f"write object '{name}'",
+            body=body,
+            headers=headers,
+            params=params,
+            probe=container_path(name.container),
         )
         return answer.headers.get("ETag", "").strip('"')
 
     def post_object(self, name: ObjectName, headers: Mapping[str, str]) -> None:
         """Replace the metadata of an object, including its expiry."""
         action = f"update object '{name}'"
-        self._connection.request("POST", name.path, action, headers=headers)
+        self._client.request("POST", name.path, action, headers=headers)
 
     def delete_object(self, name: ObjectName, params: Mapping[str, str] | None = None) -> bytes:
         """Delete an object if it exists, and return the content of the response."""
-        answer = self._connection.request(
+        answer = self._client.request(
             "DELETE",
             name.path,
             f"delete object '{name}'",
@@ -287,22 +296,29 @@ class ObjectStore:
         return answer.content
 
 
-def _chunks(response: requests.Response, length: int) -> Iterator[bytes]:
-    while length > 0:
-        chunk = response.raw.read(min(CHUNK, length), decode_content=False)
-        if not chunk:
-            raise requests.ConnectionError("the response ended early")
-        length -= len(chunk)
-        yield chunk
+def _entries(answer: Answer, read: Callable[[dict[str, Any]], Listed]) -> list[Listed]:
+    page = [] if answer.status == 204 else answer.json()
+    try:
+        if not isinstance(page, list):
+            raise TypeError(page)
+        return [read(entry) for entry in page]
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+        raise answer.unusable("is not a listing") from error
 
 
 def _container(entry: dict[str, Any]) -> ContainerInfo:
-    return ContainerInfo(str(entry["name"]), int(entry["count"]), int(entry["bytes"]))
+    return ContainerInfo(_text(entry["name"]), int(entry["count"]), int(entry["bytes"]))
 
 
 def _entry(entry: dict[str, Any]) -> ObjectEntry:
-    texts = (str(entry[key]) for key in ("hash", "last_modified"))
-    return ObjectEntry(str(entry["name"]), int(entry["bytes"]), *texts)
+    texts = (_text(entry[key]) for key in ("hash", "last_modified"))
+    return ObjectEntry(_text(entry["name"]), int(entry["bytes"]), *texts)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
 
 
 def _number(headers: Mapping[str, str], header: str) -> int | None:

@@ -123,7 +123,7 @@ class ImageTaskCommand(BatchCommand):
 
         :raises AccessDenied: if the cloud refuses the credentials.
         """
-        from rackspace_imagetasks.glance.service import refused_credentials
+        from rackspace_imagetasks.http.login import refused_credentials
 
         self.auth_required = True
         with refused_credentials():
@@ -131,9 +131,9 @@ class ImageTaskCommand(BatchCommand):
 
     def target(self, tasks: "ImageTasks", parsed_args: argparse.Namespace) -> "ImageTasks":
         """Return the client for --to-region and --to-cloud; it stops and reports with `tasks`."""
-        from rackspace_imagetasks.cloud import connect_to
         from rackspace_imagetasks.exceptions import Refused
         from rackspace_imagetasks.imagetasks import ImageTasks
+        from rackspace_imagetasks.regions import connect_to
 
         if not parsed_args.to_region and not parsed_args.to_cloud:
             raise Refused("Name the target with --to-region <region>, --to-cloud <cloud>, or both.")

@@ -76,6 +76,10 @@ WORDINGS: Mapping[Hint, str] = {
     Hint.USE_SWIFTCLIENT: (
         "Download it with another tool, such as `swift download {container} {object}`."
     ),
+    # Images
+    Hint.LIST_IMAGES: "Run `openstack image list` to see the available images.",
+    # Tasks
+    Hint.WAIT_AGAIN: "Run `openstack image task wait {tasks}` to follow it.",
 }
 
 

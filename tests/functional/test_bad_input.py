@@ -185,7 +185,9 @@ class FileTest(BadInputTest):
 
     def test_nothing_to_import(self):
         """No source at all, or one name for several."""
-        self.assertIn("Name a local file or <container>/<object> to import", self.refused_unsent("import"))
+        self.assertIn(
+            "Name a local file or <container>/<object> to import", self.refused_unsent("import")
+        )
         text = self.refused_unsent("import", "a.vhd", "b.vhd", "--name", "x", "--tag", "x")
         self.assertIn("--name applies to one image", text)
         self.assertIn("dd --wait", text)

@@ -5,7 +5,7 @@ import socket
 import struct
 from collections.abc import Callable
 
-from tests.unit.objects.swift import Handler
+from tests.unit.sockets import Handler
 
 Action = Callable[[Handler], bool]
 
@@ -64,7 +64,7 @@ def stall() -> Action:
     """Neither read nor answer until the test is over."""
 
     def act(handler: Handler) -> bool:
-        handler.swift.released.wait(60)
+        handler.service.released.wait(60)
         handler.close_connection = True
         return True
 
@@ -75,7 +75,7 @@ def first(event_like: Callable[[Handler], None]) -> Action:
     """Call a function, then serve the request as usual."""
 
     def act(handler: Handler) -> bool:
-        with handler.swift.lock:
+        with handler.service.lock:
             event_like(handler)
         return False
 
@@ -140,6 +140,28 @@ def altered(change: Callable[[bytes], bytes]) -> Action:
             code, headers, change(body)
         )
         handler.serve()
+        return True
+
+    return act
+
+
+def trickle(interval: float) -> Action:
+    """Declare the whole answer, and send a byte of it each `interval` seconds."""
+
+    def act(handler: Handler) -> bool:
+        proper = handler.answer
+
+        def answer(code: int, headers: dict | None = None, body: bytes = b"") -> None:
+            proper(code, {**(headers or {}), "Content-Length": str(len(body))})
+            handler.wfile.flush()
+            for byte in body:
+                handler.wfile.write(bytes([byte]))
+                if handler.service.released.wait(interval):
+                    break
+
+        handler.answer = answer  # type: ignore[method-assign]
+        handler.serve()
+        handler.close_connection = True
         return True
 
     return act
