@@ -51,15 +51,22 @@ class TestImport(base.CloudCase):
     def test_swift_down(self):
         """Swift's trouble is not taken for a missing object, and leaves no image."""
         location = self.upload(vhdfiles.dynamic())
+        ranges = 6  # GETs by which the VHD is checked, before the one of its whole content
         given = {"import_from": location, "image_properties": {"name": f"down-{uuid.uuid4().hex}"}}
         for method, skip, effect, message in (
             ("HEAD", 0, {"status": 503}, "Error: Swift object lookup failed: HTTP 503"),
             ("GET", 0, {"status": 503}, "Error: Swift download failed: HTTP 503"),
-            ("GET", 4, {"drop": "before"}, "Error: Swift download failed: the connection was lost"),
+            (
+                "GET",
+                ranges,
+                {"drop": "before"},
+                "Error: Swift download failed: the connection was lost",
+            ),
         ):
             rule = Rule(method, f"/{location}$", skip=skip, times=None, **effect)
-            with inject(self.root, "DFW", rule):
+            with inject(self.root, "DFW", rule) as injected:
                 self.assert_failed(message, self.run_task("import", **given))
+            self.assertGreater(injected.fired()[0], 0)
         self.assertEqual([], list(self.alice.image.images(name=given["image_properties"]["name"])))
 
     def test_segment_missing(self):
