@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""This package's engine and openstacksdk's, each as a program of its own: no login, one transfer.
+"""Run a single transfer with this package or openstacksdk, without authentication.
 
 `python -m benchmarks.engine ACTION ACCOUNT-ADDRESS CONTAINER/OBJECT FILE`
 """
@@ -58,7 +58,7 @@ def _sdk_upload(session: ksa.Session, arguments: argparse.Namespace) -> None:
 
 
 def _copy(session: ksa.Session, arguments: argparse.Namespace) -> None:
-    """Copy to another account; FILE is its address."""
+    """Copy to another account; FILE is its URL."""
     from rackspace_imagetasks.objects.copy import copy  # noqa: PLC0415
     from rackspace_imagetasks.objects.names import ObjectName  # noqa: PLC0415
 
