@@ -79,7 +79,7 @@ class InterruptTest(processcase.ProcessTestCase):
         process = self.begin(*words)
         self.until(self.follows(f"Importing image '{self.name}"))
         said = self.interrupted(process, signal.SIGTERM)
-        task = re.search("`openstack image task wait (.*)`", said)[1]
+        task = re.search("(?:Wait for|image task wait) ([0-9a-f-]{36})", said)[1]
         self.assertIn("The same command again follows it too", said)
         self.assertEqual(task, self.task(*words[2:]).rows[0]["Task"])
         self.assertEqual([["x"]], [image.tags for image in self.images(self.name, "DFW")])
@@ -132,7 +132,7 @@ class InterruptTest(processcase.ProcessTestCase):
         self.until(self.follows(f"Exporting image '{self.name}-1"))
         said = self.interrupted(process)
         self.assertIn("1 of 3 were done, 1 not begun.", said)
-        self.assertEqual(1, said.count("openstack image task wait"))
+        self.assertEqual(1, len(re.findall("Wait for|image task wait", said)))
         self.assertNotIn(f"{ids[2]}.vhd", self.objects("image-exports"))
 
     def test_the_second_ends_at_once(self):
@@ -166,7 +166,7 @@ class InterruptTest(processcase.ProcessTestCase):
         last = shown.rpartition(b"Importing")[2]
         self.assertIn(b"\x1b[?25h", last)
         self.assertIn(b"\x1b[2K", last)
-        self.assertIn(b"Stopped; the work goes on", last)
+        self.assertIn(b"Stopped; the work continues", last)
 
 
 def _read(terminal, until=None):

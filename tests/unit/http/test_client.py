@@ -5,6 +5,7 @@ import socket
 import threading
 import tracemalloc
 
+import fixtures
 import requests_mock
 from oslotest import base
 
@@ -115,6 +116,13 @@ class TestAnswers(ImageServiceCase):
         """An answer whose bytes come one by one is given up, and requested again."""
         self.service.fault(faults.trickle(0.05), "GET")
         self.assertEqual(IMAGE, self.read(answer_timeout=0.3).json_object())
+        self.assertEqual(2, len(self.service.log))
+
+    def test_trickling_headers(self):
+        """So is one whose headers do, which no time-out between two bytes ends."""
+        self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.http.pools._PATIENCE", 0.3))
+        self.service.fault(faults.trickling_headers(0.05), "GET")
+        self.assertEqual(IMAGE, self.read().json_object())
         self.assertEqual(2, len(self.service.log))
 
     def test_what_a_refusal_says(self):

@@ -165,3 +165,18 @@ def trickle(interval: float) -> Action:
         return True
 
     return act
+
+
+def trickling_headers(interval: float) -> Action:
+    """Send a byte of an answer's status line and headers each `interval` seconds."""
+
+    def act(handler: Handler) -> bool:
+        handler.read_body()
+        for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}":
+            handler.wfile.write(bytes([byte]))
+            if handler.service.released.wait(interval):
+                break
+        handler.close_connection = True
+        return True
+
+    return act
