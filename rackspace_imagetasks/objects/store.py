@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Swift, one request a method: typed answers, errors as this package's exceptions.
+"""An object store, with one request for each method: typed answers, this package's errors.
 
 The API: https://docs.openstack.org/api-ref/object-store/
 """
@@ -32,7 +32,7 @@ _NOT_FOUND = frozenset({404})
 
 
 class ContainerInfo(NamedTuple):
-    """A container; `size` is the bytes in it, which may lag behind."""
+    """A container; `size` is its content in bytes, which may lag behind."""
 
     name: str
     objects: int
@@ -40,7 +40,7 @@ class ContainerInfo(NamedTuple):
 
 
 class ObjectEntry(NamedTuple):
-    """An object in a listing; `hash` is its MD5 in hex, `bytes` is 0 for a DLO's manifest."""
+    """An object in a listing; `hash` is its MD5 in hex, `bytes` is 0 for the manifest of a DLO."""
 
     name: str
     bytes: int
@@ -53,7 +53,7 @@ Listed = TypeVar("Listed", ContainerInfo, ObjectEntry)
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """What HEAD tells of an object.
+    """What HEAD returns about an object.
 
     :ivar size: bytes of the content, over all segments.
     :ivar etag: the MD5 in hex of a plain object's content, or of its segments' MD5s.
@@ -75,7 +75,7 @@ class ObjectInfo:
 
     @property
     def last_modified(self) -> datetime | None:
-        """When it was last written, to the second, rounded up; None where the service is silent."""
+        """When it was last written, rounded up to the second; None if the service does not say."""
         try:
             return parsedate_to_datetime(self.headers["Last-Modified"])
         except (KeyError, ValueError):
@@ -134,7 +134,7 @@ class ObjectStore:
         return self._pages("", "list the containers", prefix, _container)
 
     def head_container(self, name: str) -> ContainerInfo | None:
-        """Return a container's facts, or None where there is none."""
+        """Return the facts about a container; None if it does not exist."""
         action = f"look at container '{name}'"
         answer = self._client.request("HEAD", container_path(name), action, accept=_NOT_FOUND)
         if answer.status == 404:
@@ -146,7 +146,7 @@ class ObjectStore:
         )
 
     def create_container(self, name: str) -> None:
-        """Create a container, if there is none."""
+        """Create a container unless it exists."""
         action = f"create container '{name}'"
         self._client.request("PUT", container_path(name), action, body=b"")
 
@@ -155,9 +155,8 @@ class ObjectStore:
     ) -> Iterator[ObjectEntry]:
         """Yield the objects whose names begin with `prefix`, by name; a page is 10 000.
 
-        A listing that is not in order is refused: its pages might never end.
-
-        :param absent_is_empty: take a container that is not there for an empty one.
+        :param absent_is_empty: treat a container that does not exist as an empty one.
+        :raises ServiceError: also if the listing is out of order or does not end.
         """
         action = f"list container '{container}'"
         try:
@@ -184,7 +183,7 @@ class ObjectStore:
             params = params | {"marker": names[-1]}
 
     def head_object(self, container: str, name: str) -> ObjectInfo | None:
-        """Return an object's facts, or None where there is none."""
+        """Return the facts about an object; None if it does not exist."""
         action = f"look at {shown(container, name)}"
         path = object_path(container, name)
         answer = self._client.request("HEAD", path, action, accept=_NOT_FOUND)
@@ -205,7 +204,7 @@ class ObjectStore:
         )
 
     def get_manifest(self, container: str, name: str) -> list[dict[str, Any]]:
-        """Return the entries of a Static Large Object's manifest, as Swift keeps them."""
+        """Return the entries of the manifest of a Static Large Object, as Swift stores them."""
         action = f"read the manifest of {shown(container, name)}"
         params = {"multipart-manifest": "get"}
         answer = self._client.request("GET", object_path(container, name), action, params=params)
@@ -219,10 +218,10 @@ class ObjectStore:
     ) -> Iterator[bytes]:
         """Yield exactly `length` bytes from `offset`, in chunks.
 
-        A connection that breaks is taken up again at the byte that was reached.
+        After a broken connection, reading resumes at the byte that was reached.
 
         :param etag: the version to read.
-        :raises IntegrityError: when the object is another version, or not so long.
+        :raises IntegrityError: if the object is another version, or shorter.
         """
         action = f"read {shown(container, name)}"
         end, failures = offset + length, 0
@@ -281,7 +280,7 @@ class ObjectStore:
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
     ) -> str:
-        """Write an object and give the answer's ETag."""
+        """Write an object and return the ETag of the answer."""
         answer = self._client.request(
             "PUT",
             object_path(container, name),
@@ -301,7 +300,7 @@ class ObjectStore:
     def delete_object(
         self, container: str, name: str, params: Mapping[str, str] | None = None
     ) -> bytes:
-        """Delete an object, which may be gone already, and give the answer's text."""
+        """Delete an object, if it exists, and return the text of the answer."""
         answer = self._client.request(
             "DELETE",
             object_path(container, name),
