@@ -145,8 +145,8 @@ def altered(change: Callable[[bytes], bytes]) -> Action:
     return act
 
 
-def trickle(interval: float) -> Action:
-    """Declare the whole answer, and send a byte of it each `interval` seconds."""
+def trickle(interval: float, sent: list[int]) -> Action:
+    """Declare the whole answer, and send a byte of it each `interval` seconds, noted in `sent`."""
 
     def act(handler: Handler) -> bool:
         proper = handler.answer
@@ -156,6 +156,7 @@ def trickle(interval: float) -> Action:
             handler.wfile.flush()
             for byte in body:
                 handler.wfile.write(bytes([byte]))
+                sent.append(byte)
                 if handler.service.released.wait(interval):
                     break
 
