@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each command survives three requests in a row that the image service does not answer in time."""
 
-import fixtures
-import yaml
-
 from devcloud.faults import Rule
 from tests.functional import processcase
 
@@ -14,11 +11,7 @@ _SLOW = 4.0
 class SlowImageServiceTest(processcase.ProcessTestCase):
     def setUp(self):
         super().setUp()
-        clouds = yaml.safe_load((self.root / "clouds.yaml").read_text())
-        clouds["clouds"]["alice"]["api_timeout"] = _TIMEOUT
-        path = self.tmp / "clouds.yaml"
-        path.write_text(yaml.safe_dump(clouds))
-        self.useFixture(fixtures.EnvironmentVariable("OS_CLIENT_CONFIG_FILE", str(path)))
+        self.entry(api_timeout=_TIMEOUT)
 
     def slow(self, path, query="", region="DFW"):
         """Have three requests answered too late; return what tells how many were."""
