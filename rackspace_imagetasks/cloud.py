@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One cloud and region as the jobs see it: its images, tasks and objects, and its profile."""
 
+import dataclasses
 import functools
 import threading
 import urllib.parse
@@ -21,7 +22,7 @@ from rackspace_imagetasks.objects.transfer import Transfer, TransferOptions
 from rackspace_imagetasks.profile import ProviderProfile, profile_of
 from rackspace_imagetasks.progress import SILENT, Progress
 
-_IMAGE_RETRY = RetryPolicy(read_timeout=60.0)
+_IMAGE_RETRY = RetryPolicy(read_timeout=60.0, answer_timeout=120.0)
 _OBJECT_RETRY = RetryPolicy()
 
 
@@ -102,9 +103,8 @@ class Cloud:
         timeout = self.connection.session.timeout  # api_timeout in clouds.yaml
         if timeout is None:
             return retry
-        return RetryPolicy(
-            connect_timeout=min(timeout, retry.connect_timeout), read_timeout=timeout
-        )
+        connect_timeout = min(timeout, retry.connect_timeout)
+        return dataclasses.replace(retry, connect_timeout=connect_timeout, read_timeout=timeout)
 
     @property
     def place(self) -> tuple[str, str]:

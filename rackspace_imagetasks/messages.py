@@ -32,8 +32,10 @@ class Hint(enum.Enum):
     SAVE_EXISTING_OBJECT = "Save or delete object '{location}', or choose another container."
 
     # Images
+    LIST_IMAGES = "List the images to see which are available."
     MAKE_PRIVATE = "Make the image private first."
     NAME_IMAGE = "Choose a name for the image."
+    NAME_IMAGE_BY_ID = "Name the image by its ID."
     RETRY_WITHOUT_SETTING = "Repeat the import without the refused setting to apply the others."
     SET_ATTRIBUTE = "Set it as an attribute, or leave it out."
     WAIT_FOR_IMAGE = "Wait for the import to finish."
@@ -72,13 +74,6 @@ class Hint(enum.Enum):
     TRY_AGAIN = "Try again."
     USE_SWIFTCLIENT = "Download it with another tool, such as python-swiftclient."
 
-    # Images
-    LIST_IMAGES = "List the images to see which are available."
-    NAME_IMAGE_BY_ID = "Identify the image by its ID."
-
-    # Tasks
-    WAIT_AGAIN = "Wait for {tasks} again to follow it."
-
 
 @dataclasses.dataclass(frozen=True)
 class Message:
@@ -86,7 +81,7 @@ class Message:
 
     :ivar text: what is wrong, or what is done and why: one or more complete sentences.
     :ivar hint: what the user can do next, if anything.
-    :ivar values: what the hint's wording refers to by name.
+    :ivar values: what the hint's wording refers to by name; a list is shown with spaces between.
     """
 
     text: str
@@ -109,10 +104,13 @@ class Message:
         text = printable(" ".join(self.text.split("\n")), _MAX_LENGTH)
         if self.hint is None:
             return text
-        values = {
-            name: quote(printable(value, _MAX_VALUE_LENGTH)) for name, value in self.values.items()
-        }
+        values = {name: _value_text(value, quote) for name, value in self.values.items()}
         return f"{text} {wordings.get(self.hint, self.hint.value).format_map(values)}"
 
     def __str__(self) -> str:
         return self.worded({})
+
+
+def _value_text(value: object, quote: Callable[[str], str]) -> str:
+    values = value if isinstance(value, list) else [value]
+    return " ".join(quote(printable(each, _MAX_VALUE_LENGTH)) for each in values)

@@ -166,7 +166,7 @@ class TaskClient:
                     self._pause(left, deadline)
         except Cancelled as error:
             text = "Stopped; the work continues in the cloud."
-            raise Cancelled(Message(text, *_wait_again(left))) from error
+            raise Cancelled(Message(text, *_follow(left))) from error
         finally:
             self._unwatch(left)
         if unknown:
@@ -266,10 +266,10 @@ class TaskClient:
         remaining = deadline - self._clock()
         if remaining <= 0:
             text = "Timed out waiting; the work continues in the cloud."
-            raise TaskTimeout(Message(text, *_wait_again(left)), task_id=" ".join(left))
+            raise TaskTimeout(Message(text, *_follow(left)), task_id=" ".join(left))
         if self._stop.wait(min(self._profile.poll_interval, remaining)):
             raise Cancelled
 
 
-def _wait_again(task_ids: Iterable[str]) -> tuple[Hint, Mapping[str, object]]:
-    return Hint.WAIT_AGAIN, {"tasks": " ".join(task_ids)}
+def _follow(task_ids: Iterable[str]) -> tuple[Hint, Mapping[str, object]]:
+    return Hint.FOLLOW_TASK, {"task": list(task_ids)}

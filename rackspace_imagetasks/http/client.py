@@ -11,9 +11,9 @@ import copy
 import itertools
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Protocol, Self, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Self, TypeVar
 
 import requests
 from keystoneauth1 import adapter as ksa
@@ -25,7 +25,13 @@ from rackspace_imagetasks.http.cancellation import Cancellation
 from rackspace_imagetasks.http.errors import NO_ANSWER, innermost, is_transient, is_unsent, reason
 from rackspace_imagetasks.http.login import BAD_LOGIN
 from rackspace_imagetasks.http.notices import Notices, Notify
-from rackspace_imagetasks.http.pools import widen_pools
+from rackspace_imagetasks.http.pools import prepare_pools
+from rackspace_imagetasks.http.request import (
+    RefusedTokenError,
+    Request,
+    RequestBody,
+    TransientError,
+)
 from rackspace_imagetasks.http.retry import TRANSIENT_STATUSES, RetryPolicy, backoff
 from rackspace_imagetasks.http.words import ServiceWords, said_in
 
@@ -36,32 +42,6 @@ _ENDPOINT = (
 _TOO_MANY_REQUESTS = 429
 
 Result = TypeVar("Result")
-
-
-class RequestBody(Protocol):
-    """A body that is sent in chunks; each iteration starts anew, for a request sent again."""
-
-    def __len__(self) -> int: ...
-
-    def __iter__(self) -> Iterator[memoryview]: ...
-
-
-@dataclass(frozen=True)
-class _Request:
-    method: str
-    path: str
-    action: str
-    body: RequestBody | bytes | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    params: Mapping[str, str] = field(default_factory=dict)
-    accept: frozenset[int] = frozenset()
-    probe: str | None = None
-    once: bool = False
-    streamed: bool = False
-
-    @property
-    def uploads(self) -> bool:
-        return self.body is not None and not isinstance(self.body, bytes)
 
 
 class Client:
@@ -88,7 +68,7 @@ class Client:
         # A plain adapter to the same endpoint: openstacksdk's own one retries and caches.
         endpoint = {key: getattr(adapter, key, None) for key in _ENDPOINT}
         self._adapter = ksa.Adapter(adapter.session, client_name="rackspace-imagetasks", **endpoint)
-        widen_pools(adapter.session.session)
+        prepare_pools(adapter.session.session)
         self.words = words
         self.retry = retry
         self.cancellation = cancellation
@@ -115,7 +95,7 @@ class Client:
         :raises NotFound: if the catalog has no such service in the region.
         :raises AccessDenied, ServiceError: if the login fails.
         """
-        request = _Request("", "", f"find the {self.words.name}'s endpoint")
+        request = Request("", "", f"find the {self.words.name}'s endpoint")
         endpoint = self._repeat(request, self._endpoint)
         if "%(" not in endpoint:
             return endpoint.replace("%%", "%")
@@ -128,7 +108,7 @@ class Client:
         :raises AccessDenied, ServiceError: if the login fails.
         """
         session = self._adapter.session
-        request = _Request("", "", "log in")
+        request = Request("", "", "log in")
         return self._repeat(request, lambda: str(session.get_project_id(self._adapter.auth)))
 
     def request(
@@ -156,7 +136,7 @@ class Client:
         :raises ServiceError: any other final answer, or none, after all attempts; or the class
             that the service's words give a status.
         """
-        request = _Request(method, path, action, body, headers or {}, params or {}, accept, probe)
+        request = Request(method, path, action, body, headers or {}, params or {}, accept, probe)
         return self._settle(request)
 
     def send_once(self, path: str, action: str, body: bytes, headers: Mapping[str, str]) -> Answer:
@@ -168,7 +148,7 @@ class Client:
         :raises AccessDenied, NotFound, ServiceError: as `request`; a ServiceError with a status
             from 500, or none, leaves open whether the request had its effect.
         """
-        return self._settle(_Request("POST", path, action, body, headers, once=True))
+        return self._settle(Request("POST", path, action, body, headers, once=True))
 
     def open(
         self, path: str, action: str, headers: Mapping[str, str], accept: frozenset[int]
@@ -177,17 +157,17 @@ class Client:
 
         :raises AccessDenied, NotFound, ServiceError: as `request`.
         """
-        request = _Request("GET", path, action, None, headers, {}, accept, streamed=True)
+        request = Request("GET", path, action, None, headers, {}, accept, streamed=True)
         response, _ = self._repeat(request, lambda: self._exchange(request))
         return Stream(response)
 
-    def _settle(self, request: _Request) -> Answer:
+    def _settle(self, request: Request) -> Answer:
         response, content = self._repeat(request, lambda: self._exchange(request))
         return Answer(
             response.status_code, response.headers, content, self.words.name, request.action
         )
 
-    def _repeat(self, request: _Request, act: Callable[[], Result]) -> Result:
+    def _repeat(self, request: Request, act: Callable[[], Result]) -> Result:
         """Return the result of an act that is done again while its failure is transient."""
         handled = sys.exception()
         renewed = False
@@ -198,17 +178,17 @@ class Client:
                     return act()
                 except NO_ANSWER as error:
                     raise self._no_answer(request, error, handled) from error
-            except _RefusedTokenError as refused:
+            except RefusedTokenError as refused:
                 if renewed or not self._renew(refused.token):
                     raise refused.failure from None
                 renewed = True
-            except _TransientError as transient:
+            except TransientError as transient:
                 if attempt >= self.retry.attempts:
                     raise transient.failure from transient.__cause__
                 self._wait(transient, attempt)
         raise AssertionError("unreachable")
 
-    def _wait(self, transient: "_TransientError", attempt: int) -> None:
+    def _wait(self, transient: TransientError, attempt: int) -> None:
         delay = backoff(attempt, transient.retry_after)
         self._notices.retrying(
             str(transient.failure),
@@ -219,11 +199,11 @@ class Client:
         )
         self.cancellation.wait(delay)
 
-    def _exchange(self, request: _Request) -> tuple[requests.Response, bytes]:
+    def _exchange(self, request: Request) -> tuple[requests.Response, bytes]:
         """Send a request once and read the answer.
 
-        :raises _TransientError: if it is worth sending again.
-        :raises _RefusedTokenError: if a new token may help.
+        :raises TransientError: if it is worth sending again.
+        :raises RefusedTokenError: if a new token may help.
         """
         with self._waiting(request):
             response = self._send(request)
@@ -237,18 +217,18 @@ class Client:
             return response, content
         failure = self._refusal(request, response, content)
         if status == 401:
-            raise _RefusedTokenError(failure, response.request.headers.get("X-Auth-Token"))
+            raise RefusedTokenError(failure, response.request.headers.get("X-Auth-Token"))
         if status in TRANSIENT_STATUSES and (not request.once or status == _TOO_MANY_REQUESTS):
-            raise _TransientError(failure, response.headers.get("Retry-After"))
+            raise TransientError(failure, response.headers.get("Retry-After"))
         raise failure
 
-    def _waiting(self, request: _Request) -> contextlib.AbstractContextManager[None]:
+    def _waiting(self, request: Request) -> contextlib.AbstractContextManager[None]:
         """Say so when an answer takes long, unless data is moved, whose progress is shown."""
         if request.uploads or request.streamed:
             return contextlib.nullcontext()
         return self._notices.waiting(self.words.name, request.action)
 
-    def _send(self, request: _Request) -> requests.Response:
+    def _send(self, request: Request) -> requests.Response:
         body = request.body
         return self._adapter.request(
             request.path,
@@ -293,13 +273,13 @@ class Client:
             return self._adapter.invalidate()
 
     def _refusal(
-        self, request: _Request, response: requests.Response, content: bytes
+        self, request: Request, response: requests.Response, content: bytes
     ) -> ImageTasksError:
         said = said_in(content, response.headers.get("Content-Type", ""))
         return self.words.refusal(request.action, response.status_code, response.reason or "", said)
 
     def _no_answer(
-        self, request: _Request, error: Exception, handled: BaseException | None
+        self, request: Request, error: Exception, handled: BaseException | None
     ) -> Exception:
         """Return the failure of a request without an answer, as a transient one if it is that."""
         failure = self._failure(request, error, handled)
@@ -309,10 +289,10 @@ class Client:
             return failure
         if request.uploads and request.probe is not None:
             self._look_for_refusal(replace(request, path=request.probe))
-        return _TransientError(failure, unreachable=unsent)
+        return TransientError(failure, unreachable=unsent)
 
     def _failure(
-        self, request: _Request, error: Exception, handled: BaseException | None
+        self, request: Request, error: Exception, handled: BaseException | None
     ) -> ImageTasksError:
         if isinstance(error, ksa_exceptions.EndpointNotFound | ksa_exceptions.EmptyCatalog):
             return self.words.absent()
@@ -326,7 +306,7 @@ class Client:
             text = f"{text} {self.words.refused_upload}".rstrip()
         return ServiceError(text)
 
-    def _look_for_refusal(self, request: _Request) -> None:
+    def _look_for_refusal(self, request: Request) -> None:
         """Ask why a connection broke: perhaps the service refused, and did not wait for the body.
 
         Without TLS its answer can mostly still be read; with TLS never.
@@ -340,28 +320,3 @@ class Client:
             self._renew(response.request.headers.get("X-Auth-Token"))
         elif response.status_code in (403, 404):
             raise self._refusal(request, response, b"")
-
-
-class _TransientError(Exception):
-    """A failure that may not occur the next time."""
-
-    def __init__(
-        self,
-        failure: ImageTasksError,
-        retry_after: str | None = None,
-        *,
-        unreachable: bool = False,
-    ) -> None:
-        self.failure = failure
-        self.retry_after = retry_after
-        self.unreachable = unreachable
-        super().__init__(str(failure))
-
-
-class _RefusedTokenError(Exception):
-    """The service does not accept the token."""
-
-    def __init__(self, failure: ImageTasksError, token: str | None) -> None:
-        self.failure = failure
-        self.token = token
-        super().__init__(str(failure))

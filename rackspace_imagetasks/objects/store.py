@@ -13,9 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
-from typing import Any, NamedTuple, Self, TypeVar
-
-from keystoneauth1.adapter import Adapter
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from rackspace_imagetasks.exceptions import IntegrityError, NotFound, ServiceError
 from rackspace_imagetasks.http.answers import Answer, ListingLimits, Stream
@@ -28,6 +26,9 @@ from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.body import CHUNK, Body
 from rackspace_imagetasks.objects.names import ObjectName, container_path
 from rackspace_imagetasks.objects.words import object_words
+
+if TYPE_CHECKING:
+    from keystoneauth1.adapter import Adapter
 
 _NOT_FOUND = frozenset({404})
 
@@ -93,7 +94,7 @@ class ObjectStore:
 
     def __init__(
         self,
-        adapter: Adapter,
+        adapter: "Adapter",
         *,
         retries: int = 7,
         connect_timeout: float = 60.0,

@@ -24,8 +24,10 @@ WORDINGS: Mapping[Hint, str] = {
         " delete it afterwards), or choose another container with --container."
     ),
     # Images
+    Hint.LIST_IMAGES: "Run `openstack image list` to see the available images.",
     Hint.MAKE_PRIVATE: "Run `openstack image set --private <image>` first.",
     Hint.NAME_IMAGE: "Name the image with --name.",
+    Hint.NAME_IMAGE_BY_ID: "Name the image by its ID.",
     Hint.RETRY_WITHOUT_SETTING: (
         "Run the same command without the refused setting to apply the others."
     ),
@@ -76,10 +78,6 @@ WORDINGS: Mapping[Hint, str] = {
     Hint.USE_SWIFTCLIENT: (
         "Download it with another tool, such as `swift download {container} {object}`."
     ),
-    # Images
-    Hint.LIST_IMAGES: "Run `openstack image list` to see the available images.",
-    # Tasks
-    Hint.WAIT_AGAIN: "Run `openstack image task wait {tasks}` to follow it.",
 }
 
 

@@ -23,18 +23,18 @@ class ImageTest(BadInputTest):
     def test_unknown_image(self):
         """It names the image and the region."""
         text = self.refused_unsent("export", f"no-{self.mark}")
-        self.assertIn(f"no image 'no-{self.mark}' in region 'DFW'", text)
+        self.assertIn(f"Image 'no-{self.mark}' not found in region 'DFW'", text)
 
     def test_ambiguous_image(self):
         """Two images of one name: the ID is the remedy."""
         self.imported()
         self.imported()
-        self.assertIn("name one by its ID", self.refused_unsent("export", f"image-{self.mark}"))
+        self.assertIn("the image by its ID", self.refused_unsent("export", f"image-{self.mark}"))
 
     def test_image_of_another_project(self):
         """A private image of another is unknown; a shared one is refused."""
         row = self.imported()
-        self.assertIn("no image", self.refused_unsent("export", row["Image"], cloud="bob"))
+        self.assertIn("not found", self.refused_unsent("export", row["Image"], cloud="bob"))
         image = self.sdk().image
         image.update_image(row["Image"], visibility="shared")
         bob = self.sdk("bob").current_project_id
@@ -284,7 +284,7 @@ class TaskTest(BadInputTest):
         )
         (row,) = outcome.rows
         self.assertEqual("processing", row["Status"])
-        self.assertIn(f"openstack image task wait {row['Task']}`", outcome.stderr)
+        self.assertRegex(outcome.stderr, f"([Ww]ait for|image task wait) {row['Task']}")
         self.assertEqual(1, len(self.objects(container)))
         self.assertEqual("success", self.task("wait", row["Task"]).rows[0]["Status"])
 

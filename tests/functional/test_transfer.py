@@ -194,9 +194,33 @@ class WhereToTest(TransferCase):
         row = self.imported()
         self.assertIn("--to-region", self.refused_unsent(row["Image"]))
         text = self.refused_unsent(row["Image"], "--to-region", "XXX")
-        self.assertRegex(text, "no .* service in region 'XXX'")
+        self.assertRegex(text, "XXX is not a valid region")
         text = self.refused_unsent(row["Image"], "--to-cloud", "nimbus")
         self.assertIn("nimbus", text)
+
+    def test_endpoints_of_regions(self):
+        """Each region's own endpoint in clouds.yaml is used for that region."""
+        row = self.imported()
+        values = [
+            {"name": region, "values": {"image_endpoint_override": self.image_endpoint(region)}}
+            for region in ("DFW", "ORD")
+        ]
+        self.entry(regions=values)
+        moved = self.transfer(row["Image"], "--to-region", "ORD").rows[0]
+        self.assertEqual("transferred", moved["Status"])
+        self.assertNotEqual(row["Image"], moved["Target Image"])
+        self.assertEqual(1, len(self.images(f"image-{self.mark}", "DFW")))
+        self.assertEqual(1, len(self.images(f"image-{self.mark}", "ORD")))
+
+    def test_one_endpoint_for_both_regions(self):
+        """It is named, and nothing is copied into the region that the image is in."""
+        row = self.imported()
+        self.entry(image_endpoint_override=self.image_endpoint("DFW"))
+        text = self.refused_unsent(row["Image"], "--to-region", "ORD")
+        self.assertIn("image endpoint of region 'ORD' is that of region 'DFW'", text)
+
+    def image_endpoint(self, region):
+        return self.sdk(region=region).image.get_endpoint()
 
     def test_who_may_not(self):
         """Without the role at the target, or here, nothing is begun."""

@@ -27,7 +27,7 @@ LAYERS = (
     },
     {"formats", "http"},
     {"glance", "objects"},
-    {"cloud", "policy", "sources"},
+    {"cloud", "policy", "regions", "sources"},
     {"jobs"},
     {"batch"},
     {"imagetasks"},

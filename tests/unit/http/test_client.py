@@ -5,6 +5,7 @@ import socket
 import threading
 import tracemalloc
 
+import fixtures
 import requests_mock
 from oslotest import base
 
@@ -109,13 +110,22 @@ class TestAnswers(ImageServiceCase):
                 self.addCleanup(tracemalloc.stop)
                 error = self.assertRaises(ServiceError, self.read)
                 self.assertIn("is longer than 16 MiB", str(error))
-                self.assertLess(tracemalloc.get_traced_memory()[1], BOMB / 2)
+                self.assertLess(tracemalloc.get_traced_memory()[1], BOMB / 4)
                 tracemalloc.stop()
 
     def test_trickle(self):
         """An answer whose bytes come one by one is given up, and requested again."""
-        self.service.fault(faults.trickle(0.05), "GET")
+        sent = []
+        self.service.fault(faults.trickle(0.05, sent), "GET")
         self.assertEqual(IMAGE, self.read(answer_timeout=0.3).json_object())
+        self.assertTrue(0 < len(sent) < len(json.dumps(IMAGE)) / 2, sent)
+        self.assertEqual(2, len(self.service.log))
+
+    def test_trickling_headers(self):
+        """So is one whose headers do, which no time-out between two bytes ends."""
+        self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.http.pools._PATIENCE", 0.3))
+        self.service.fault(faults.trickling_headers(0.05), "GET")
+        self.assertEqual(IMAGE, self.read().json_object())
         self.assertEqual(2, len(self.service.log))
 
     def test_what_a_refusal_says(self):

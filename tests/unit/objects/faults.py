@@ -145,8 +145,8 @@ def altered(change: Callable[[bytes], bytes]) -> Action:
     return act
 
 
-def trickle(interval: float) -> Action:
-    """Declare the whole answer, and send a byte of it each `interval` seconds."""
+def trickle(interval: float, sent: list[int]) -> Action:
+    """Declare the whole answer, and send a byte of it each `interval` seconds, noted in `sent`."""
 
     def act(handler: Handler) -> bool:
         proper = handler.answer
@@ -156,11 +156,27 @@ def trickle(interval: float) -> Action:
             handler.wfile.flush()
             for byte in body:
                 handler.wfile.write(bytes([byte]))
+                sent.append(byte)
                 if handler.service.released.wait(interval):
                     break
 
         handler.answer = answer  # type: ignore[method-assign]
         handler.serve()
+        handler.close_connection = True
+        return True
+
+    return act
+
+
+def trickling_headers(interval: float) -> Action:
+    """Send a byte of an answer's status line and headers each `interval` seconds."""
+
+    def act(handler: Handler) -> bool:
+        handler.read_body()
+        for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}":
+            handler.wfile.write(bytes([byte]))
+            if handler.service.released.wait(interval):
+                break
         handler.close_connection = True
         return True
 
