@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Self
 
 from rackspace_imagetasks.exceptions import Refused
-from rackspace_imagetasks.formats.vhd import Report
+from rackspace_imagetasks.formats.vhd import Finding, Report
 from rackspace_imagetasks.glance.facts import ATTRIBUTES, ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
+from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.profile import ProviderProfile
 from rackspace_imagetasks.text import format_size, printable
 from rackspace_imagetasks.units import GIB
@@ -20,14 +21,14 @@ _LONGEST_TAG = 255  # Images API v2, "Image tags"
 class Verdict:
     """Sentences: what stands in the way, and what the user should know all the same."""
 
-    refusals: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    refusals: tuple[str | Message, ...] = ()
+    warnings: tuple[str | Message, ...] = ()
 
     def __add__(self, other: "Verdict") -> "Verdict":
         return Verdict(self.refusals + other.refusals, self.warnings + other.warnings)
 
     @classmethod
-    def refuse(cls, *sentences: str) -> Self:
+    def refuse(cls, *sentences: str | Message) -> Self:
         """Return the verdict that these stand in the way."""
         return cls(refusals=sentences)
 
@@ -124,7 +125,7 @@ def judge_container_name(name: str, forbidden: str = "/") -> Verdict:
 def judge_import(name: str, settings: ImageSettings, profile: ProviderProfile) -> Verdict:
     """Say what stands in the way of an image with this name and these settings."""
     properties, min_disk = settings.properties, settings.min_disk
-    refusals = []
+    refusals: list[str | Message] = []
     if not name.strip():
         refusals.append("An imported image needs a name; give one with --name.")
     elif len(name) > 255:
@@ -159,19 +160,14 @@ def judge_import(name: str, settings: ImageSettings, profile: ProviderProfile) -
 def judge_vhd(report: Report) -> Verdict:
     """Turn what a check of the VHD found into sentences about its file."""
     return Verdict(
-        tuple(
-            _sentence(report, finding.code, finding.detail, finding.remedy)
-            for finding in report.errors
-        ),
-        tuple(
-            _sentence(report, None, finding.detail, finding.remedy) for finding in report.warnings
-        ),
+        tuple(_message(report, finding) for finding in report.errors),
+        tuple(_message(report, finding) for finding in report.warnings),
     )
 
 
-def _sentence(report: Report, code: int | None, detail: str, remedy: str) -> str:
-    error = f"error {code}: " if code else ""
-    return f"'{printable(report.name)}': {error}{detail}" + (f" {remedy}" if remedy else "")
+def _message(report: Report, finding: Finding) -> Message:
+    error = f"error {finding.code}: " if finding.code else ""
+    return Message(f"'{report.name}': {error}{finding.detail}", finding.hint, finding.values)
 
 
 def _system(properties: Mapping[str, str], systems: frozenset[str]) -> str | None:

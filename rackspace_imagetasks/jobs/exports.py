@@ -11,6 +11,7 @@ from rackspace_imagetasks.exceptions import IntegrityError, ServiceError
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs.container import CREATE_HINT, judge_container
+from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.policy import Verdict
 from rackspace_imagetasks.progress import Progress
 from rackspace_imagetasks.text import printable
@@ -27,7 +28,7 @@ class ExportPlan:
     create_container: bool = False
     task: Task | None = None
     """A task of an earlier run that does just this."""
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str | Message, ...] = ()
     exported: bool = False
     """Whether the VHD of an earlier run is there, and is taken."""
 

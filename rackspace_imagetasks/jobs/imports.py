@@ -16,6 +16,7 @@ from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs.container import CREATE_HINT, judge_container
 from rackspace_imagetasks.jobs.options import TransferOptions
 from rackspace_imagetasks.jobs.resumable import hinting, resumable
+from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.objects.deletion import delete, is_kept
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.objects.upload import upload
@@ -40,7 +41,7 @@ class ImportPlan:
     task: Task | None = None
     """A task of an earlier run that does, or did, just this."""
     facts: vhd.VhdFacts | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str | Message, ...] = ()
 
     def close(self) -> None:
         """Let go of the file to upload, and of what reads it."""

@@ -22,6 +22,7 @@ from rackspace_imagetasks.jobs.imports import ImportPlan
 from rackspace_imagetasks.jobs.names import CONTAINER_PREFIX
 from rackspace_imagetasks.jobs.options import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.jobs.resumable import resumable
+from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.objects.copy import copy
 from rackspace_imagetasks.objects.deletion import delete, delete_segments, mark_as_kept
 from rackspace_imagetasks.objects.source import ObjectSource
@@ -55,7 +56,7 @@ class TransferPlan:
     """The import task of an earlier run, which needs no export any more."""
 
     @property
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self) -> tuple[str | Message, ...]:
         """What the user should know all the same."""
         return self.export.warnings
 

@@ -161,7 +161,7 @@ class ImageTaskCommand(BatchCommand):
             self.failed = True
             self.log.error("%s", error)
 
-    def warn(self, sentences: "Iterable[str]") -> None:
+    def warn(self, sentences: "Iterable[object]") -> None:
         """Say on stderr what the user should know."""
         for sentence in sentences:
             self.log.warning("%s", sentence)

@@ -11,6 +11,16 @@ class LocalCommand(command.Command):
 
     auth_required = False
 
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """Run the command; its errors have the commands' hints."""
+        from rackspace_imagetasks.exceptions import ImageTasksError
+        from rackspace_imagetasks.osc.hints import in_words
+
+        try:
+            return int(super().run(parsed_args))
+        except ImageTasksError as error:
+            raise ImageTasksError(in_words(error)) from error
+
     def limits(self, parsed_args: argparse.Namespace) -> tuple[int, int]:
         """Return the largest virtual and physical size that may be imported, in bytes.
 

@@ -62,6 +62,7 @@ class ValidateVhd(local.LocalCommand, common.BatchCommand, command.Lister):
     ) -> list[tuple[object, ...]]:
         from rackspace_imagetasks.exceptions import ImageTasksError
         from rackspace_imagetasks.formats import vhd
+        from rackspace_imagetasks.osc.hints import in_words
 
         try:
             source = self._open(name)
@@ -75,7 +76,8 @@ class ValidateVhd(local.LocalCommand, common.BatchCommand, command.Lister):
                 source.close()
         except ImageTasksError as error:
             self.failed = True
-            return [(common.TextColumn(name), "error", CodeColumn(None), "unreadable", str(error))]
+            reason = in_words(error)
+            return [(common.TextColumn(name), "error", CodeColumn(None), "unreadable", reason)]
         self.failed |= bool(report.errors)
         if report.unread or not report.errors:
             self.tell(_verdict(report))
@@ -134,7 +136,11 @@ def _verdict(report: "Report") -> str:
 
 
 def _row(name: str, finding: "Finding") -> tuple[object, ...]:
-    detail = f"{finding.detail.rstrip('.')} ({finding.where}). {finding.remedy}".rstrip()
+    from rackspace_imagetasks.messages import Message
+    from rackspace_imagetasks.osc.hints import WORDINGS
+
+    text = f"{finding.detail.rstrip('.')} ({finding.where})."
+    detail = Message(text, finding.hint, finding.values).worded(WORDINGS)
     return (
         common.TextColumn(name),
         finding.severity.value,

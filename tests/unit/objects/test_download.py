@@ -577,7 +577,7 @@ class TestTarget(DownloadCase):
     def test_no_directory(self):
         """A directory that is not there is an error before any request."""
         self.path = self.dir / "none" / "disk.vhd"
-        self.assertIn("There is no directory", self.refused())
+        self.assertIn("does not exist", self.refused())
         self.assertEqual([], self.swift.log)
 
     def test_read_only(self):
@@ -597,7 +597,7 @@ class TestTarget(DownloadCase):
         """Two runs do not write one file."""
         with self.part.open("wb") as other:
             fcntl.flock(other, fcntl.LOCK_EX)
-            self.assertIn("another process", self.refused())
+            self.assertIn("Another process", self.refused())
 
     def test_no_space(self):
         """A disk that is too small is found before a byte is fetched."""

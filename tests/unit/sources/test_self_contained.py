@@ -15,7 +15,7 @@ def _patched(name, offset, content):
     return packed[:offset] + content + packed[offset + len(content) :]
 
 
-class TestStandalone(base.BaseTestCase):
+class TestSelfContained(base.BaseTestCase):
     def assert_refused(self, format_, content, words):
         error = self.assertRaises(
             SourceError, check_self_contained, BytesSource(content, "the.file"), format_
@@ -61,8 +61,8 @@ class TestStandalone(base.BaseTestCase):
 
     def test_vmdk_that_is_a_part(self):
         """A VMDK without descriptor, without capacity, or with other extents is only a part."""
-        self.assert_refused("vmdk", _patched("disk.vmdk", 28, bytes(8)), "one part")
-        self.assert_refused("vmdk", _patched("disk.vmdk", 12, bytes(8)), "descriptor only")
+        self.assert_refused("vmdk", _patched("disk.vmdk", 28, bytes(8)), "one extent")
+        self.assert_refused("vmdk", _patched("disk.vmdk", 12, bytes(8)), "only the descriptor")
         self.assert_refused("vmdk", _patched("disk.vmdk", 28, b"\2"), "unusual place")
         descriptor = b'RW 1 FLAT "/etc/passwd" 0\nRW 1 SPARSE "b.vmdk"\n\0'
         self.assert_refused("vmdk", _patched("disk.vmdk", 512, descriptor), "FLAT, SPARSE")
