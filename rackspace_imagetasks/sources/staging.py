@@ -55,7 +55,7 @@ def open_for_import(
         )
         on_error.pop_all()  # from here on, the view closes the disk
     progress.message(
-        f"Converting '{disk.name}' ({disk.description}) to a resizable dynamic VHD during upload;"
+        f"Converting '{disk.name}' ({disk.description}) to a resizable dynamic VHD during upload:"
         f" {reason}."
     )
     return view
@@ -72,11 +72,18 @@ def _reason_to_convert(parsed: vhd.VhdFile, source_format: str | None) -> str | 
     facts = report.facts
     if facts is None:
         return _ONLY_VHDS
+    if report.relaid:
+        return _without_stop(report.errors[0].detail)
     if report.errors:
         return None
     if facts.kind == "fixed":
-        return "a fixed VHD stores all zeros"
-    return None if facts.grows else "XenServer cannot resize this VHD"
+        return "XenServer cannot resize a fixed VHD, which also stores all zeros"
+    return None if facts.grows else _without_stop(facts.grows_reason)
+
+
+def _without_stop(sentence: str) -> str:
+    """Return a sentence for use within another one."""
+    return sentence[0].lower() + sentence[1:].rstrip(".")
 
 
 def _require_recognised(disk: DiskSource, source_format: str | None) -> None:

@@ -39,6 +39,16 @@ SERVICE_ORDER = (
 _CONVERSIONS = {Hint.CONVERT_VHD, Hint.CONVERT_TO_VHD, Hint.LEAVE_ZEROS_OUT, Hint.REPAIR_VHD}
 
 
+# Errors that only XenServer's own tools find; nothing about the disk is lost or in question.
+_RELAID = {
+    "creator-version",
+    "data-offset",
+    "future-timestamp",
+    "geometry-beyond-size",
+    "header-data-offset",
+}
+
+
 class Severity(enum.Enum):
     """Whether the service refuses the file, or accepts it with a consequence."""
 
@@ -164,6 +174,13 @@ class Report:
     def warnings(self) -> tuple[Finding, ...]:
         """The findings with which the service accepts the file."""
         return tuple(found for found in self.findings if found.severity is Severity.WARNING)
+
+    @property
+    def relaid(self) -> bool:
+        """Whether it has errors, and a new layout of the same disk corrects all of them."""
+        return bool(self.errors) and all(
+            found.check in _RELAID and not found.doubtful for found in self.errors
+        )
 
     @property
     def doubts(self) -> tuple[Finding, ...]:

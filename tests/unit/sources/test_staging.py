@@ -15,7 +15,7 @@ from rackspace_imagetasks.osc.hints import in_words
 from rackspace_imagetasks.profile import RACKSPACE
 from rackspace_imagetasks.progress import SilentProgress
 from rackspace_imagetasks.sources.staging import open_for_import
-from tests.unit.formats.vhd.builder import by_qemu
+from tests.unit.formats.vhd.builder import by_qemu, dynamic, fixed
 
 CORPUS = Path(__file__).parents[2] / "corpus"
 
@@ -82,6 +82,27 @@ class StagingTest(base.BaseTestCase):
         self.assertEqual(1, read.count(0))
         for offset in (1536, path.stat().st_size - 4096, path.stat().st_size - 512):
             self.assertLessEqual(read.count(offset), 1, offset)
+
+    def test_vhds_that_only_xenserver_refuses_are_laid_out_anew(self):
+        """Errors that a new layout corrects do not stop an import; the message says why."""
+        for image, reason in (
+            (dynamic().header(8, 8, 0), "data offset of the dynamic header is 0x0"),
+            (dynamic(version=0x00000001), "the creator 'tap' is 0.1"),
+            (dynamic(version=0x00010004), "the creator 'tap' is 1.4"),
+            (dynamic().footer(56, 4, b"\xff\xff\x10\xff"), "geometry 65535/16/255 is larger"),
+            (dynamic().footer(24, 4, 0xFFFFFFFF), "is more than 30 minutes in the future"),
+            (fixed().footer(16, 8, 0xFFFFFFFF), "data offset of a fixed disk"),
+            (fixed(), "cannot resize a fixed VHD"),
+            (dynamic().cut(1), "511 bytes"),
+            (dynamic(entries=4), "has 4 entries, but the disk has 3 blocks"),
+        ):
+            content = image.put(8 * 512 + 510, b"\x55\xaa").peek(0, image.size)
+            source = self.open(self.write(content))
+            self.assertIn(reason, self.told.messages[-1])
+            self.assertEqual((), vhd.check(source).findings)
+            self.assertTrue(vhd.check(source).facts.grows)
+            inner, before = vhd.open_disk(source), vhd.open_disk(image)
+            self.assertEqual(before.read_at(0, 2**20), inner.read_at(0, 2**20))
 
     def test_no_convert(self):
         """The file can be uploaded unchanged on request."""

@@ -24,12 +24,12 @@ from rackspace_imagetasks.formats.vhd.report import (
     flaw,
     service_rank,
 )
-from rackspace_imagetasks.formats.vhd.structures import Footer
+from rackspace_imagetasks.formats.vhd.structures import DiskType, Footer
 from rackspace_imagetasks.messages import Hint
 from rackspace_imagetasks.text import format_sizes
 
-# Findings with which XenServer can resize a disk: they are about limits, or harmless.
-_RESIZABLE = {"virtual-size", "physical-size", "footer-short", "blocks-beyond-size"}
+# Findings about limits do not prevent XenServer from resizing a disk.
+_RESIZABLE = {"virtual-size", "physical-size"}
 
 
 def check(
@@ -98,6 +98,8 @@ def _facts(
     footer: Footer, file_size: int, dynamic: DynamicFindings, findings: Sequence[Finding]
 ) -> VhdFacts:
     obstacles = [found.detail for found in findings if found.check not in _RESIZABLE]
+    if footer.disk_type == DiskType.FIXED:
+        obstacles.append("XenServer cannot resize a fixed VHD.")
     reason = (
         f"The disk was created by '{footer.creator}' {footer.creator_release} and has no problems."
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rackspace_imagetasks.formats.signatures import recognise
 from rackspace_imagetasks.formats.vhd.file import VhdFile
 from rackspace_imagetasks.formats.vhd.footers import Footers
+from rackspace_imagetasks.formats.vhd.geometry import Geometry, geometry_of
 from rackspace_imagetasks.formats.vhd.report import (
     HAS_PARENT,
     NO_UUID,
@@ -28,7 +29,6 @@ from rackspace_imagetasks.formats.vhd.structures import (
     Footer,
 )
 from rackspace_imagetasks.messages import Hint
-from rackspace_imagetasks.text import format_sizes
 from rackspace_imagetasks.units import SECTOR
 
 _UNPACK_HINTS = {
@@ -41,8 +41,9 @@ _UNPACK_HINTS = {
     "tar": Hint.UNPACK_TAR,
     "iso": Hint.INSTALL_FROM_CD,
 }
-# The specification's text has 32 one bits for a fixed disk, its field and all writers have 64.
-_NO_DATA_OFFSETS = (NO_OFFSET, 0xFFFF_FFFF)
+# The versions of the creator `tap` that XenServer's tools can open and accept.
+_TAP_VERSIONS = range(0x0001_0000, 0x0001_0003 + 1)
+_CLOCK_TOLERANCE = 30 * 60  # seconds that a timestamp may be ahead
 
 
 def missing_footer(file: VhdFile) -> Finding:
@@ -222,8 +223,11 @@ def _constant_findings(footer: Footer) -> Iterator[Finding]:
 def _data_offset_findings(footer: Footer, file_size: int) -> Iterator[Finding]:
     offset, where = footer.data_offset, "footer offset 16"
     if footer.disk_type == DiskType.FIXED:
-        if offset not in _NO_DATA_OFFSETS:
-            detail = f"A fixed disk has no dynamic header, but the offset of one is {offset:#x}."
+        if offset != NO_OFFSET:
+            detail = (
+                f"The data offset of a fixed disk is {offset:#x}; XenServer's tools accept only 64"
+                " one bits."
+            )
             yield flaw("data-offset", detail, where)
     elif footer.has_header and (offset < FOOTER_SIZE or offset >= file_size or offset % SECTOR):
         detail = f"The dynamic header cannot be at offset {offset} of a file of {file_size} bytes."
@@ -237,12 +241,30 @@ def _growth_findings(footer: Footer) -> Iterator[Finding]:
             " resize it to the disk of a flavor."
         )
         yield warning("creator", detail, "footer offset 28", Hint.CONVERT_VHD)
+    elif footer.creator_version not in _TAP_VERSIONS:
+        detail = (
+            f"The version of the creator 'tap' is {footer.creator_release}; XenServer's tools"
+            " accept only 1.0 to 1.3."
+        )
+        yield flaw("creator-version", detail, "footer offset 32")
     if footer.saved_state == 1:
         detail = "The disk belongs to a suspended virtual machine (saved state 1)."
         yield warning("saved-state", detail, "footer offset 84", Hint.CONVERT_VHD)
-    if footer.timestamp > time.time() - EPOCH.timestamp():
-        detail = f"The creation time, {footer.created:%Y-%m-%d %H:%M}, is in the future."
-        yield warning("future-timestamp", detail, "footer offset 24", Hint.CONVERT_VHD)
+    yield from _timestamp_findings(footer)
+
+
+def _timestamp_findings(footer: Footer) -> Iterator[Finding]:
+    ahead = footer.timestamp - (time.time() - EPOCH.timestamp())
+    created, where = f"{footer.created:%Y-%m-%d %H:%M} UTC", "footer offset 24"
+    if ahead > _CLOCK_TOLERANCE:
+        detail = (
+            f"The creation time, {created}, is more than 30 minutes in the future; XenServer's"
+            " tools refuse it."
+        )
+        yield flaw("future-timestamp", detail, where)
+    elif ahead > 0:
+        detail = f"The creation time, {created}, is in the future."
+        yield warning("future-timestamp", detail, where, Hint.CONVERT_VHD)
 
 
 def _size_findings(footer: Footer) -> Iterator[Finding]:
@@ -258,10 +280,14 @@ def _size_findings(footer: Footer) -> Iterator[Finding]:
             " the end of the disk when resizing it."
         )
         yield warning("size-not-2mib", detail, where, Hint.CONVERT_VHD)
-    if 0 < size < footer.geometry.size:
-        addressed, existing = format_sizes(footer.geometry.size, size)
+    expected = geometry_of(size)
+    if size and footer.geometry.packed > expected.packed:
         detail = (
-            f"The geometry addresses {addressed}, more than the {existing} of the disk; XenServer's"
-            " tools refuse it."
+            f"The geometry {_in_words(footer.geometry)} is larger than {_in_words(expected)}, which"
+            " matches the size of the disk; XenServer's tools refuse it."
         )
-        yield warning("geometry-beyond-size", detail, "footer offset 56", Hint.CONVERT_VHD)
+        yield flaw("geometry-beyond-size", detail, "footer offset 56")
+
+
+def _in_words(geometry: Geometry) -> str:
+    return "/".join(map(str, geometry))

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from rackspace_imagetasks.formats.vhd.report import Finding, broken, flaw
+from rackspace_imagetasks.formats.vhd.report import Finding, broken, flaw, warning
 from rackspace_imagetasks.formats.vhd.structures import (
     BLOCK_SIZE,
     FOOTER_SIZE,
@@ -41,8 +41,11 @@ def header_fields(header: DynamicHeader, footer: Footer, data_end: int) -> Itera
 
 
 def _constant_findings(header: DynamicHeader, footer: Footer) -> Iterator[Finding]:
-    if header.data_offset not in (NO_OFFSET, 0xFFFF_FFFF):
-        detail = f"The header refers to a next one, at {header.data_offset:#x}; there must be none."
+    if header.data_offset != NO_OFFSET:
+        detail = (
+            f"The data offset of the dynamic header is {header.data_offset:#x}; XenServer's tools"
+            " accept only 64 one bits."
+        )
         yield flaw("header-data-offset", detail, "header offset 8")
     if header.version != VERSION:
         detail = f"The header version is {header.version:#010x}, not {VERSION:#010x}."
@@ -71,12 +74,19 @@ def _entry_findings(header: DynamicHeader, footer: Footer) -> Iterator[Finding]:
     if entries > MAX_TABLE_ENTRIES:
         detail = f"The BAT has {entries} entries; a VHD has at most {MAX_TABLE_ENTRIES}."
         yield broken("too-many-entries", detail, where, Hint.GET_FILE_AGAIN)
+        return
     if not is_block_size(header.block_size):
         return
     needed = divide_up(footer.current_size, header.block_size)
     if entries < needed:
         detail = f"The BAT has {entries} entries, but the disk has {needed} blocks."
         yield broken("too-few-entries", detail, where, Hint.GET_FILE_AGAIN)
+    elif entries > needed:
+        detail = (
+            f"The BAT has {entries} entries, but the disk has {needed} blocks: XenServer's tools"
+            " cannot resize it reliably."
+        )
+        yield warning("table-larger-than-disk", detail, where, Hint.CONVERT_VHD)
 
 
 def _table_findings(header: DynamicHeader, footer: Footer, data_end: int) -> Iterator[Finding]:

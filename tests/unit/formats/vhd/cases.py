@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The adversarial cases: what is wrong, how it is made, what must be found and why."""
 
+import time
 from typing import NamedTuple
 
 from tests.unit.formats.vhd.builder import (
@@ -18,6 +19,11 @@ LIMIT = 40 * GIB
 UNUSED = 0xFFFFFFFF
 SECTOR_0 = 7  # of block 0 in `dynamic()`; block 2 follows 4104 sectors later
 SECTOR_2 = SECTOR_0 + 4104
+
+
+def seconds_from_now(seconds):
+    """A timestamp of the format."""
+    return int(time.time()) - 946_684_800 + seconds
 
 
 class Case(NamedTuple):
@@ -196,7 +202,7 @@ FOOTER = [
     Case("reserved, last byte", lambda: dynamic().footer(511, 1, 1),
          111, "footer-reserved", "must be zero"),
     Case("size 0", lambda: dynamic().footer(48, 8, 0),
-         111, "size-zero blocks-beyond-size", "a disk of nothing"),
+         111, "size-zero blocks-beyond-size table-larger-than-disk", "a disk of nothing"),
     Case("size 0, fixed", lambda: fixed(0), 111, "size-zero", "a disk of nothing"),
     Case("size no sector multiple", lambda: dynamic().footer(48, 8, 6 * MIB - 1),
          111, "size-unaligned", "sectors are whole"),
@@ -204,6 +210,23 @@ FOOTER = [
          111, "data-offset", "there is no header"),
     Case("fixed with data offset 0", lambda: fixed().footer(16, 8, 0),
          111, "data-offset", "there is no header"),
+    Case("geometry of more than the size", lambda: dynamic().footer(56, 4, b"\xff\xff\x10\xff"),
+         111, "geometry-beyond-size", "qemu's force_size writes it; vhd-util refuses it"),
+    Case("geometry 964/1/1 of 40 MiB",
+         lambda: dynamic(40 * MIB).footer(56, 4, b"\x03\xc4\x01\x01"),
+         111, "geometry-beyond-size", "packed, it is more than 963/5/17, whatever its product"),
+    Case("timestamp 31 minutes ahead", lambda: dynamic().footer(24, 4, seconds_from_now(1860)),
+         111, "future-timestamp", "XenServer's tools tolerate 30 minutes"),
+    Case("timestamp of all ones", lambda: dynamic().footer(24, 4, UNUSED),
+         111, "future-timestamp", "the year 2136"),
+    Case("fixed, 32 one bits", lambda: fixed().footer(16, 8, 0xFFFFFFFF),
+         111, "data-offset", "the specification's text says so, but vhd-util refuses it"),
+    Case("tap 0.1", lambda: dynamic(version=0x00000001),
+         111, "creator-version", "XenServer's tools cannot open it"),
+    Case("tap 1.4", lambda: dynamic(version=0x00010004),
+         111, "creator-version", "the check and tapdisk refuse it"),
+    Case("tap 2.0, fixed", lambda: fixed(version=0x00020000),
+         111, "creator-version", "the same"),
     Case("tap 1.3 without batmap", lambda: dynamic().no_batmap(),
          111, "batmap-missing", "XenServer's check and resize fail"),
     Case("tap 1.2 without batmap", lambda: dynamic(version=0x00010002).no_batmap(),
@@ -231,6 +254,10 @@ HEADER = [
          111, "header-checksum header-reserved", "the checksum covers all 1024 bytes"),
     Case("header version", lambda: dynamic().header(24, 4, 0x20000),
          111, "header-version", "unknown"),
+    Case("next header, 32 one bits", lambda: dynamic().header(8, 8, 0xFFFFFFFF),
+         111, "header-data-offset", "only 64 one bits are accepted"),
+    Case("next header, 0", lambda: dynamic().header(8, 8, 0),
+         111, "header-data-offset", "the same"),
     Case("next header", lambda: dynamic().header(8, 8, 4096),
          111, "header-data-offset", "none is defined"),
     Case("reserved 60", lambda: dynamic().header(60, 4, 1), 111, "header-reserved", "must be zero"),
@@ -270,7 +297,7 @@ HEADER = [
          lambda: dynamic(LIMIT, (0, 20479)).header(28, 4, UNUSED),
          111, "too-many-entries table-past-end", "the count alone is never a reason to read"),
     Case("2**20 entries that the file has", lambda: dynamic(entries=1 << 20),
-         None, "", "a disk of 2 TiB has as many"),
+         None, "table-larger-than-disk", "a disk of 2 TiB has as many"),
     Case("2**20+1 entries that the file has", lambda: dynamic(entries=(1 << 20) + 1),
          111, "too-many-entries", "no disk of 2 TiB has so many blocks"),
     Case("entries past the file's end", lambda: by_qemu(present=()).header(28, 4, 4096),
@@ -379,12 +406,12 @@ WARNED = [
          None, "size-not-2mib", "older XenServer versions lose the last block"),
     Case("size no multiple of 2 MiB, fixed", lambda: fixed(3 * MIB),
          None, "size-not-2mib", "the same"),
-    Case("timestamp in the future", lambda: dynamic().footer(24, 4, UNUSED),
-         None, "future-timestamp", "the year 2136"),
+    Case("timestamp 20 minutes ahead", lambda: dynamic().footer(24, 4, seconds_from_now(1200)),
+         None, "future-timestamp", "clocks differ"),
+    Case("BAT larger than the disk", lambda: dynamic(entries=500),
+         None, "table-larger-than-disk", "resize overshoots or crashes"),
     Case("blocks beyond the size", lambda: dynamic(present=(0, 3), entries=4),
-         None, "blocks-beyond-size", "they are not read"),
-    Case("geometry of more than the size", lambda: dynamic().footer(56, 4, b"\xff\xff\x10\xff"),
-         None, "geometry-beyond-size", "qemu's force_size writes it; vhd-util refuses it"),
+         None, "blocks-beyond-size table-larger-than-disk", "they are not read"),
 ]
 
 ACCEPTED = [
@@ -396,7 +423,6 @@ ACCEPTED = [
          None, "", "under both limits"),
     Case("original size different", lambda: dynamic().footer(40, 8, 2 * MIB),
          None, "", "a disk that has grown"),
-    Case("larger BAT", lambda: dynamic(entries=500), None, "", "room to grow"),
     Case("timestamp 0", lambda: dynamic().footer(24, 4, 0), None, "", "the year 2000"),
     Case("geometry 0", lambda: dynamic().footer(56, 4, 0), None, "", "the size decides"),
     Case("geometry of less than the size", lambda: dynamic().footer(56, 4, b"\0\1\1\1"),
@@ -415,8 +441,12 @@ ACCEPTED = [
     Case("4097 blocks", lambda: dynamic(4097 * BLOCK, (0, 4096)),
          None, "", "the batmap has two sectors and the checksum covers one"),
     Case("temporary", lambda: dynamic().footer(8, 4, 3), None, "", "bit 0 is defined"),
-    Case("fixed, 32 one bits", lambda: fixed().footer(16, 8, 0xFFFFFFFF),
-         None, "", "the specification's text says so"),
+    Case("geometry 900/255/255 of 40 MiB",
+         lambda: dynamic(40 * MIB).footer(56, 4, b"\x03\x84\xff\xff"),
+         None, "", "packed, it is less than 963/5/17"),
+    Case("geometry 963/5/17 of 40 MiB",
+         lambda: dynamic(40 * MIB).footer(56, 4, b"\x03\xc3\x05\x11"),
+         None, "", "that of the size"),
     Case("blocks packed", lambda: dynamic(stride=4097), None, "", "as qemu places them"),
     Case("other host", lambda: dynamic().footer(36, 4, b"Wi2k"),
          None, "", "the creator's host means nothing"),

@@ -107,7 +107,16 @@ class FactsTest(base.BaseTestCase):
         """A disk grows when it is XenServer's own and nothing is wrong; the reason is said."""
         self.assertTrue(check(dynamic()).facts.grows)
         self.assertTrue(check(dynamic(), max_virtual_size=MIB).facts.grows)
-        self.assertTrue(check(fixed()).facts.grows)
+        self.assertTrue(check(dynamic(), max_physical_size=MIB).facts.grows)
+        for image, reason in (
+            (fixed(), "resize a fixed VHD"),
+            (dynamic().cut(1), "511 bytes"),
+            (dynamic(entries=4), "4 entries, but the disk has 3 blocks"),
+            (dynamic(version=0x00010004), "is 1.4"),
+        ):
+            facts = check(image).facts
+            self.assertFalse(facts.grows)
+            self.assertIn(reason, facts.grows_reason)
         foreign = check(by_qemu(5 * MIB)).facts
         self.assertFalse(foreign.grows)
         self.assertIn("'qemu'", foreign.grows_reason)
