@@ -53,6 +53,8 @@ RAW_SIGNATURES = (
     Signature("raw", "an ext file system", 0x438, b"\x53\xef"),
     Signature("raw", "an XFS file system", 0, b"XFSB"),
     Signature("raw", "a Btrfs file system", 0x10040, b"_BHRfS_M"),
+    Signature("raw", "a LUKS header", 0, b"LUKS\xba\xbe"),
+    Signature("raw", "a GPT for sectors of 4096 bytes", 4096, b"EFI PART"),
 )
 
 

@@ -13,6 +13,7 @@ from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.partfile import require_writable
 from rackspace_imagetasks.progress import SILENT, Progress
 from rackspace_imagetasks.sources import DiskSource, open_source
+from rackspace_imagetasks.sources.completeness import require_complete
 from rackspace_imagetasks.sources.detect import looks_like_raw
 from rackspace_imagetasks.text import format_sizes
 
@@ -42,6 +43,7 @@ def convert(
     overwrite: bool = False,
     max_virtual_size: int | None = None,
     max_physical_size: int | None = None,
+    allow_truncated: bool = False,
     progress: Progress = SILENT,
 ) -> Conversion:
     """Write the disk in the file `source` to `target`, as a VHD that XenServer can resize.
@@ -53,7 +55,8 @@ def convert(
     :param overwrite: replace the target if it exists.
     :param max_virtual_size: the largest disk allowed, in bytes; None for no limit.
     :param max_physical_size: the largest file allowed, in bytes; None for no limit.
-    :raises Refused: when the VHD would exceed a limit.
+    :param allow_truncated: convert a disk that is shorter than its partitions or file system.
+    :raises Refused: when the VHD would exceed a limit, or the disk is truncated.
     :raises SourceError: when the source is not a readable disk, or changes during the conversion.
     :raises TargetError: when the target exists, is the source, or cannot be written.
     """
@@ -66,6 +69,7 @@ def convert(
                 f"'{disk.name}' is converted as a raw disk, although it has neither a boot sector"
                 " nor a file system; check that it is a disk."
             )
+        report_content(disk, progress, allow_truncated=allow_truncated)
         view = view_as_vhd(
             disk,
             max_virtual_size=max_virtual_size,
@@ -84,6 +88,15 @@ def convert(
             file=str(target),
             facts=facts,
         )
+
+
+def report_content(disk: DiskSource, progress: Progress, *, allow_truncated: bool) -> None:
+    """Check that a disk is complete, and report what the user should know about its content.
+
+    :raises Refused: when it is truncated and `allow_truncated` is false.
+    """
+    for notice in disk.notices + require_complete(disk, allow_truncated=allow_truncated):
+        progress.message(str(notice))
 
 
 def view_as_vhd(

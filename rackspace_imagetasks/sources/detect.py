@@ -86,7 +86,7 @@ def _check_whole_sectors(file: VhdFile) -> None:
 
 
 def looks_like_raw(disk: ByteSource) -> bool:
-    """Return whether a disk has a boot sector or a file system.
+    """Return whether a disk has a boot sector, a file system or a header of LUKS.
 
     A file that has none may be in a format that is not known here.
     """

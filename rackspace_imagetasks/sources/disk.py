@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from rackspace_imagetasks.bytesource import BaseSource, ByteSource, Extent, FileSource
 from rackspace_imagetasks.exceptions import SourceError, VhdError
 from rackspace_imagetasks.formats import vhd
+from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.sources.detect import detect
 from rackspace_imagetasks.sources.qemu import QemuDisk
-from rackspace_imagetasks.sources.self_contained import check_self_contained
+from rackspace_imagetasks.sources.self_contained import check_self_contained, notices
 from rackspace_imagetasks.text import format_size
 
 
@@ -18,12 +19,20 @@ class DiskSource(BaseSource):
 
     :ivar file: the file itself.
     :ivar format: `raw`, `vhd-fixed`, `vhd-dynamic`, `qcow2`, `vmdk`, `vdi`, `vhdx` or `qed`.
+    :ivar notices: what a conversion of the disk leaves out.
     """
 
-    def __init__(self, file: FileSource, disk: ByteSource, format: str) -> None:  # noqa: A002
+    def __init__(
+        self,
+        file: FileSource,
+        disk: ByteSource,
+        format: str,  # noqa: A002
+        notices: tuple[Message, ...] = (),
+    ) -> None:
         super().__init__(file.name, disk.size, f"{file.identity}-{format}")
         self.file = file
         self.format = format
+        self.notices = notices
         self._disk = disk
 
     @property
@@ -80,17 +89,19 @@ def open_parsed(file: FileSource, parsed: vhd.VhdFile, asked: str | None) -> Dis
     """
     format_ = detect(parsed, asked)
     disk: ByteSource = file
+    lost: tuple[Message, ...] = ()
     if format_ == "vhd":
         _require_certain(parsed)
         inner = vhd.open_disk(parsed)
         disk, format_ = inner, f"vhd-{inner.kind}"
     elif format_ != "raw":
         check_self_contained(file, format_)
+        lost = notices(file, format_)
         disk = QemuDisk(file, format_)
     if not disk.size:
         disk.close()
         raise SourceError(f"The disk in '{file.name}' is empty: it has 0 bytes.")
-    return DiskSource(file, disk, format_)
+    return DiskSource(file, disk, format_, lost)
 
 
 def _require_certain(parsed: vhd.VhdFile) -> None:

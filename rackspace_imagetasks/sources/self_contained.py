@@ -39,6 +39,23 @@ def check_self_contained(source: ByteSource, format_: str) -> None:
         raise SourceError(Message(f"'{source.name}' {problem.text}.", problem.hint, values))
 
 
+def notices(source: ByteSource, format_: str) -> tuple[Message, ...]:
+    """Return what a conversion of the disk leaves out.
+
+    :raises SourceError: when the source cannot be read.
+    """
+    if format_ != "qcow2":
+        return ()
+    (snapshots,) = struct.unpack(">I", source.read_at(60, 4))
+    if not snapshots:
+        return ()
+    text = (
+        f"'{source.name}' contains {snapshots} internal snapshots, which are left out: only the"
+        " current state of the disk is converted."
+    )
+    return (Message(text),)
+
+
 def _descriptor_name(name: str) -> str:
     """Return the descriptor of a VMware disk by the name of one of its extents.
 

@@ -10,7 +10,8 @@ from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.profile import ProviderProfile
 from rackspace_imagetasks.progress import Progress
-from rackspace_imagetasks.sources.convert import view_as_vhd
+from rackspace_imagetasks.sources.completeness import require_complete
+from rackspace_imagetasks.sources.convert import report_content, view_as_vhd
 from rackspace_imagetasks.sources.detect import looks_like_raw
 from rackspace_imagetasks.sources.disk import DiskSource, open_parsed
 
@@ -24,6 +25,7 @@ def open_for_import(
     *,
     convert: bool = True,
     source_format: str | None = None,
+    allow_truncated: bool = False,
 ) -> ByteSource:
     """Open a local disk image as the VHD to upload; no temporary file is written.
 
@@ -32,7 +34,9 @@ def open_for_import(
 
     :param convert: False uploads the file unchanged, whatever it is.
     :param source_format: one of `sources.FORMATS`; None to detect it.
-    :raises Refused: when the disk exceeds a limit, or the file cannot be recognised as a disk.
+    :param allow_truncated: accept a disk that is shorter than its partitions or file system.
+    :raises Refused: when the disk exceeds a limit or is truncated, or the file cannot be recognised
+        as a disk.
     :raises SourceError: when the file is not a disk that can be read.
     """
     if not convert and source_format:
@@ -43,10 +47,12 @@ def open_for_import(
         parsed = vhd.VhdFile(file)
         reason = _reason_to_convert(parsed, source_format) if convert else None
         if reason is None:
+            _report_stored(parsed, progress, allow_truncated=allow_truncated)
             on_error.pop_all()
             return file
         disk = on_error.enter_context(open_parsed(file, parsed, source_format))
         _require_recognised(disk, source_format)
+        report_content(disk, progress, allow_truncated=allow_truncated)
         view = view_as_vhd(
             disk,
             max_virtual_size=profile.max_virtual_size,
@@ -84,6 +90,14 @@ def _reason_to_convert(parsed: vhd.VhdFile, source_format: str | None) -> str | 
 def _without_stop(sentence: str) -> str:
     """Return a sentence for use within another one."""
     return sentence[0].lower() + sentence[1:].rstrip(".")
+
+
+def _report_stored(parsed: vhd.VhdFile, progress: Progress, *, allow_truncated: bool) -> None:
+    """Check the disk in a VHD that is uploaded unchanged, unless the VHD itself is refused."""
+    if parsed.footer is None or vhd.check(parsed).doubts:
+        return
+    for warning in require_complete(vhd.open_disk(parsed), allow_truncated=allow_truncated):
+        progress.message(str(warning))
 
 
 def _require_recognised(disk: DiskSource, source_format: str | None) -> None:

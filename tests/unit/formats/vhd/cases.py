@@ -301,7 +301,7 @@ HEADER = [
     Case("2**20+1 entries that the file has", lambda: dynamic(entries=(1 << 20) + 1),
          111, "too-many-entries", "no disk of 2 TiB has so many blocks"),
     Case("entries past the file's end", lambda: by_qemu(present=()).header(28, 4, 4096),
-         111, "table-past-end creator", "the file ends within the BAT"),
+         111, "table-past-end creator table-larger-than-disk", "the file ends within the BAT"),
     Case("block size 0", lambda: dynamic().header(32, 4, 0), 111, "block-size", "no size"),
     Case("block size 1", lambda: dynamic().header(32, 4, 1), 111, "block-size", "under 4 KiB"),
     Case("block size 2 KiB", lambda: dynamic().header(32, 4, 2048), 111, "block-size", "too small"),
@@ -310,7 +310,8 @@ HEADER = [
     Case("block size 512 KiB", lambda: dynamic().header(32, 4, 512 << 10),
          111, "block-size too-few-entries", "valid VHD, but XenServer knows 2 MiB alone"),
     Case("block size 2 GiB", lambda: dynamic().header(32, 4, 2 * GIB),
-         111, "block-size bat-entry-past-end bat-overlap blocks-beyond-size",
+         111,
+         "block-size bat-entry-past-end bat-overlap blocks-beyond-size table-larger-than-disk",
          "its blocks cannot be in the file"),
 ]
 
