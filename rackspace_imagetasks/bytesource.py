@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol, Self
 from rackspace_imagetasks.exceptions import SourceChanged, SourceError
 from rackspace_imagetasks.messages import Hint, Message
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/{1,2}[^/]")  # a path has lost one of two slashes
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/{1,2}[^/]")  # a path object has only one slash
 
 
 class Extent(NamedTuple):
@@ -142,7 +142,7 @@ class FileSource(BaseSource):
         self._close_once = threading.Lock()
         try:
             # Before opening it: opening a FIFO would wait for a writer.
-            _require_file_or_device(self.path)
+            _require_file_or_device(self.path, str(path))
             self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise SourceError(f"Cannot read '{path}': {error.strerror}.") from error
@@ -224,21 +224,21 @@ class FileSource(BaseSource):
                 self._fd = -1
 
 
-def _require_file_or_device(path: Path) -> None:
+def _require_file_or_device(path: Path, name: str) -> None:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        if _URL.match(str(path)):
-            message = Message(f"'{path}' is a URL, not a local file.", Hint.DOWNLOAD_FILE)
+        if _URL.match(name):
+            message = Message(f"'{name}' is a URL, not a local file.", Hint.DOWNLOAD_FILE)
             raise SourceError(message) from None
-        raise SourceError(Message(f"'{path}' does not exist.", Hint.NAME_DISK_FILE)) from None
+        raise SourceError(Message(f"'{name}' does not exist.", Hint.NAME_DISK_FILE)) from None
     if stat.S_ISDIR(mode):
-        raise SourceError(Message(f"'{path}' is a directory.", Hint.NAME_DISK_FILE))
+        raise SourceError(Message(f"'{name}' is a directory.", Hint.NAME_DISK_FILE))
     if stat.S_ISFIFO(mode):
-        text = f"'{path}' is a pipe, not a regular file: a disk image is not read in order."
+        text = f"'{name}' is a pipe, not a regular file; disk images need random access."
         raise SourceError(Message(text, Hint.SAVE_PIPE))
     if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
-        text = f"'{path}' is not a regular file or a block device."
+        text = f"'{name}' is not a regular file or a block device."
         raise SourceError(Message(text, Hint.NAME_DISK_FILE))
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from rackspace_imagetasks.bytesource import FileSource
+from rackspace_imagetasks.bytesource import Extent, FileSource
 from rackspace_imagetasks.exceptions import SourceError
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.sources.nbd import MAX_READ, NbdDisk, NbdError
@@ -52,6 +52,23 @@ class QemuDisk(ReadAhead):
         self._file = file
         self._server = _Server(file, driver)
         super().__init__(self._connect(driver), MAX_READ)
+
+    def _read(self, offset: int, length: int) -> bytes:
+        try:
+            return super()._read(offset, length)
+        except NbdError as error:
+            raise self._explained(error) from error
+
+    def data_extents(self) -> Iterator[Extent]:
+        """Yield the disk's extents."""
+        try:
+            yield from super().data_extents()
+        except NbdError as error:
+            raise self._explained(error) from error
+
+    def _explained(self, error: NbdError) -> SourceError:
+        """Return why the child ended, if it did; otherwise the error itself."""
+        return _failure("qemu-nbd", *self._server.end(), self._file) or error
 
     def verify_unchanged(self) -> None:
         """Check that the file is still the one that was opened.
@@ -108,13 +125,15 @@ class _Server:
 
     def end(self) -> tuple[int, bytes]:
         """End the child; return its exit status, and its standard error."""
-        assert self._process
+        process = self._process
+        if process is None:  # closed by another thread
+            return 0, b""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=_GRACE)  # it has failed, and is about to end
-        killed = self._process.poll() is None
-        self._process.kill()
-        status = self._process.wait()
-        return 0 if killed else status, os.pread(self._stderr, 2**20, 0)
+            process.wait(timeout=_GRACE)  # it has failed, and is about to end
+        is_running = process.poll() is None
+        process.kill()
+        status = process.wait()
+        return 0 if is_running else status, os.pread(self._stderr, 2**20, 0)
 
     def close(self) -> None:
         """Kill the child before closing the connections, so that it never serves others."""
@@ -246,7 +265,7 @@ def _failure(program: str, status: int, output: bytes, file: FileSource) -> Sour
 
 
 def _no_resources(program: str, file: FileSource, reason: str) -> SourceError:
-    text = f"{program} could not run to read '{file.name}': {reason.rstrip('.')}."
+    text = f"Cannot read '{file.name}', because {program} failed: {reason.rstrip('.')}."
     return SourceError(Message(text, Hint.FREE_MEMORY))
 
 

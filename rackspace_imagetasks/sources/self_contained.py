@@ -50,7 +50,7 @@ def notices(source: ByteSource, format_: str) -> tuple[Message, ...]:
     if not snapshots:
         return ()
     text = (
-        f"'{source.name}' contains {snapshots} internal snapshots, which are left out: only the"
+        f"'{source.name}' contains internal snapshots ({snapshots}), which are left out: only the"
         " current state of the disk is converted."
     )
     return (Message(text),)

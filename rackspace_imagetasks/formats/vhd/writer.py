@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from rackspace_imagetasks.bytesource import ByteSource, Extent
+from rackspace_imagetasks.exceptions import TargetError
+from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.partfile import PartFile, part_file
 from rackspace_imagetasks.progress import SILENT, Phase, Progress
 
@@ -70,8 +72,18 @@ def _in_threads(work: Callable[[Extent], None], stretches: Iterable[Extent]) -> 
     """Run `work` for each stretch; after an error or an interrupt, start no other one."""
     with ThreadPoolExecutor(_THREADS) as pool:
         try:
-            for _done in pool.map(work, stretches):
+            for _done in _started(pool, work, stretches):
                 pass
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _started(
+    pool: ThreadPoolExecutor, work: Callable[[Extent], None], stretches: Iterable[Extent]
+) -> Iterator[None]:
+    try:
+        return pool.map(work, stretches)
+    except RuntimeError as error:  # of a thread that cannot be started
+        message = Message(f"Cannot write the file: {error}.", Hint.FREE_MEMORY)
+        raise TargetError(message) from error

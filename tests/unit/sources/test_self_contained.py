@@ -6,6 +6,7 @@ from oslotest import base
 
 from rackspace_imagetasks.bytesource import BytesSource
 from rackspace_imagetasks.exceptions import SourceError
+from rackspace_imagetasks.osc.hints import in_words
 from rackspace_imagetasks.sources.self_contained import check_self_contained
 from tests.unit.sources import disks
 
@@ -66,6 +67,19 @@ class TestSelfContained(base.BaseTestCase):
         self.assert_refused("vmdk", _patched("disk.vmdk", 28, b"\2"), "unusual place")
         descriptor = b'RW 1 FLAT "/etc/passwd" 0\nRW 1 SPARSE "b.vmdk"\n\0'
         self.assert_refused("vmdk", _patched("disk.vmdk", 512, descriptor), "FLAT, SPARSE")
+
+    def test_vmdk_extent_names_its_descriptor(self):
+        """The descriptor of an extent is named if its name is by VMware's convention."""
+        content = _patched("disk.vmdk", 28, bytes(8))
+        for name, descriptor in (
+            ("a/x-s001.vmdk", "from 'a/x.vmdk'."),
+            ("x-flat.vmdk", "from 'x.vmdk'."),
+            ("x.vmdk", "from its descriptor."),
+        ):
+            source = BytesSource(content, name)
+            error = self.assertRaises(SourceError, check_self_contained, source, "vmdk")
+            self.assertIn(descriptor, str(error))
+            self.assertIn(f"qemu-img convert -O qcow2` first, {descriptor}", in_words(error))
 
     def test_vmdk_with_other_characters(self):
         """A descriptor in no encoding that is known here is read all the same."""
