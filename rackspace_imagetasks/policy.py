@@ -189,7 +189,7 @@ def judge_vhd(report: Report) -> Verdict:
 
 
 def _about(report: Report, finding: Finding, code: str = "") -> Message:
-    return Message(f"'{report.name}': {code}{finding.detail} {finding.remedy}".rstrip())
+    return Message(f"'{report.name}': {code}{finding.detail}", finding.hint, finding.values)
 
 
 def _system(properties: Mapping[str, str], systems: frozenset[str]) -> str | None:

@@ -36,11 +36,11 @@ _RACKSPACE_FAILURES = {
     396: Failure("the object is not a valid VHD", Hint.CONVERT_TO_VHD),
     413: Failure("the disk's virtual size exceeds the limit", Hint.SHRINK_DISK),
     523: Failure("the VHD is neither fixed nor dynamic", Hint.WRITE_FIXED_OR_DYNAMIC_VHD),
-    609: Failure("the file exceeds the size limit", Hint.LEAVE_OUT_ZEROS),
+    609: Failure("the file exceeds the size limit", Hint.LEAVE_ZEROS_OUT),
     614: Failure("the VHD's UUID is all zeros", Hint.CONVERT_TO_VHD),
     721: Failure(
         "the VHD has a parent disk, and only stand-alone VHDs can be imported",
-        Hint.MERGE_WITH_PARENT,
+        Hint.MERGE_PARENT,
     ),
 }
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from rackspace_imagetasks.exceptions import ImageTasksError
 from rackspace_imagetasks.messages import Hint, Message
 
+_CONVERT = "`openstack image vhd convert`"
+
 WORDINGS: Mapping[Hint, str] = {
     # Containers and objects
-    Hint.CHECK_OBJECT: "Check that the container and the object exist in this region.",
     Hint.CHOOSE_CONTAINER: "Choose another name with --container.",
     Hint.CLEAN_CONTAINER: (
         "Run `openstack image task clean --container {container} --delete` to delete the rest."
@@ -27,7 +28,6 @@ WORDINGS: Mapping[Hint, str] = {
     Hint.LIST_IMAGES: "Run `openstack image list` to see the available images.",
     Hint.MAKE_PRIVATE: "Run `openstack image set --private <image>` first.",
     Hint.NAME_IMAGE: "Name the image with --name.",
-    Hint.NAME_IMAGE_BY_ID: "Name the image by its ID.",
     Hint.RETRY_WITHOUT_SETTING: (
         "Run the same command without the refused setting to apply the others."
     ),
@@ -51,21 +51,6 @@ WORDINGS: Mapping[Hint, str] = {
     # Files
     Hint.NAME_FILE: "Name the file with --file.",
     Hint.SAVE_UNVALIDATED: "Add --no-validate to save it anyway.",
-    # Disks
-    Hint.CONVERT_TO_VHD: "Convert the disk with `openstack image vhd convert`.",
-    Hint.LEAVE_OUT_ZEROS: (
-        "Convert the disk with `openstack image vhd convert`, which leaves out blocks of zeros."
-    ),
-    Hint.MERGE_WITH_PARENT: "Merge the disk with its parent, and import the merged disk.",
-    Hint.SHRINK_DISK: "Shrink the disk, and convert it again.",
-    Hint.VALIDATE_VHD: "Run `openstack image vhd validate` to see the errors.",
-    Hint.VALIDATE_OR_CONVERT_VHD: (
-        "Run `openstack image vhd validate` to see the errors, or convert the disk with"
-        " `openstack image vhd convert`."
-    ),
-    Hint.WRITE_FIXED_OR_DYNAMIC_VHD: (
-        "Write a fixed or dynamic VHD with the program that created it."
-    ),
     # Objects
     Hint.CHECK_NETWORK: (
         "Check the network between this machine and the service, then run the command again."
@@ -77,6 +62,54 @@ WORDINGS: Mapping[Hint, str] = {
     Hint.TRY_AGAIN: "Run the command again.",
     Hint.USE_SWIFTCLIENT: (
         "Download it with another tool, such as `swift download {container} {object}`."
+    ),
+    # Local files
+    Hint.TRUNCATE_FILE: "Truncate a copy of the file with `truncate --size={size} <file>`.",
+    Hint.PAD_FILE: (
+        "If it is a raw disk, it is incomplete: copy it again, or pad it with"
+        " `truncate --size=%512 <file>`."
+    ),
+    Hint.REPLACE_FILE: "Choose another file, or replace it with --overwrite.",
+    Hint.REPLACE_PART_FILE: "Remove it, or replace it with --overwrite.",
+    # Disk image formats
+    Hint.DECOMPRESS_GZIP: "Decompress it with `gunzip` first.",
+    Hint.DECOMPRESS_XZ: "Decompress it with `unxz` first.",
+    Hint.DECOMPRESS_ZSTD: "Decompress it with `unzstd` first.",
+    Hint.DECOMPRESS_BZIP2: "Decompress it with `bunzip2` first.",
+    Hint.UNPACK_7Z: "Extract the disk image with `7z x` first.",
+    Hint.UNPACK_ZIP: "Extract the disk image with `unzip` first.",
+    Hint.UNPACK_TAR: "Extract the disk image with `tar -xf` first.",
+    Hint.SPECIFY_FORMAT: "Specify the format with --source-format.",
+    Hint.SPECIFY_RAW_FORMAT: "If it is a raw disk, specify --source-format raw.",
+    Hint.OMIT_FORMAT: "Omit --source-format or --no-convert.",
+    Hint.FLATTEN_DISK: "Convert it to a single file with `qemu-img convert -O qcow2` first.",
+    Hint.FLATTEN_DESCRIPTOR: (
+        "Convert the disk to a single file with `qemu-img convert -O qcow2` first, from"
+        " {descriptor}."
+    ),
+    Hint.FLATTEN_PARALLELS: "Convert it with `qemu-img convert -f parallels -O qcow2` first.",
+    Hint.FLATTEN_DMG: "Convert it with `qemu-img convert -f dmg -O qcow2` first.",
+    Hint.DECRYPT_DISK: "Decrypt it with `qemu-img convert` first.",
+    Hint.REPAIR_DISK: "Check it with `qemu-img check -r all` while no other program uses it.",
+    Hint.REPLAY_LOG: (
+        "Replay the log of a copy with `qemu-img check -r all <copy>`, or attach and detach the"
+        " disk in Hyper-V."
+    ),
+    # VHDs
+    Hint.VALIDATE_VHD: "Run `openstack image vhd validate` to see the errors.",
+    Hint.VALIDATE_OR_CONVERT_VHD: (
+        f"Run `openstack image vhd validate` to see the errors, or convert the disk: {_CONVERT}."
+    ),
+    Hint.CONVERT_VHD: f"Convert it with {_CONVERT} to a VHD that XenServer can resize.",
+    Hint.CONVERT_TO_VHD: f"Convert it to a VHD with {_CONVERT}.",
+    Hint.CONVERT_RAW_TO_VHD: (
+        "If it is a raw disk, convert it to a VHD with"
+        " `openstack image vhd convert --source-format raw`."
+    ),
+    Hint.REPAIR_VHD: f"{_CONVERT} repairs the file, using the valid footer.",
+    Hint.LEAVE_ZEROS_OUT: f"{_CONVERT} leaves out blocks that contain only zeros.",
+    Hint.SHRINK_OR_RAISE_LIMIT: (
+        "Shrink the disk, or raise --max-virtual-size if your provider allows more."
     ),
 }
 

@@ -7,6 +7,7 @@ from rackspace_imagetasks import policy
 from rackspace_imagetasks.exceptions import Refused
 from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.glance.settings import ImageSettings
+from rackspace_imagetasks.osc.hints import WORDINGS
 from rackspace_imagetasks.profile import RACKSPACE
 from rackspace_imagetasks.units import GIB
 from tests.unit.formats.vhd.builder import by_qemu, dynamic
@@ -77,11 +78,14 @@ class VhdTest(base.BaseTestCase):
     def test_errors_refuse_and_warnings_warn(self):
         """Each finding is one sentence, of its kind; the service's code is told of errors alone."""
         verdict = policy.judge_vhd(vhd.check(by_qemu().footer(85, 1, 1)))
-        (refusal,), (warning,) = map(str, verdict.refusals), map(str, verdict.warnings)
+        (refusal,), (warning,) = (
+            [message.worded(WORDINGS) for message in messages]
+            for messages in (verdict.refusals, verdict.warnings)
+        )
         self.assertIn("'test.vhd': error 111: The disk is marked as hidden", refusal)
         self.assertIn("'test.vhd': The disk was created by 'qemu'", warning)
         for sentence in (refusal, warning):
-            self.assertTrue(sentence.endswith(" writes a disk that grows."), sentence)
+            self.assertTrue(sentence.endswith(" a VHD that XenServer can resize."), sentence)
 
     def test_a_good_one(self):
         """Nothing is said of it."""

@@ -125,7 +125,11 @@ def _verdict(report: "Report") -> str:
 
 
 def _row(name: str, finding: "Finding") -> tuple[object, ...]:
-    detail = f"{finding.detail.rstrip('.')} ({finding.where}). {finding.remedy}".rstrip()
+    from rackspace_imagetasks.messages import Message
+    from rackspace_imagetasks.osc.hints import worded
+
+    text = f"{finding.detail.rstrip('.')} ({finding.where})."
+    detail = worded(Message(text, finding.hint, finding.values))
     return (
         columns.TextColumn(name),
         finding.severity.value,

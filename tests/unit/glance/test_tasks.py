@@ -294,7 +294,7 @@ class FollowTest(TaskTestCase):
         """The task continues, and the message says how to follow it."""
         self.task("processing")
         error = self.assertRaises(TaskTimeout, self.tasks.wait, TASK_ID, timeout=70)
-        self.assertIn(f"Wait for {TASK_ID} again", str(error))
+        self.assertIn(f"Wait for task '{TASK_ID}'", str(error))
         (message,) = error.messages
         self.assertIn(f"openstack image task wait {TASK_ID}", message.worded(WORDINGS))
         self.assertEqual([30, 30, 10], self.stop.waits)

@@ -587,7 +587,7 @@ class TestTarget(DownloadCase):
     def test_no_directory(self):
         """A missing directory is an error before any request."""
         self.path = self.dir / "none" / "disk.vhd"
-        self.assertIn("There is no directory", self.refused())
+        self.assertIn("does not exist", self.refused())
         self.assertEqual([], self.swift.log)
 
     def test_read_only(self):
@@ -607,7 +607,7 @@ class TestTarget(DownloadCase):
         """Two runs cannot write the same file."""
         with self.part.open("wb") as other:
             fcntl.flock(other, fcntl.LOCK_EX)
-            self.assertIn("another process", self.refused())
+            self.assertIn("Another process", self.refused())
 
     def test_no_space(self):
         """Insufficient disk space is found before a byte is fetched."""

@@ -145,7 +145,7 @@ class TestVhdConvert(local_shell.LocalShellTest):
         command = ("image", "vhd", "convert", "disk.img", "disk.vhd")
         self.assert_fails(*command, says="backing file")
         self.assert_fails(*command, "--source-format", "vmdk", says="looks like qcow2")
-        self.assert_fails(*command, "--source-format", "cow", says="There is no format 'cow'")
+        self.assert_fails(*command, "--source-format", "cow", says="Unknown format 'cow'")
         self.assert_no_target()
         self.result(*command, "--source-format", "raw")
         self.assert_converted("disk.vhd", Path("disk.img").read_bytes())
@@ -173,7 +173,7 @@ class TestVhdConvert(local_shell.LocalShellTest):
             self.assert_fails("image", "vhd", "convert", source, "disk.vhd", says=says)
             self.assert_no_target()
         command = ("image", "vhd", "convert", "disk.raw")
-        self.assert_fails(*command, "none/disk.vhd", says="There is no directory 'none'")
+        self.assert_fails(*command, "none/disk.vhd", says="Directory 'none' does not exist")
         self.assert_fails(*command, ".", says="'.'")
 
     def test_interrupted(self):
