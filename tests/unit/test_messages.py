@@ -19,7 +19,7 @@ class MessageTest(base.BaseTestCase):
         self.assertEqual(len("Choose another container.") + 2001, len(text))
 
     def test_a_hint_in_other_words(self):
-        """A front end words a hint in its own way, and quotes the values in commands for a shell."""
+        """A front end words a hint in its own way, and quotes values in commands for a shell."""
         wordings = {Hint.CHOOSE_CONTAINER: "Not {name}: run `rm {name} {others}`."}
         values = {"name": "a b", "others": ["c", "d;e"]}
         message = Message("Full.", Hint.CHOOSE_CONTAINER, values)
