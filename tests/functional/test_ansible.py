@@ -47,4 +47,4 @@ class AnsibleTest(cloudcase.CloudTestCase):
         self.assertEqual([1, 1], [copies.count(name) for name in names])
         status, printed = self.play(names[0], "no-such-image")
         self.assertEqual(2, status, printed)
-        self.assertIn("There is no image 'no-such-image'", printed)
+        self.assertIn("Image 'no-such-image' not found", printed)

@@ -42,7 +42,7 @@ class FleetTest(processcase.ProcessTestCase):
         arrived = {row["Image"] for row in outcome.rows if row["Status"] == "transferred"}
         self.assertEqual(set(ids) - {failing, licensed}, arrived)
         self.assertRegex(
-            outcome.stderr, rf"{failing}: The import task .* failed: .*Convert the disk"
+            outcome.stderr, rf"{failing}: The import task .* failed: .*Convert it to a VHD"
         )
         self.assertRegex(
             outcome.stderr, f"{licensed}: The licence of image '{self.name}-07' does not allow"
@@ -76,7 +76,7 @@ class FleetTest(processcase.ProcessTestCase):
         ids = self.fleet(2)
         outcome = self.task("export", ids[0], "no-such", ids[1], "--wait", status=1)
         self.assertEqual(ids, [row["Image"] for row in outcome.rows])
-        self.assertIn("no-such: There is no image 'no-such' in region 'DFW'", outcome.stderr)
+        self.assertIn("no-such: Image 'no-such' not found in region 'DFW'", outcome.stderr)
         locations = [row["Location"] for row in outcome.rows]
         folder = self.tmp / "saved"
         folder.mkdir()

@@ -49,7 +49,7 @@ class ExamplesTest(cloudcase.CloudTestCase):
         output = self.run_example(
             *("transfer.py", "DFW", "ORD", row["Image"], f"no-{self.mark}"), status=1
         )
-        self.assertIn(f"no-{self.mark}: There is no image", output)
+        self.assertIn(f"no-{self.mark}: Image 'no-{self.mark}' not found", output)
         copied = output.partition(f"{row['Image']}: transferred as ")[2].split()[0]
         self.assertEqual("active", self.sdk(region="ORD").image.get_image(copied).status)
 

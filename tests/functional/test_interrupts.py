@@ -80,7 +80,7 @@ class InterruptTest(processcase.ProcessTestCase):
         self.until(self.follows(f"Importing image '{self.name}"))
         said = self.interrupted(process, signal.SIGTERM)
         task = re.search("`openstack image task wait (.*)`", said)[1]
-        self.assertIn("The same command again follows it too", said)
+        self.assertIn("run the same command again to follow it", said)
         self.assertEqual(task, self.task(*words[2:]).rows[0]["Task"])
         self.assertEqual([["x"]], [image.tags for image in self.images(self.name, "DFW")])
 
