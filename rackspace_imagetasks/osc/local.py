@@ -40,5 +40,7 @@ class LocalCommand(command.Command):
 
     def tell(self, sentence: str) -> None:
         """Say on stderr how it went, unless the user asked for quiet."""
+        from rackspace_imagetasks.messages import Message
+
         if self.app.options.verbose_level > 0:
-            self.app.stderr.write(f"{sentence}\n")
+            self.app.stderr.write(f"{Message(sentence)}\n")

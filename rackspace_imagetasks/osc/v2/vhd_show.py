@@ -37,6 +37,7 @@ class ShowVhd(local.LocalCommand, command.ShowOne):
         from rackspace_imagetasks.bytesource import FileSource
         from rackspace_imagetasks.exceptions import VhdError
         from rackspace_imagetasks.formats import vhd
+        from rackspace_imagetasks.messages import Message
 
         with FileSource(parsed_args.file) as source:
             report = vhd.check(source)
@@ -45,7 +46,7 @@ class ShowVhd(local.LocalCommand, command.ShowOne):
         if report.errors:
             LOG.warning(
                 _("'%s' would not be imported; `openstack image vhd validate` says why."),
-                report.name,
+                Message(report.name),
             )
         shown = fields({"file": common.TextColumn(parsed_args.file)}, report.facts)
         return tuple(shown), tuple(shown.values())
