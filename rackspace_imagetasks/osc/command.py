@@ -64,8 +64,11 @@ class BatchCommand(command.Command):
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Run the command; 1 if anything failed."""
-        _check_columns(parsed_args.columns, self.titles)
-        return super().run(parsed_args) or int(self.failed)
+        from rackspace_imagetasks.osc.hints import command_hints
+
+        with command_hints():
+            _check_columns(parsed_args.columns, self.titles)
+            return super().run(parsed_args) or int(self.failed)
 
 
 def _check_columns(wanted: "Sequence[str]", titles: "Sequence[str]") -> None:
@@ -157,14 +160,18 @@ class ImageTaskCommand(BatchCommand):
 
     def fail_with(self, errors: "Iterable[object]") -> None:
         """Say what failed; the command's rows are still printed."""
+        from rackspace_imagetasks.osc.hints import in_words
+
         for error in errors:
             self.failed = True
-            self.log.error("%s", error)
+            self.log.error("%s", in_words(error))
 
     def warn(self, sentences: "Iterable[object]") -> None:
         """Say on stderr what the user should know."""
+        from rackspace_imagetasks.osc.hints import in_words
+
         for sentence in sentences:
-            self.log.warning("%s", sentence)
+            self.log.warning("%s", in_words(sentence))
 
 
 class SavingCommand(ImageTaskCommand, command.Lister):

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands' wordings of hints: they name options and shell commands."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 
 from rackspace_imagetasks.exceptions import ImageTasksError
-from rackspace_imagetasks.messages import Hint
+from rackspace_imagetasks.messages import Hint, Message
 
 _CONVERT = "`openstack image vhd convert`"
 
@@ -56,6 +57,18 @@ WORDINGS: Mapping[Hint, str] = {
 }
 
 
-def in_words(error: ImageTasksError) -> str:
-    """Return an error's messages as lines, with the commands' hints."""
-    return "\n".join(message.worded(WORDINGS) for message in error.messages)
+def in_words(said: object) -> str:
+    """Return an error, a message or a text as lines, with the commands' hints."""
+    if isinstance(said, ImageTasksError):
+        return "\n".join(map(in_words, said.messages))
+    return said.worded(WORDINGS) if isinstance(said, Message) else str(said)
+
+
+@contextlib.contextmanager
+def command_hints() -> Iterator[None]:
+    """Give the errors of a command the commands' hints."""
+    try:
+        yield
+    except ImageTasksError as error:
+        error.args = (in_words(error),)
+        raise

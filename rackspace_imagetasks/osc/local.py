@@ -13,13 +13,10 @@ class LocalCommand(command.Command):
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Run the command; its errors have the commands' hints."""
-        from rackspace_imagetasks.exceptions import ImageTasksError
-        from rackspace_imagetasks.osc.hints import in_words
+        from rackspace_imagetasks.osc.hints import command_hints
 
-        try:
+        with command_hints():
             return int(super().run(parsed_args))
-        except ImageTasksError as error:
-            raise ImageTasksError(in_words(error)) from error
 
     def limits(self, parsed_args: argparse.Namespace) -> tuple[int, int]:
         """Return the largest virtual and physical size that may be imported, in bytes.

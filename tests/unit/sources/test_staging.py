@@ -164,7 +164,7 @@ class StagingTest(base.BaseTestCase):
             self.assertEqual(opened, set(Path("/proc/self/fd").iterdir()))
 
     def test_specified_format(self):
-        """A raw disk that carries a VHD of XenServer's is not taken for that VHD."""
+        """A file that is specified as raw is not read as the VHD that it looks like."""
         path = self.corpus("go-vhd-xapi.vhd")
         source = self.open(path, source_format="raw")
         self.assertEqual(path.read_bytes(), vhd.open_disk(source).read_at(0, 3584))

@@ -26,7 +26,7 @@ def require(*programs):
 
 
 def run(*command, stdin=None):
-    """Run a program to its end and give its output, with what it complained of if it fails."""
+    """Run a program and return its output, or fail with its error message."""
     path = os.environ["PATH"] + ":/usr/sbin:/sbin"
     done = subprocess.run(
         [str(word) for word in command],
