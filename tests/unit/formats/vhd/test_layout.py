@@ -190,6 +190,16 @@ class WriteFileTest(base.BaseTestCase):
         self.assertRaises(SourceChanged, write_file, vhd, self.folder / "disk.vhd")
         self.assertEqual(["disk.raw"], [path.name for path in self.folder.iterdir()])
 
+    def test_no_more_threads(self):
+        """If no thread can be started, the error says so, and no file remains."""
+        vhd = VirtualVhd(self.disk())
+        fault = mock.Mock(side_effect=RuntimeError("can't start new thread"))
+        with mock.patch("threading.Thread.start", fault):
+            error = self.assertRaises(TargetError, write_file, vhd, self.folder / "disk.vhd")
+        fault.assert_called()
+        self.assertIn("can't start new thread", str(error))
+        self.assertEqual(["disk.raw"], [path.name for path in self.folder.iterdir()])
+
     def test_cancelled(self):
         """An exception in the progress report stops writing soon, and no file remains."""
 
