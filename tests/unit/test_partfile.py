@@ -8,7 +8,7 @@ import fixtures
 from oslotest import base
 
 from rackspace_imagetasks.exceptions import TargetError
-from rackspace_imagetasks.osc.hints import in_words
+from rackspace_imagetasks.osc.hints import worded_error
 from rackspace_imagetasks.partfile import part_file, require_writable
 
 
@@ -102,7 +102,7 @@ class PartFileTest(base.BaseTestCase):
         for mark in (b"", b"old"):
             with self.assertRaises(TargetError) as caught, part_file(self.path, mark=mark):
                 pass
-            self.assertIn("--overwrite", in_words(caught.exception))
+            self.assertIn("--overwrite", worded_error(caught.exception))
             self.assertEqual(b"precious", self.part.read_bytes())
         with part_file(self.path, overwrite=True) as part:
             part.write_at(0, b"new")

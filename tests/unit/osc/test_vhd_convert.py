@@ -57,8 +57,10 @@ class TestVhdConvert(local_shell.LocalShellTest):
         self.assert_converted("disk.vhd")
         Path("disk.vhd").unlink()
         _, _, stderr = self.openstack("image", "vhd", "convert", "disk.raw", "disk.vhd")
-        self.assertIn("that XenServer can grow, with the raw disk of 5 MiB", stderr)
-        self.assertIn("1 MiB of zeros after it", stderr)
+        self.assertIn(
+            "Converted 'disk.raw' (raw, 5 MiB) to 'disk.vhd', a resizable dynamic VHD", stderr
+        )
+        self.assertIn("added 1 MiB of zeros", stderr)
 
     def test_blocks_of_zeros_are_left_out(self):
         """Of ten blocks with one that holds data, one is written."""

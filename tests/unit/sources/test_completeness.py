@@ -30,7 +30,7 @@ class Told(SilentProgress):
         self.messages = []
 
     def message(self, text):
-        self.messages.append(text)
+        self.messages.append(str(text))
 
 
 class CompletenessTest(base.BaseTestCase):

@@ -4,7 +4,7 @@ from oslotest import base
 from rackspace_imagetasks.bytesource import BytesSource
 from rackspace_imagetasks.exceptions import SourceError, VhdError
 from rackspace_imagetasks.formats.vhd import open_disk
-from rackspace_imagetasks.osc.hints import in_words
+from rackspace_imagetasks.osc.hints import worded_error
 from rackspace_imagetasks.sources.detect import detect
 from tests.unit.formats.vhd.builder import dynamic, fixed
 from tests.unit.sources import disks
@@ -20,7 +20,7 @@ class TestDetect(base.BaseTestCase):
     def assert_refused(self, content, *words, asked=None):
         error = self.assertRaises(SourceError, detect, BytesSource(content, "the.file"), asked)
         for word in ("'the.file'", *words):
-            self.assertIn(word, in_words(error))
+            self.assertIn(word, worded_error(error))
 
     def test_formats_of_real_files(self):
         """The files that qemu-img wrote are recognised by their content."""

@@ -16,7 +16,7 @@ from oslotest import base
 
 from rackspace_imagetasks.exceptions import SourceChanged, SourceError, VhdError
 from rackspace_imagetasks.messages import Hint
-from rackspace_imagetasks.osc.hints import in_words
+from rackspace_imagetasks.osc.hints import worded_error
 from rackspace_imagetasks.sources import open_source, qemu
 from tests.unit.formats.vhd import oracles
 from tests.unit.formats.vhd.builder import dynamic, fixed
@@ -321,7 +321,7 @@ class TestQemu(DiskTest):
         error = self.assertRaises(SourceError, open_source, path)
         self.assertIn("its log must be replayed", str(error))
         self.assertNotIn("damaged", str(error))
-        self.assertIn("qemu-img check -r all", in_words(error))
+        self.assertIn("qemu-img check -r all", worded_error(error))
         oracles.run("qemu-img", "check", "-r", "all", path)
         open_source(path).close()
 

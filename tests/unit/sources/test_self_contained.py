@@ -6,7 +6,7 @@ from oslotest import base
 
 from rackspace_imagetasks.bytesource import BytesSource
 from rackspace_imagetasks.exceptions import SourceError
-from rackspace_imagetasks.osc.hints import in_words
+from rackspace_imagetasks.osc.hints import worded_error
 from rackspace_imagetasks.sources.self_contained import check_self_contained
 from tests.unit.sources import disks
 
@@ -72,14 +72,13 @@ class TestSelfContained(base.BaseTestCase):
         """The descriptor of an extent is named if its name is by VMware's convention."""
         content = _patched("disk.vmdk", 28, bytes(8))
         for name, descriptor in (
-            ("a/x-s001.vmdk", "from 'a/x.vmdk'."),
-            ("x-flat.vmdk", "from 'x.vmdk'."),
-            ("x.vmdk", "from its descriptor."),
+            ("a/x-s001.vmdk", "a/x.vmdk"),
+            ("x-flat.vmdk", "x.vmdk"),
+            ("x.vmdk", "<descriptor>"),
         ):
             source = BytesSource(content, name)
             error = self.assertRaises(SourceError, check_self_contained, source, "vmdk")
-            self.assertIn(descriptor, str(error))
-            self.assertIn(f"qemu-img convert -O qcow2` first, {descriptor}", in_words(error))
+            self.assertIn(f"`qemu-img convert -O qcow2 {descriptor} <file>`", worded_error(error))
 
     def test_vmdk_with_other_characters(self):
         """A descriptor in an unknown encoding is read."""

@@ -11,7 +11,7 @@ from oslotest import base
 from rackspace_imagetasks.bytesource import FileSource
 from rackspace_imagetasks.exceptions import Refused, SourceError, VhdError
 from rackspace_imagetasks.formats import vhd
-from rackspace_imagetasks.osc.hints import in_words
+from rackspace_imagetasks.osc.hints import worded_error
 from rackspace_imagetasks.profile import RACKSPACE
 from rackspace_imagetasks.progress import SilentProgress
 from rackspace_imagetasks.sources import open_source
@@ -145,7 +145,7 @@ class StagingTest(base.BaseTestCase):
         """Without a signature the format must be specified; a size that no disk has is refused."""
         path = self.write(bytes(2**20))
         error = self.assertRaises(Refused, self.open, path)
-        self.assertIn("--source-format raw", in_words(error))
+        self.assertIn("--source-format raw", worded_error(error))
         self.assertTrue(vhd.check(self.open(path, source_format="raw")).facts.grows)
         self.assertRaises(SourceError, self.open, self.write(b"no disk"))
         for size in (512, 1024):  # shorter than where a file system has its magic
