@@ -84,8 +84,12 @@ WORDINGS: Mapping[Hint, str] = {
     Hint.OMIT_FORMAT: "Omit --source-format or --no-convert.",
     Hint.FLATTEN_DISK: "Convert it to a single file with `qemu-img convert -O qcow2` first.",
     Hint.FLATTEN_DESCRIPTOR: (
-        "Convert the disk to a single file with `qemu-img convert -O qcow2` first, from"
-        " {descriptor}."
+        "Convert the disk to a single file with"
+        " `qemu-img convert -O qcow2 {descriptor} <file>` first."
+    ),
+    Hint.FLATTEN_FROM_DESCRIPTOR: (
+        "Convert the disk to a single file with `qemu-img convert -O qcow2 <descriptor> <file>`"
+        " first."
     ),
     Hint.FLATTEN_PARALLELS: "Convert it with `qemu-img convert -f parallels -O qcow2` first.",
     Hint.FLATTEN_DMG: "Convert it with `qemu-img convert -f dmg -O qcow2` first.",

@@ -96,7 +96,7 @@ def report_content(disk: DiskSource, progress: Progress, *, allow_truncated: boo
     :raises Refused: when it is truncated and `allow_truncated` is false.
     """
     for notice in disk.notices + require_complete(disk, allow_truncated=allow_truncated):
-        progress.message(str(notice))
+        progress.message(notice)
 
 
 def view_as_vhd(

@@ -18,7 +18,7 @@ _UNREADABLE = {
         "is the descriptor of a VMware disk, whose data is in other files",
         Hint.FLATTEN_DISK,
     ),
-    "vmdk extent": ("is one extent of a VMware ESX disk", Hint.FLATTEN_DESCRIPTOR),
+    "vmdk extent": ("is one extent of a VMware ESX disk", Hint.FLATTEN_FROM_DESCRIPTOR),
     "parallels": ("is a Parallels disk", Hint.FLATTEN_PARALLELS),
     "dmg": ("is an Apple disk image", Hint.FLATTEN_DMG),
     "gzip": ("is compressed", Hint.DECOMPRESS_GZIP),
@@ -63,7 +63,7 @@ def detect(source: ByteSource | VhdFile, asked: str | None = None) -> str:
 def _unreadable(name: str, format_: str) -> SourceError:
     reason, hint = _UNREADABLE[format_]
     return SourceError(
-        Message(f"'{name}' {reason}.", hint, {"descriptor": "its descriptor"}),
+        Message(f"'{name}' {reason}.", hint),
         Message("A raw disk can begin with the same bytes.", Hint.SPECIFY_RAW_FORMAT),
     )
 

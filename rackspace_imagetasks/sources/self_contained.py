@@ -35,8 +35,11 @@ def check_self_contained(source: ByteSource, format_: str) -> None:
     except (struct.error, SourceError) as error:
         raise SourceError(f"'{source.name}' ends within its {format_} header.") from error
     if problem:
-        values = {"descriptor": _descriptor_name(source.name)}
-        raise SourceError(Message(f"'{source.name}' {problem.text}.", problem.hint, values))
+        hint, descriptor = problem.hint, _descriptor_name(source.name)
+        if hint is Hint.FLATTEN_FROM_DESCRIPTOR and descriptor:
+            hint = Hint.FLATTEN_DESCRIPTOR
+        text = f"'{source.name}' {problem.text}."
+        raise SourceError(Message(text, hint, {"descriptor": descriptor}))
 
 
 def notices(source: ByteSource, format_: str) -> tuple[Message, ...]:
@@ -57,13 +60,13 @@ def notices(source: ByteSource, format_: str) -> tuple[Message, ...]:
 
 
 def _descriptor_name(name: str) -> str:
-    """Return the descriptor of a VMware disk by the name of one of its extents.
+    """Return the descriptor of a VMware disk by the name of an extent; empty if it is unknown.
 
     `disk-s001.vmdk` and `disk-flat.vmdk` belong to `disk.vmdk`.
     """
     path = PurePath(name)
     stem, count = re.subn(r"-(?:[sf]\d{3,}|flat|delta|sesparse)$", "", path.stem)
-    return f"'{path.with_name(stem + path.suffix)}'" if count and stem else "its descriptor"
+    return str(path.with_name(stem + path.suffix)) if count and stem else ""
 
 
 def _qcow2(source: ByteSource) -> Iterator[_Problem]:
@@ -109,7 +112,8 @@ def _vmdk(source: ByteSource) -> Iterator[_Problem]:
     """VMware's Virtual Disk Format 5.0: a hosted sparse extent with its descriptor inside."""
     capacity, start = struct.unpack("<12xQ8xQ", source.read_at(0, 36))
     if not start:
-        yield _Problem("is one extent of a VMware disk of several files", Hint.FLATTEN_DESCRIPTOR)
+        text = "is one extent of a VMware disk of several files"
+        yield _Problem(text, Hint.FLATTEN_FROM_DESCRIPTOR)
     if not capacity:
         yield _Problem("is only the descriptor of a VMware disk, whose data is in other files")
     # QEMU reads the descriptor at sector 1, whatever the header says.

@@ -97,7 +97,7 @@ def _report_stored(parsed: vhd.VhdFile, progress: Progress, *, allow_truncated: 
     if parsed.footer is None or vhd.check(parsed).doubts:
         return
     for warning in require_complete(vhd.open_disk(parsed), allow_truncated=allow_truncated):
-        progress.message(str(warning))
+        progress.message(warning)
 
 
 def _require_recognised(disk: DiskSource, source_format: str | None) -> None:

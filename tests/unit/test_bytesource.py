@@ -13,7 +13,7 @@ from rackspace_imagetasks.exceptions import SourceChanged, SourceError
 
 
 def failing_seek(failing):
-    """Give an `os.lseek` that fails as a broken disk does, for one kind of seek."""
+    """Return an `os.lseek` that fails with an input/output error for one kind of seek."""
     seek = os.lseek
 
     def lseek(fd, offset, whence):
@@ -49,7 +49,7 @@ class FileSourceTest(base.BaseTestCase):
         self.assertEqual((b"0123456789", b"345"), (source.read_at(0, 10), source.read_at(3, 3)))
 
     def test_reads_in_pieces(self):
-        """A system that gives less than was asked for is asked again, to the last byte."""
+        """After a short read, the remaining bytes are read."""
         pread, source = os.pread, self.open()
         for most in (1, 3, 5, 9):
             with mock.patch("os.pread", lambda fd, n, at, most=most: pread(fd, min(n, most), at)):
@@ -63,7 +63,7 @@ class FileSourceTest(base.BaseTestCase):
         self.assertIn("ends at byte 5", str(error))
 
     def test_changes_are_noticed(self):
-        """Written to, replaced by another file of the same size, or removed: all are noticed."""
+        """Writing to the file, replacing it and removing it are all detected."""
 
         def write():
             self.path.write_bytes(b"9876543210")
@@ -90,14 +90,14 @@ class FileSourceTest(base.BaseTestCase):
         self.assertEqual(bytes(100), source.read_at(0, 100))
 
     def test_a_file_system_that_fails_to_tell(self):
-        """An error of the disk is not taken for a hole; nothing is read as zeros for it."""
+        """An input/output error is not mistaken for a hole."""
         for whence in (os.SEEK_DATA, os.SEEK_HOLE):
             with mock.patch("os.lseek", failing_seek(whence)):
                 error = self.assertRaises(SourceError, list, self.open().data_extents())
             self.assertIn(os.strerror(errno.EIO), str(error))
 
     def test_what_is_no_file(self):
-        """A directory, a missing file and a FIFO each have their sentence, at once."""
+        """A directory, a missing file and a FIFO are refused immediately, with the reason."""
         os.mkfifo(self.root / "fifo")
         for name, said in (
             ("", "directory"),
@@ -118,7 +118,7 @@ class FileSourceTest(base.BaseTestCase):
             self.assertIn(hint, str(error))
 
     def test_block_device(self):
-        """A block device has the size of its end, is read like a file, and only read."""
+        """The size of a block device is the offset of its end; it is opened read-only."""
         flags, opening = [], os.open
 
         def open_(path, flag):
@@ -145,14 +145,14 @@ class FileSourceTest(base.BaseTestCase):
         self.assertRaises(SourceError, FileSource, loop)
 
     def test_identity_names_content(self):
-        """The same file has the same identity; a changed one another."""
+        """The same file has the same identity; a changed one has another."""
         first = self.open().identity
         self.assertEqual(first, self.open().identity)
         os.utime(self.path, ns=(1, 1))
         self.assertNotEqual(first, self.open().identity)
 
     def test_closed(self):
-        """Closing lets go of the file, and a second time does no harm to what came after it."""
+        """Closing twice does not close another file that has the same descriptor."""
         with FileSource(self.path) as source:
             fd = source.fileno()
         self.assertRaises(OSError, os.fstat, fd)
@@ -164,7 +164,7 @@ class FileSourceTest(base.BaseTestCase):
 
 class JoinedTest(base.BaseTestCase):
     def test_joined(self):
-        """Neighbours are one extent, empty ones none, and a gap is kept."""
+        """Adjacent extents are joined, empty ones are dropped, and gaps are kept."""
         for extents, expected in (
             ((), ()),
             (((0, 0),), ()),
@@ -176,7 +176,7 @@ class JoinedTest(base.BaseTestCase):
 
 class BytesSourceTest(base.BaseTestCase):
     def test_reads_outside_are_errors(self):
-        """As with a file, never a short result."""
+        """Reads past either end raise an error, as those of a file do."""
         source = BytesSource(b"abc")
         self.assertEqual((b"bc", b""), (source.read_at(1, 2), source.read_at(3, 0)))
         self.assertRaises(SourceError, source.read_at, 2, 2)

@@ -23,7 +23,7 @@ class PartFileTest(base.BaseTestCase):
         return [path.name for path in self.folder.iterdir()]
 
     def test_named_when_complete(self):
-        """Until the block ends the name is free, then it has all that was written."""
+        """The file gets its name only when the block ends, with everything that was written."""
         with part_file(self.path) as part:
             part.resize(10)
             part.write_at(8, b"ok")
@@ -32,7 +32,7 @@ class PartFileTest(base.BaseTestCase):
         self.assertEqual(bytes(8) + b"ok", self.path.read_bytes())
 
     def test_writes_in_pieces(self):
-        """A file system that takes less than it was given is given the rest."""
+        """After a short write, the remaining bytes are written."""
         pwrite = os.pwrite
         for most in (1, 3, 9):
             with (
@@ -43,7 +43,7 @@ class PartFileTest(base.BaseTestCase):
             self.assertEqual(bytes(2) + b"0123456789", self.path.read_bytes())
 
     def test_stored_before_it_is_named(self):
-        """The file is stored, then named, then its name is; without `sync` the system decides."""
+        """With `sync`, the file is flushed before it is renamed, and its directory after."""
         rename = Path.replace
         for sync, expected in (
             (True, ["file.part", "named", self.folder.name]),
@@ -67,7 +67,7 @@ class PartFileTest(base.BaseTestCase):
             self.assertEqual(expected, done)
 
     def test_error_leaves_nothing(self):
-        """After an error, an interrupt included, nothing is left."""
+        """After an error or an interrupt, no file remains."""
         for error in (ValueError, KeyboardInterrupt):
             with self.assertRaises(error), part_file(self.path) as part:
                 part.write_at(0, b"half")
@@ -75,7 +75,7 @@ class PartFileTest(base.BaseTestCase):
             self.assertEqual([], self.names())
 
     def test_kept_for_a_resume(self):
-        """With `keep`, what was written stays after an error and is there the next time."""
+        """With `keep`, the part file is kept after an error, and continued by the next run."""
         with self.assertRaises(ValueError), part_file(self.path, keep=True) as part:
             part.write_at(0, b"half")
             raise ValueError
@@ -84,13 +84,13 @@ class PartFileTest(base.BaseTestCase):
         self.assertEqual(b"half and half", self.path.read_bytes())
 
     def test_nothing_is_kept_of_nothing(self):
-        """An error before anything was written leaves no file, `keep` or not."""
+        """After an error before the first write, no file remains, even with `keep`."""
         with self.assertRaises(ValueError), part_file(self.path, keep=True):
             raise ValueError
         self.assertEqual([], list(self.path.parent.iterdir()))
 
     def test_leftover_is_not_mixed_in(self):
-        """Without `keep`, what an earlier run left is gone."""
+        """Without `keep`, the part file of an earlier run is discarded."""
         self.part.write_bytes(b"old and long")
         with part_file(self.path, mark=b"old") as part:
             part.write_at(0, b"new")
@@ -109,7 +109,7 @@ class PartFileTest(base.BaseTestCase):
         self.assertEqual(b"new", self.path.read_bytes())
 
     def test_a_link_is_followed(self):
-        """The file that a symbolic link names is replaced, or made, and the link stays."""
+        """The target of a symbolic link is created or replaced, and the link remains."""
         link = self.folder / "link"
         link.symlink_to(self.path)
         with part_file(link) as part:
@@ -122,7 +122,7 @@ class PartFileTest(base.BaseTestCase):
         self.assertEqual(b"anew", self.path.read_bytes())
 
     def test_the_mode_is_there_from_the_first_byte(self):
-        """What is to replace a private file is private while it is written, and kept."""
+        """The part file of a private file is private from its first byte on."""
         self.path.write_bytes(b"secret")
         for mode in (0o600, 0o400):
             self.path.chmod(mode)
@@ -136,7 +136,7 @@ class PartFileTest(base.BaseTestCase):
                     raise ValueError
 
     def test_a_link_to_itself(self):
-        """A symbolic link that leads nowhere is no file to write, and stays."""
+        """A symbolic link to itself is refused, and remains."""
         self.path.symlink_to("file")
         for overwrite in (False, True):
             with (
@@ -148,7 +148,7 @@ class PartFileTest(base.BaseTestCase):
         self.assertTrue(self.path.is_symlink())
 
     def test_the_mode_stays(self):
-        """A file that only its owner may read does not become everyone's."""
+        """The mode of a private file is kept."""
         self.path.write_bytes(b"secret")
         self.path.chmod(0o600)
         with part_file(self.path, overwrite=True):
@@ -156,14 +156,14 @@ class PartFileTest(base.BaseTestCase):
         self.assertEqual(0o600, self.path.stat().st_mode & 0o777)
 
     def test_confirm(self):
-        """What is called off at the last moment does not get the name."""
+        """If `confirm` raises an exception, the file does not get its name."""
         confirm = mock.Mock(side_effect=ValueError)
         with self.assertRaises(ValueError), part_file(self.path, confirm=confirm) as part:
             part.write_at(0, b"x")
         self.assertFalse(self.path.exists())
 
     def test_one_writer_at_a_time(self):
-        """A second writer is told so, and does the first no harm."""
+        """A second writer is refused, without effect on the first."""
         with part_file(self.path) as first:
             first.write_at(0, b"first")
             with self.assertRaises(TargetError) as caught, part_file(self.path):
@@ -172,7 +172,7 @@ class PartFileTest(base.BaseTestCase):
         self.assertEqual(b"first", self.path.read_bytes())
 
     def test_file_system_without_locks(self):
-        """Where nothing can be locked, a file is written all the same."""
+        """Files can be written on a file system without locks."""
         no_locks = OSError(errno.ENOLCK, "No locks available")
         with mock.patch("fcntl.flock", side_effect=no_locks), part_file(self.path) as part:
             part.write_at(0, b"ok")
@@ -200,7 +200,7 @@ class PartFileTest(base.BaseTestCase):
         self.assertEqual(b"precious", victim.read_bytes())
 
     def test_directory_of_others(self):
-        """A directory that may not be written to is named before any work."""
+        """A directory that is not writable is refused before any work."""
         with mock.patch("os.access", return_value=False):  # root may write everywhere
             error = self.assertRaises(TargetError, require_writable, self.path, overwrite=False)
         self.assertIn(f"Directory '{self.folder}' is not writable", str(error))

@@ -6,7 +6,7 @@ from rackspace_imagetasks.text import format_size, format_sizes, parse_size, pri
 
 class TextTest(base.BaseTestCase):
     def test_terminal_escapes_are_defused(self):
-        """What would move the cursor, colour or end a line is shown as a replacement."""
+        """Control characters are replaced."""
         self.assertEqual("�[31mred�line��", printable("\x1b[31mred\nline\x9b\u202e"))
         self.assertEqual("naïve 日本 name", printable("naïve 日本 name"))
 
@@ -41,7 +41,7 @@ class TextTest(base.BaseTestCase):
             self.assertIn("is not a size", str(self.assertRaises(ValueError, parse_size, text)))
 
     def test_sizes_that_nothing_has(self):
-        """A size is exact up to the largest offset of a file; beyond it is none."""
+        """Sizes are exact up to the largest offset in a file; larger ones are refused."""
         self.assertEqual(2**63 - 1, parse_size(str(2**63 - 1)))
         for text in (str(2**63), "8EiB", "9" * 400, "9" * 5000, "1." + "9" * 5000):
             self.assertIn("is not a size", str(self.assertRaises(ValueError, parse_size, text)))

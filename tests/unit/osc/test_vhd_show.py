@@ -27,7 +27,18 @@ class TestVhdShow(local_shell.LocalShellTest):
         self.assertEqual(name, self.result("image", "vhd", "show", name)["file"])
         shown = self.result("image", "vhd", "convert", name, f"new-{name}")
         self.assertEqual((name, f"new-{name}"), (shown["source"], shown["file"]))
-        self.assertNotIn("\x1b", "".join(self.openstack("image", "vhd", "show", name)[1:]))
+        (self.directory / "damaged\x1b.vhd").write_bytes(
+            (self.directory / name).read_bytes() + b"x"
+        )
+        for command in (
+            ("show", name),
+            ("show", "damaged\x1b.vhd"),
+            ("show", "none\x1b"),
+            ("validate", name, "damaged\x1b.vhd", "none\x1b"),
+            ("convert", name, f"newer-{name}"),
+            ("convert", name, f"newer-{name}"),
+        ):
+            self.assertNotIn("\x1b", "".join(self.openstack("image", "vhd", *command)[1:]))
 
     def test_for_people(self):
         """The table has sizes in units."""

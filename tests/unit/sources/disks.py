@@ -13,7 +13,7 @@ MIB = 1024 * KIB
 
 
 def _content() -> bytes:
-    """Give 5 MiB of zeros but for 64 KiB at 0, at 3 MiB and at the end: each sector numbered."""
+    """Return 5 MiB of zeros, except 64 KiB of numbered sectors at 0, at 3 MiB and at the end."""
     disk = bytearray(5 * MIB)
     for start in (0, 3 * MIB, 5 * MIB - 64 * KIB):
         for offset in range(start, start + 64 * KIB, 512):
@@ -25,12 +25,12 @@ CONTENT = _content()
 
 
 def packed(name: str) -> bytes:
-    """Give the bytes of a disk file that qemu-img wrote; README.md there says how."""
+    """Return a disk image that qemu-img wrote; README.md in its directory says how."""
     return lzma.decompress((_DATA / f"{name}.xz").read_bytes())
 
 
 def need_qemu(test: unittest.TestCase) -> None:
-    """Skip where QEMU's tools are not installed, but where they must be."""
+    """Skip the test if QEMU's tools are not installed, unless the environment requires them."""
     if shutil.which("qemu-nbd") and shutil.which("qemu-img"):
         return
     if os.environ.get("RACKSPACE_IMAGETASKS_REQUIRE_QEMU"):

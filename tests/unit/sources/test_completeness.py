@@ -30,7 +30,7 @@ class Told(SilentProgress):
         self.messages = []
 
     def message(self, text):
-        self.messages.append(text)
+        self.messages.append(str(text))
 
 
 class CompletenessTest(base.BaseTestCase):
@@ -81,7 +81,7 @@ class PartitionsTest(CompletenessTest):
         self.assert_truncated("the backup of its GPT ends", f"byte {64 * MIB} ")
 
     def test_gpt_of_a_disk_that_was_enlarged(self):
-        """A backup that is not at the end, or is missing, does not make a disk incomplete."""
+        """A disk whose backup is not at the end, or is missing, can be complete."""
         self.partition("label: gpt\n,20M,L\n")
         self.resize(80 * MIB)
         self.assertEqual((), self.check())
@@ -130,7 +130,7 @@ class PartitionsTest(CompletenessTest):
         self.assertEqual((), require_complete(Image(MIB, (0, record("mbr", 8, 100)), *ring)))
 
     def test_protective_entries(self):
-        """The entry that protects a GPT may be of any size, and a hybrid MBR does not count."""
+        """The protective entry may have any size, and a hybrid MBR is ignored."""
         self.partition("label: gpt\n,20M,L\n")
         with self.path.open("r+b") as file:
             file.seek(446 + 12)
@@ -140,7 +140,7 @@ class PartitionsTest(CompletenessTest):
         self.assertEqual((), self.check())
 
     def test_gpt_for_large_sectors(self):
-        """A GPT that only disks with sectors of 4096 bytes have is warned of, and checked."""
+        """A GPT for sectors of 4096 bytes causes a warning, and is checked."""
         self.path.write_bytes(_gpt(64 * MIB, 4096).peek(0, 64 * MIB))
         (warning,) = self.check()
         self.assertIn("sectors of 4096 bytes", str(warning))
@@ -149,7 +149,7 @@ class PartitionsTest(CompletenessTest):
         self.assertEqual((), require_complete(_gpt(64 * MIB, 512)))
 
     def test_damaged_gpt(self):
-        """A GPT with a wrong checksum, or absurd entries, proves nothing and costs nothing."""
+        """A GPT with a wrong checksum is ignored, and absurd counts cause no large reads."""
         disk = _gpt(64 * MIB, 512).put(512 + 48, struct.pack("<Q", 2**63))
         self.assertEqual((), require_complete(disk))
         for count, size in ((2**32 - 1, 2**32 - 1), (2**32 - 1, 128), (128, 0), (128, 57)):
@@ -170,7 +170,7 @@ class PartitionsTest(CompletenessTest):
 
 class FileSystemsTest(CompletenessTest):
     def assert_end_is_needed(self, name, size, slack=0):
-        """The disk is complete, a longer one too, and not one that is shorter than the system."""
+        """The disk and a longer one are complete; one shorter than the file system is truncated."""
         self.assertEqual((), self.check())
         self.resize(size + 8 * MIB)
         self.assertEqual((), self.check())
@@ -183,7 +183,7 @@ class FileSystemsTest(CompletenessTest):
             self.assert_end_is_needed("ext", 32 * MIB)
 
     def test_ext4_over_16_tib(self):
-        """The high half of the number of blocks counts."""
+        """The high half of the number of blocks is not ignored."""
         self.make(32 * MIB, "mkfs.ext4", "-q", "-F", "-O", "64bit")
         with self.path.open("r+b") as file:
             file.seek(1024 + 0x150)
@@ -208,20 +208,20 @@ class FileSystemsTest(CompletenessTest):
             self.assert_end_is_needed("FAT", 48 * MIB)
 
     def test_partition_table_comes_first(self):
-        """On a partitioned disk, what an earlier file system left in front does not count."""
+        """The superblock of an earlier file system on a partitioned disk is ignored."""
         self.make(32 * MIB, "mkfs.ext4", "-q", "-F")
         self.resize(16 * MIB)
         run("sfdisk", "-q", "--wipe", "never", self.path, stdin="label: dos\n,,L\n")
         self.assertEqual((), self.check())
 
     def test_luks(self):
-        """A disk that is encrypted as a whole is warned of."""
+        """A disk that is encrypted as a whole causes a warning."""
         (warning,) = require_complete(BytesSource(b"LUKS\xba\xbe\0\2".ljust(MIB, b"\0")))
         self.assertIn("encrypted with LUKS", str(warning))
 
     @given(st.binary(max_size=600), st.integers(0, 4096))
     def test_any_content(self, content, size):
-        """No content makes reading fail, at any size of the disk."""
+        """No content causes an unexpected exception, whatever the size of the disk."""
         for at in (0, 446, 512, 1024, 4096):
             disk = Image(size, (at, content)).put(510, b"\x55\xaa")
             disk.size = size
@@ -230,7 +230,7 @@ class FileSystemsTest(CompletenessTest):
 
 
 class SourcesTest(CompletenessTest):
-    """Truncated disks are refused in every format, on every way."""
+    """Truncated disks are refused in every format, by import and by convert."""
 
     def setUp(self):
         super().setUp()

@@ -34,7 +34,7 @@ exec sleep 3600
 
 
 def _children(program="qemu-nbd"):
-    """Give the PIDs of this process's own children that run the program."""
+    """Return the PIDs of this process's children that run the program."""
     found = subprocess.run(
         ["pgrep", "-P", str(os.getpid()), "-x", program],
         check=False,
@@ -74,13 +74,13 @@ class TestRaw(DiskTest):
             self.assert_same_disk(CONTENT, disk)
 
     def test_raw_that_claims_a_backing_file(self):
-        """Asked for raw, a file that is an overlay of /etc/passwd reads as itself."""
+        """Opened as raw, an overlay of /etc/passwd is read as its own bytes."""
         content = disks.packed("overlay.qcow2") + bytes(504)
         with open_source(self.write("disk.img", content), format="raw") as disk:
             self.assert_same_disk(content, disk)
 
     def test_change_is_seen(self):
-        """A file that is written to while it is open is no longer what was opened."""
+        """A file that is written to while it is open is detected as changed."""
         path = self.write("disk.raw", CONTENT)
         with open_source(path) as disk:
             disk.verify_unchanged()
@@ -88,14 +88,14 @@ class TestRaw(DiskTest):
             self.assertRaises(SourceChanged, disk.verify_unchanged)
 
     def test_not_a_file(self):
-        """A missing file, a directory and a URL are no disks; none is opened as such."""
+        """A missing file, a directory and a URL are refused."""
         for path in (self.directory, self.directory / "none", "nbd://localhost", "json:{}"):
             self.assertRaises(SourceError, open_source, path)
 
 
 class TestVhd(DiskTest):
     def test_a_vhd_in_doubt(self):
-        """What no one can be sure of is refused with all reasons, not read as something."""
+        """A VHD whose content is uncertain is refused, with all reasons."""
         vhd = dynamic()
         content = bytearray(vhd.peek(0, vhd.size))
         content[1536 + 8 : 1536 + 12] = content[1536 : 1536 + 4]  # blocks 0 and 2 in one place
@@ -106,7 +106,7 @@ class TestVhd(DiskTest):
         self.assertRaises(VhdError, open_source, path)
 
     def test_what_follows_the_footer_is_no_disk(self):
-        """A fixed VHD that something was appended to is that VHD, not a raw disk with a footer."""
+        """A fixed VHD with appended bytes is read as that VHD, not as a raw disk."""
         vhd = fixed(4 * MIB)
         content = vhd.peek(0, vhd.size)
         for extra in (bytes(1), bytes(512)):
@@ -116,7 +116,7 @@ class TestVhd(DiskTest):
 
 class TestQemuMissing(DiskTest):
     def test_packages_are_named(self):
-        """Without QEMU's tools the sentence says which packages have them."""
+        """Without QEMU's tools, the error names the packages that contain them."""
         self.useFixture(fixtures.EnvironmentVariable("PATH", str(self.directory)))
         error = self.assertRaises(SourceError, open_source, self.unpack("disk.qcow2"))
         self.assertIn("qemu-utils", str(error))
@@ -129,14 +129,14 @@ class TestQemu(DiskTest):
         disks.need_qemu(self)
 
     def test_every_format(self):
-        """Each format gives the disk that was put in."""
+        """The disk read from each format is the one that was written."""
         for name in ("disk.qcow2", "disk.vmdk", "stream.vmdk", "disk.vdi", "disk.vhdx", "disk.qed"):
             with self.subTest(name), open_source(self.unpack(name)) as disk:
                 self.assertEqual(name.split(".")[1], disk.format)
                 self.assert_same_disk(CONTENT, disk)
 
     def test_sparse(self):
-        """What is not allocated is no extent."""
+        """Unallocated parts are not in the extents."""
         with open_source(self.unpack("disk.qcow2")) as disk:
             self.assertEqual(3, len(list(disk.data_extents())))
 
@@ -172,20 +172,20 @@ class TestQemu(DiskTest):
         subprocess.run(["qemu-img", "convert", *map(str, arguments)], check=True)
 
     def test_reads_from_threads(self):
-        """Many threads read at once, each what it asked for."""
+        """Many threads can read at the same time."""
         with open_source(self.unpack("disk.qcow2")) as disk, ThreadPoolExecutor(16) as pool:
             offsets = [n * 12_345 for n in range(400)]
             pieces = list(pool.map(lambda offset: disk.read_at(offset, 9999), offsets))
         self.assertEqual([CONTENT[o : o + 9999] for o in offsets], pieces)
 
     def test_outside_the_disk(self):
-        """Reading beyond the end is a typed error, and the disk can be read on."""
+        """Reading past the end raises SourceError, and the disk remains readable."""
         with open_source(self.unpack("disk.qcow2")) as disk:
             self.assertRaises(SourceError, disk.read_at, disk.size - 1, 2)
             self.assertEqual(CONTENT[:16], disk.read_at(0, 16))
 
     def test_cut_off(self):
-        """A file that lost its end is refused, not read as zeros."""
+        """A truncated file is refused, not read as zeros."""
         for name in ("disk.qcow2", "disk.vmdk", "stream.vmdk", "disk.vdi", "disk.qed"):
             content = disks.packed(name)
             path = self.write(name, content[: len(content) - 70_000])
@@ -193,7 +193,7 @@ class TestQemu(DiskTest):
             self.assertIn(f"{name}'", str(error))
 
     def test_cut_off_by_less_than_a_cluster(self):
-        """QEMU's own check overlooks so little; the disk's last bytes would be zeros."""
+        """The loss of less than a cluster, which QEMU's check does not detect, is refused."""
         raw = self.write("raw", os.urandom(4 * MIB))
         for format_ in ("qcow2", "vmdk", "vdi", "qed"):  # a VHDX has padding at its end
             path = raw.with_suffix(f".{format_}")
@@ -205,7 +205,7 @@ class TestQemu(DiskTest):
             self.assertRaises(SourceError, open_source, path)
 
     def test_last_cluster_without_padding(self):
-        """A file that ends with the disk's last byte is whole, and without that byte it is not."""
+        """A file that ends with the disk's last byte is complete; without that byte it is not."""
         content, raw = CONTENT + b"the end".ljust(512, b"."), self.directory / "disk.raw"
         raw.write_bytes(content)
         for format_ in ("qcow2", "vmdk"):
@@ -219,7 +219,7 @@ class TestQemu(DiskTest):
             self.assertIn("its last data would be after the end", str(error))
 
     def test_compressed_cluster_at_the_end(self):
-        """The last compressed cluster takes what it takes, and no more is missed."""
+        """A last compressed cluster that is shorter than a cluster is complete."""
         raw, path = self.write("disk.raw", CONTENT), self.directory / "disk.qcow2"
         self._convert("-f", "raw", "-O", "qcow2", "-c", raw, path)
         self.assertTrue(path.stat().st_size % 65536)
@@ -227,7 +227,7 @@ class TestQemu(DiskTest):
             self.assert_same_disk(CONTENT, disk)
 
     def test_tools_that_fail_or_are_interrupted(self):
-        """A list of extents that breaks off is no proof; Ctrl-C ends qemu-img, too."""
+        """An incomplete list of extents is an error; Ctrl-C ends qemu-img too."""
         bin_ = self.directory / "bin"
         bin_.mkdir()
         (bin_ / "qemu-img").write_text(_FAKE)
@@ -276,7 +276,7 @@ class TestQemu(DiskTest):
             self.assert_no_resources(path, reason, "qemu-img")
 
     def test_damage_is_still_damage(self):
-        """Only what qemu-img says of resources is not about the disk."""
+        """Other failures of qemu-img mean that the disk is damaged."""
         path = self.unpack("disk.qcow2")
         for status, said in ((2, "ERROR cluster 5 refcount=0"), (1, "Could not open: Invalid")):
             self.fake_tool("qemu-img", f"echo '{said}' >&2; exit {status}")
@@ -295,7 +295,7 @@ class TestQemu(DiskTest):
         self.assert_no_resources(path, "Cannot allocate memory", "qemu-nbd")
 
     def test_no_more_threads_or_processes(self):
-        """Where no thread or process can be started, that is said, and nothing stays open."""
+        """If no thread or process can be started, the error says so, and nothing remains open."""
         path = self.unpack("disk.qcow2")
         opened = set(Path("/proc/self/fd").iterdir())
         no_thread = mock.Mock(side_effect=RuntimeError("can't start new thread"))
@@ -326,7 +326,7 @@ class TestQemu(DiskTest):
         open_source(path).close()
 
     def test_internal_snapshots(self):
-        """A qcow2's internal snapshots are said to be left out."""
+        """The user is told that internal snapshots of a qcow2 are left out."""
         path = self.unpack("disk.qcow2")
         with open_source(path) as disk:
             self.assertEqual((), disk.notices)
@@ -335,7 +335,7 @@ class TestQemu(DiskTest):
             self.assertIn("internal snapshots (1)", str(*disk.notices))
 
     def test_garbage_behind_a_magic(self):
-        """A file with a format's magic and nothing else is refused in one sentence."""
+        """A file with only the signature of a format is refused, in one line."""
         for magic in (
             b"QFI\xfb\0\0\0\3",
             b"QED\0",
@@ -349,13 +349,13 @@ class TestQemu(DiskTest):
             self.assertNotIn("json:", str(error))
 
     def test_names_that_are_no_plain_names(self):
-        """Commas, colons and bytes that are no UTF-8 in a name mean nothing to QEMU."""
+        """QEMU does not interpret commas, colons and invalid UTF-8 in a file name."""
         for name in ("a,file.driver=x.qcow2", "nbd:unix:x", "json:{}", os.fsdecode(b"\xff.qcow2")):
             with open_source(self.write(name, disks.packed("disk.qcow2"))) as disk:
                 self.assertEqual(CONTENT[:16], disk.read_at(0, 16))
 
     def test_no_temporary_file(self):
-        """It works where no file can be written."""
+        """A disk can be read where no file can be written."""
         path = self.unpack("disk.qcow2")
         self.useFixture(fixtures.EnvironmentVariable("TMPDIR", "/nonexistent"))
         before = set(self.directory.iterdir())
@@ -382,7 +382,7 @@ class TestQemu(DiskTest):
         self.assertEqual([], _children())
 
     def test_opened_in_a_thread_that_ends(self):
-        """The disk stays readable when the thread that opened it is gone."""
+        """The disk remains readable after the thread that opened it has ended."""
         opened = []
         path = self.unpack("disk.qcow2")
         thread = threading.Thread(target=lambda: opened.append(open_source(path)))
@@ -392,7 +392,7 @@ class TestQemu(DiskTest):
             self.assertEqual(CONTENT, disk.read_at(0, disk.size))
 
     def test_child_that_dies(self):
-        """When the child is killed, reading says so, in every thread and every time."""
+        """After the child is killed, every read fails with an error that names the file."""
         with open_source(self.unpack("disk.qcow2")) as disk:
             (pid,) = _children()
             os.kill(pid, signal.SIGKILL)
@@ -401,7 +401,7 @@ class TestQemu(DiskTest):
                 self.assertIn("disk.qcow2", str(error))
 
     def test_child_dies_with_us(self):
-        """Killed with SIGKILL, even while opening, we leave no child behind."""
+        """If this process is killed, even while it opens a disk, the child ends too."""
         program = (
             "import os, signal, sys\n"
             "from rackspace_imagetasks.bytesource import FileSource\n"
@@ -417,7 +417,7 @@ class TestQemu(DiskTest):
 
 
 def _is_gone(pid):
-    """Wait until the process is gone, or is a zombie that nobody asks for."""
+    """Wait until the process has ended, or is a zombie."""
     for _ in range(200):
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -451,7 +451,7 @@ def _crc32c(content):
 
 class TestPrivateListener(base.BaseTestCase):
     def test_nobody_else_is_accepted(self):
-        """Before, while and after our connections are accepted, no other can come."""
+        """No other process can connect before, while or after the connections are accepted."""
         listener, ours = qemu._private_listener(4)
         with contextlib.ExitStack() as stack:
             for sock in (listener, *ours):

@@ -43,7 +43,7 @@ def _status(*stretches, context=7, **fields):
 
 
 class ScriptedServer(threading.Thread):
-    """Answers each thing it is sent with the next piece of a script, then hangs up."""
+    """Answers each request with the next part of a script, then closes the connection."""
 
     def __init__(self, sock, script):
         super().__init__(daemon=True)
@@ -71,7 +71,7 @@ class TestNbd(base.BaseTestCase):
         return NbdDisk([ours], "the.file", "id")
 
     def disk(self, *answers):
-        """Give a disk whose server shakes hands, then answers with these."""
+        """Return a disk whose server completes the handshake, then sends these answers."""
         disk = self.connect((*_HANDSHAKE, *answers))
         self.addCleanup(disk.close)
         return disk
@@ -80,7 +80,7 @@ class TestNbd(base.BaseTestCase):
         return self.assertRaises(NbdError, self.connect, script)
 
     def assert_broken(self, answer, length=512):
-        """A read fails with a sentence, and so does every later one: the stream is lost."""
+        """A read fails with a sentence, and so does every later one: the connection is closed."""
         disk = self.disk(answer)
         error = self.assertRaises(NbdError, disk.read_at, 1024, length)
         self.assertIn("Cannot read 'the.file' at offset 1024", str(error))
@@ -117,13 +117,13 @@ class TestNbd(base.BaseTestCase):
             self.assertIn("Cannot read", str(error))
 
     def test_extents(self):
-        """Stretches that read as zeros are left out, adjacent ones joined, the end clipped."""
+        """Zeros are not in the extents; adjacent ones are joined, and the end is clipped."""
         first = _status((_MIB, 0), (_MIB, 1), (_MIB, 3))
         disk = self.disk(first, _status((2**31, 0), cookie=2))
         self.assertEqual([Extent(0, 2 * _MIB), Extent(3 * _MIB, _MIB)], list(disk.data_extents()))
 
     def test_error_of_the_server(self):
-        """An error is said with the server's words, made printable; the next read may succeed."""
+        """The server's error message is passed on; the next read can succeed."""
         words = b"bad \x1b[31mcluster"
         error = _chunk(32769, struct.pack(">IH", 5, len(words)) + words)
         disk = self.disk(error, _data(0, b"a" * 512, cookie=2))
@@ -155,7 +155,7 @@ class TestNbd(base.BaseTestCase):
             self.assert_broken(answer)
 
     def test_wrong_errors(self):
-        """An error that is too short, too long or not the end of its reply is not believed."""
+        """An error that is too short, too long or not the end of its reply is malformed."""
         for answer in (
             _chunk(32769, b"\0"),
             _chunk(32769, b"", length=2**32 - 1),
@@ -164,12 +164,12 @@ class TestNbd(base.BaseTestCase):
             self.assert_broken(answer)
 
     def test_errors_with_odd_numbers(self):
-        """An error's number and the length of its words are taken as they come."""
+        """Any error number, and any length of its message, is accepted."""
         disk = self.disk(_chunk(32769, struct.pack(">IH", 2**32 - 1, 2**16 - 1) + b"x"))
         self.assertIn("(x)", str(self.assertRaises(SourceError, disk.read_at, 0, 512)))
 
     def test_wrong_answers_to_a_status(self):
-        """A block status that is empty, leads nowhere, is huge or of another context is refused."""
+        """A block status that is empty, of length 0, huge or of another context is refused."""
         for answer in (
             _status(),
             _status((0, 0)),
@@ -194,7 +194,7 @@ class TestNbd(base.BaseTestCase):
             self.assert_no_handshake(*script)
 
     def test_handshakes_that_lack_something(self):
-        """Each option must be granted, and in its own words."""
+        """Each option must be acknowledged by a valid reply."""
         unsupported = 2**31 + 1
         for number, answer in (
             (1, _option_reply(8, unsupported, b"no \x1b")),

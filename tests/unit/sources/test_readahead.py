@@ -12,7 +12,7 @@ _EXTENTS = (Extent(100, 400), Extent(700, 100))
 
 
 class CountingSource(BytesSource):
-    """Data in two extents, that counts what it is asked for."""
+    """Data in two extents; it records the requests."""
 
     def __init__(self):
         content = bytearray(1000)
@@ -37,13 +37,13 @@ class TestReadAhead(base.BaseTestCase):
         self.disk = ReadAhead(self.source, 200)
 
     def test_reads_ahead_where_reading_goes_on(self):
-        """The second of consecutive reads fetches more, up to the amount; the next cost nothing."""
+        """The second of consecutive reads reads ahead; the next ones cause no request."""
         pieces = [self.disk.read_at(offset, 50) for offset in range(100, 400, 50)]
         self.assertEqual(self.source.content[100:400], b"".join(pieces))
         self.assertEqual([(100, 50), (150, 200), (350, 200)], self.source.requests)
 
     def test_does_not_read_ahead_elsewhere(self):
-        """Reads here and there fetch what they were asked for."""
+        """Random reads are not read ahead."""
         for offset in (400, 100, 300):
             self.disk.read_at(offset, 50)
         self.assertEqual([(400, 50), (100, 50), (300, 50)], self.source.requests)
@@ -56,28 +56,28 @@ class TestReadAhead(base.BaseTestCase):
         self.assertEqual([(400, 50), (450, 50)], self.source.requests)
 
     def test_zeros_at_the_end_of_a_read(self):
-        """What is known to be zeros at a read's end is not asked for either."""
+        """Known zeros at the end of a read are not requested."""
         list(self.disk.data_extents())
         self.assertEqual(self.source.content[450:650], self.disk.read_at(450, 200))
         self.assertEqual(self.source.content[650:1000], self.disk.read_at(650, 350))
         self.assertEqual([(450, 50), (650, 150)], self.source.requests)
 
     def test_known_zeros_cost_nothing(self):
-        """Once the extents are known, zeros between them are not asked for."""
+        """Once the extents are known, zeros between them are not requested."""
         list(self.disk.data_extents())
         for offset, length in ((0, 100), (500, 200), (800, 200), (550, 1)):
             self.assertEqual(bytes(length), self.disk.read_at(offset, length))
         self.assertEqual([], self.source.requests)
 
     def test_outside_the_disk(self):
-        """A read beyond the end is the disk's own error, whether extents are known or not."""
+        """A read past the end is an error, whether the extents are known or not."""
         for _ in range(2):
             self.assertRaises(SourceError, self.disk.read_at, 990, 20)
             self.assertRaises(SourceError, self.disk.read_at, -1, 1)
             list(self.disk.data_extents())
 
     def test_any_order_and_any_thread(self):
-        """Whatever was read before, in whichever thread, each read gives the disk's bytes."""
+        """Each read returns the disk's bytes, whatever was read before, in whichever thread."""
         list(self.disk.data_extents())
         chosen = random.Random(7)
         ranges = [(start, chosen.randrange(0, 1000 - start)) for start in range(0, 990, 3)]

@@ -9,11 +9,12 @@ import fixtures
 from oslotest import base
 
 from rackspace_imagetasks.bytesource import FileSource
-from rackspace_imagetasks.exceptions import Refused, SourceError
+from rackspace_imagetasks.exceptions import Refused, SourceError, VhdError
 from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.osc.hints import worded_error
 from rackspace_imagetasks.profile import RACKSPACE
 from rackspace_imagetasks.progress import SilentProgress
+from rackspace_imagetasks.sources import open_source
 from rackspace_imagetasks.sources.staging import open_for_import
 from tests.unit.formats.vhd.builder import by_qemu, dynamic, fixed
 
@@ -114,6 +115,25 @@ class StagingTest(base.BaseTestCase):
         source = self.open(self.corpus("go-vhd-win8-child.vhd"))
         self.assertEqual(721, vhd.check(source).code)
 
+    def test_a_damaged_vhd_is_not_a_raw_disk(self):
+        """A VHD without its footers, or with appended bytes, is never uploaded as a raw disk."""
+        boot_sector = bytes(510) + b"\x55\xaa"
+        for image in (
+            dynamic().footer(0, 8, b"damaged."),
+            dynamic().footer(0, 8, b"damaged.").cut(512),
+            fixed(8 * 2**20).put(0, boot_sector).put(-2048, fixed().peek(4 * 2**20, 512)).cut(512),
+        ):
+            path = self.write(image.peek(0, image.size))
+            self.assertIn("footer", str(self.assertRaises(VhdError, self.open, path)))
+        for extra in (1, 512, 8192, 60_000):
+            image = fixed(8 * 2**20).put(0, boot_sector).append(bytes(extra))
+            path = self.write(image.peek(0, image.size))
+            source = self.open(path)
+            self.assertEqual((path.stat().st_size, 111), (source.size, vhd.check(source).code))
+            with open_source(path) as disk:
+                self.assertEqual(("vhd-fixed", 8 * 2**20), (disk.format, disk.size))
+        self.assertEqual([], self.told.messages)
+
     def test_a_raw_disk(self):
         """A boot signature makes a file a raw disk."""
         content = bytes(510) + b"\x55\xaa" + bytes(2**20 - 512)
@@ -144,7 +164,7 @@ class StagingTest(base.BaseTestCase):
             self.assertEqual(opened, set(Path("/proc/self/fd").iterdir()))
 
     def test_specified_format(self):
-        """A raw disk that carries a VHD of XenServer's is not taken for that VHD."""
+        """A file that is specified as raw is not read as the VHD that it looks like."""
         path = self.corpus("go-vhd-xapi.vhd")
         source = self.open(path, source_format="raw")
         self.assertEqual(path.read_bytes(), vhd.open_disk(source).read_at(0, 3584))

@@ -15,7 +15,7 @@ UUID = uuid.UUID("0f6fd7d4-54d2-4e5e-9f2a-37dd2a3cdb55")
 
 
 def checksum(content, at=None):
-    """One's complement of the byte sum, with the field at `at` counted as zero."""
+    """Return the one's complement of the byte sum, with the field at `at` as zero."""
     total = sum(content) - (sum(content[at : at + 4]) if at is not None else 0)
     return struct.pack(">I", ~total & 0xFFFFFFFF)
 
@@ -41,7 +41,7 @@ class Image:
         return self.put(-len(content), content)
 
     def cut(self, amount):
-        """Take bytes off the end."""
+        """Remove bytes from the end."""
         self.size -= amount
         return self
 

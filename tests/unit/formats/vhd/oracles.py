@@ -2,6 +2,7 @@
 """Other people's programs, asked what they think of a file."""
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -25,7 +26,7 @@ def require(*programs):
 
 
 def run(*command, stdin=None):
-    """Run a program to its end and give its output, with what it complained of if it fails."""
+    """Run a program and return its output, or fail with its error message."""
     path = os.environ["PATH"] + ":/usr/sbin:/sbin"
     done = subprocess.run(
         [str(word) for word in command],
@@ -70,5 +71,15 @@ def libvhdi_size(path):
     file.open(str(path))
     try:
         return file.get_media_size()
+    finally:
+        file.close()
+
+
+def libvhdi_digest_of(content, size):
+    """The SHA-256 of the first `size` bytes of the disk in a file's content, by libvhdi."""
+    file = pyvhdi.file()
+    file.open_file_object(io.BytesIO(content))
+    try:
+        return digest(size, lambda at, length: file.read_buffer_at_offset(length, at))
     finally:
         file.close()

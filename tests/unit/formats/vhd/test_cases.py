@@ -52,7 +52,7 @@ class CasesTest(base.BaseTestCase):
                 self.assertTrue(finding.where)
 
     def test_few_and_small_reads(self):
-        """No file, whatever it claims, makes for more than four requests or a BAT of 4 MiB."""
+        """Validating a file causes at most four requests, and reads a BAT of at most 4 MiB."""
         for case in CASES:
             image = case.build()
             judge(image)
@@ -67,7 +67,7 @@ class CasesTest(base.BaseTestCase):
         )
 
     def test_large_disk_in_three_requests(self):
-        """20,480 allocated blocks are judged by reading about 100 KB in three requests."""
+        """A disk of 20,480 allocated blocks is validated with three requests of about 100 KB."""
         image = dynamic(40 * GIB, range(20480))
         report = check(image)
         self.assertEqual((), report.findings)
@@ -104,7 +104,7 @@ class FactsTest(base.BaseTestCase):
         self.assertEqual((10, 4, 17), facts.geometry)
 
     def test_growth(self):
-        """A disk grows when it is XenServer's own and nothing is wrong; the reason is said."""
+        """XenServer can resize its own disks without problems; the report contains the reason."""
         self.assertTrue(check(dynamic()).facts.grows)
         self.assertTrue(check(dynamic(), max_virtual_size=MIB).facts.grows)
         self.assertTrue(check(dynamic(), max_physical_size=MIB).facts.grows)
@@ -123,14 +123,14 @@ class FactsTest(base.BaseTestCase):
         self.assertFalse(check(dynamic(version=0x00010001).no_batmap()).facts.grows)
 
     def test_said_what_is_unread(self):
-        """The report says that bitmaps and data were not looked at."""
+        """The report says that bitmaps and data were not read."""
         self.assertEqual(("sector bitmaps", "disk content"), check(dynamic()).unread)
         self.assertEqual(("disk content",), check(fixed()).unread)
         for image in (dynamic().header(32, 4, 0), dynamic().header(0, 8, bytes(8))):
             self.assertIn("BAT (so no block was checked)", check(image).unread)
 
     def test_repair_is_said(self):
-        """A file with one good footer of two is said to be repairable, and its disk opens."""
+        """A file with one valid footer of two can be repaired, and its disk can be read."""
         for image in (dynamic().cut(512), dynamic().last(64, 4, 0), dynamic().put(0, bytes(512))):
             finding = check(image).errors[0]
             self.assertIs(Hint.REPAIR_VHD, finding.hint)
@@ -151,7 +151,7 @@ class FactsTest(base.BaseTestCase):
                     self.assertEqual((), check(VirtualVhd(disk)).findings)
 
     def test_a_disk_in_doubt_is_said_to_be(self):
-        """What is cut off, or has a place for two blocks, is to be got again, and not converted."""
+        """For a truncated file, or overlapping blocks, the hint is to copy it again."""
         for image in (dynamic().cut(2000), dynamic().put(1536 + 8, dynamic().peek(1536, 4))):
             report = check(image)
             self.assertTrue(report.doubts)
@@ -159,13 +159,13 @@ class FactsTest(base.BaseTestCase):
             self.assertTrue([f for f in report.findings if f.hint is Hint.GET_FILE_AGAIN])
 
     def test_the_first_reserved_byte_is_named(self):
-        """Of the footer's reserved bytes the first that is not zero is the place."""
+        """The place of the finding is the first reserved byte that is not zero."""
         for at in (86, 300, 511):
             finding = check(dynamic().footer(at, 1, 1)).errors[0]
             self.assertEqual(f"footer offset {at}", finding.where)
 
     def test_what_it_looks_like(self):
-        """A file of another format is called by its name, with the way to a VHD."""
+        """A file of another format is named, with a hint how to convert it."""
         for magic, name in (
             (b"QFI\xfb", "qcow2"),
             (b"vhdxfile", "VHDX"),
@@ -176,14 +176,14 @@ class FactsTest(base.BaseTestCase):
             self.assertIsNotNone(finding.hint)
 
     def test_many_findings_are_counted(self):
-        """Of ten thousand wrong entries five are listed, and the number of the others."""
+        """Of ten thousand wrong entries five are listed, and the others are counted."""
         image = dynamic(20000 * MIB, ()).put(1536, b"\x7f\0\0\0" * 10000)
         past = [found for found in check(image).errors if found.check == "bat-entry-past-end"]
         self.assertEqual(6, len(past))
         self.assertIn("9995 more", past[-1].detail)
 
     def test_many_blocks_take_the_memory_of_numbers(self):
-        """Of 2**16 wrong entries each takes less than 100 bytes, however they are listed."""
+        """Each of 2**16 wrong entries needs less than 100 bytes of memory."""
         entries = 1 << 16
         image = dynamic(entries * BLOCK, (), entries=entries).put(1536, b"\x7f\0\0\0" * entries)
         tracemalloc.start()
@@ -268,13 +268,13 @@ class ReaderTest(base.BaseTestCase):
         self.assertEqual(bytes(512), open_disk(by_xenserver).read_at(0, 512))
 
     def test_reads_outside_are_errors(self):
-        """As with a file, never a short result, and never what is beside the disk."""
+        """Reads past either end raise an error, and never return bytes outside the disk."""
         for disk in (open_disk(fixed()), open_disk(dynamic())):
             for offset, length in ((disk.size, 1), (disk.size - 1, 2), (-1, 2), (0, -1)):
                 self.assertRaises(SourceError, disk.read_at, offset, length)
 
     def test_table_that_is_too_short(self):
-        """What lies behind a table's end is not taken for more of it."""
+        """Bytes after the end of the table are not read as entries."""
         for entries in (0, 2):
             image = dynamic().header(28, 4, entries)
             self.assertIn(
@@ -294,5 +294,5 @@ class ReaderTest(base.BaseTestCase):
         self.assertEqual([(0, MIB)], list(disk.data_extents()))
 
     def test_identity_differs_from_the_file(self):
-        """A resume never takes the file for its disk."""
+        """The file and its disk have different identities, which a resume relies on."""
         self.assertNotEqual(fixed().identity, open_disk(fixed()).identity)

@@ -93,13 +93,13 @@ class CorpusTest(base.BaseTestCase):
                     self.assertEqual(known.blocks, facts.blocks_allocated)
 
     def test_only_xenserver_grows(self):
-        """Of all these, the disk made by XenServer alone would grow."""
+        """Only the disk by XenServer can be resized."""
         reports = {known.name: check(BytesSource(load(known.name))) for known in KNOWN}
         growing = [name for name, report in reports.items() if report.facts and report.facts.grows]
         self.assertEqual(["go-vhd-xapi.vhd"], growing)
 
     def test_content_as_recorded(self):
-        """The disk's content is that which qemu-img gave when the table was written."""
+        """The disk's content is the one recorded from qemu-img."""
         for known in KNOWN:
             with self.subTest(known.name):
                 source = BytesSource(load(known.name), known.name)
@@ -111,7 +111,7 @@ class CorpusTest(base.BaseTestCase):
                     self.assertEqual(known.sha256, digest(size, disk.read_at))
 
     def test_libvhdi(self):
-        """libvhdi's size is the table's, and its content ours as far as that reaches."""
+        """libvhdi reads the recorded size, and the same content up to that."""
         for known in KNOWN:
             with self.subTest(known.name):
                 path = self.unpack(known.name)
@@ -123,7 +123,7 @@ class CorpusTest(base.BaseTestCase):
                     self.assertEqual(oracles.libvhdi_digest(path, size), ours)
 
     def test_qemu(self):
-        """qemu-img's sizes and contents are still those of the table."""
+        """qemu-img reads the recorded sizes and contents."""
         oracles.require("qemu-img")
         for known in KNOWN:
             with self.subTest(known.name):

@@ -72,13 +72,13 @@ class VirtualVhdTest(base.BaseTestCase):
         self.assertEqual(b"z" + bytes(2 * MIB - 1), disk.read_at(2 * MIB, 2 * MIB))
 
     def test_zero_blocks_are_left_out(self):
-        """A block that is stored but all zero takes no place; one byte anywhere keeps it."""
+        """A stored block of zeros is not allocated; one other byte anywhere allocates it."""
         for at in (0, 65535, 65536, BLOCK - 1):
             disk = BytesSource(bytes(BLOCK + at) + b"\1" + bytes(2 * BLOCK - at - 1))
             self.assertEqual([1], list(VirtualVhd(disk).layout.blocks))
 
     def test_several_extents_in_a_block(self):
-        """A block is one block however many stretches of it are stored, and is counted once."""
+        """A block with several extents is allocated and counted once."""
         disk = Image(4 * BLOCK, (BLOCK + 1, b"a"), (2 * BLOCK + 1, b"b"), (3 * BLOCK - 1, b"c"))
         stored = ((0, 512), (BLOCK, 512), (2 * BLOCK, 512), (3 * BLOCK - 512, BLOCK))
         disk.data_extents = lambda: (Extent(*each) for each in stored)
@@ -102,13 +102,13 @@ class VirtualVhdTest(base.BaseTestCase):
         self.assertEqual(b"\xff\xff\xff\xff", vhd.read_at(1536 + 16896 + 24, 4))
 
     def test_full_disk_is_as_large_as_xenservers(self):
-        """A full disk of 40 GiB takes as many bytes as XenServer's tools give it."""
+        """The VHD of a full disk of 40 GiB has the same size as by XenServer's tools."""
         blocks = array("I", range(20480))
         layout = Layout.plan(40 * GIB, blocks, UUID, TIMESTAMP)
         self.assertEqual(43_033_645_568, layout.size)
 
     def test_deterministic(self):
-        """The same disk gives the same bytes and identity; another one or another UUID does not."""
+        """The same disk results in the same bytes and identity; another disk or UUID does not."""
         first, again = VirtualVhd(Image(4 * MIB)), VirtualVhd(Image(4 * MIB))
         self.assertEqual((whole(first), first.identity), (whole(again), again.identity))
         for other in (VirtualVhd(Image(6 * MIB)), VirtualVhd(Image(4 * MIB), uuid=UUID)):
@@ -137,7 +137,7 @@ class VirtualVhdTest(base.BaseTestCase):
         self.assertEqual((b"c", b""), (vhd.read_at(0, 1), vhd.read_at(vhd.size, 0)))
 
     def test_closing_it_closes_the_disk(self):
-        """What reads the disk, such as a qemu-nbd, ends with the VHD."""
+        """Closing the VHD closes the disk."""
         for view, disk in ((VirtualVhd, Image(MIB)), (open_disk, dynamic()), (open_disk, fixed())):
             disk.close = mock.Mock()
             view(disk).close()
@@ -190,8 +190,18 @@ class WriteFileTest(base.BaseTestCase):
         self.assertRaises(SourceChanged, write_file, vhd, self.folder / "disk.vhd")
         self.assertEqual(["disk.raw"], [path.name for path in self.folder.iterdir()])
 
+    def test_no_more_threads(self):
+        """If no thread can be started, the error says so, and no file remains."""
+        vhd = VirtualVhd(self.disk())
+        fault = mock.Mock(side_effect=RuntimeError("can't start new thread"))
+        with mock.patch("threading.Thread.start", fault):
+            error = self.assertRaises(TargetError, write_file, vhd, self.folder / "disk.vhd")
+        fault.assert_called()
+        self.assertIn("can't start new thread", str(error))
+        self.assertEqual(["disk.raw"], [path.name for path in self.folder.iterdir()])
+
     def test_cancelled(self):
-        """A progress that raises stops the writing soon, and no file is left."""
+        """An exception in the progress report stops writing soon, and no file remains."""
 
         class Impatient(SilentPhase):
             def advance(self, amount):
@@ -211,7 +221,7 @@ class WriteFileTest(base.BaseTestCase):
         self.assertEqual([], list(self.folder.iterdir()))
 
     def test_existing_file_is_kept(self):
-        """A file is replaced only when that is allowed."""
+        """A file is replaced only with `overwrite`."""
         path = self.folder / "disk.vhd"
         path.write_text("precious")
         self.assertRaises(TargetError, write_file, VirtualVhd(Image(MIB)), path)

@@ -131,7 +131,7 @@ def edit(image, where, at, width, value):
 
 
 def survive(test, source):
-    """Judge and open any bytes; nothing but a report, a disk or a VhdError may come of it."""
+    """Validate and open any bytes; the only exception allowed is VhdError."""
     test.assertIsInstance(check(source, max_virtual_size=MIB, max_physical_size=MIB), Report)
     try:
         disk = open_disk(source)
@@ -185,7 +185,7 @@ class RoundTripTest(base.BaseTestCase):
     @given(LAYOUTS, st.lists(st.tuples(U32, U32), max_size=12))
     @settings(max_examples=150)
     def test_written_read_and_viewed(self, disk, ranges):
-        """What was written is the disk when read, and any range of the view is the file's."""
+        """The disk read from a written VHD is the original; view and file are the same."""
         vhd = VirtualVhd(disk)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "disk.vhd"

@@ -47,7 +47,7 @@ class RealDisksTest(base.BaseTestCase):
             write_file(VirtualVhd(disk), self.vhd)
 
     def test_partitioned_disk(self):
-        """qemu-img and libvhdi read from our VHD the very disk, and its file system is sound."""
+        """qemu-img reads the same disk from a written VHD, and its file system is intact."""
         require("qemu-img")
         self.partitioned()
         self.write()
@@ -61,7 +61,7 @@ class RealDisksTest(base.BaseTestCase):
         run("e2fsck", "-fn", system)
 
     def test_libvhdi_reads_it(self):
-        """libvhdi reads from our VHD the very disk."""
+        """libvhdi reads the same disk from a written VHD."""
         self.partitioned()
         self.write()
         with FileSource(self.raw) as disk:
@@ -69,7 +69,7 @@ class RealDisksTest(base.BaseTestCase):
         self.assertEqual(expected, oracles.libvhdi_digest(self.vhd))
 
     def test_size_between_blocks(self):
-        """Of a disk that is no multiple of 2 MiB, others too see all of it, and zeros after it."""
+        """Other programs read a disk of an odd size completely, and zeros after it."""
         require("qemu-img")
         self.partitioned(45 * MIB + 512 * 3)
         self.write()
@@ -78,7 +78,7 @@ class RealDisksTest(base.BaseTestCase):
         run("qemu-img", "compare", "-f", "vpc", "-F", "raw", self.vhd, self.raw)
 
     def test_we_read_qemus(self):
-        """Of a disk that qemu-img made a VHD, dynamic or fixed, we read what it read."""
+        """The disk read from a dynamic or fixed VHD by qemu-img is the original."""
         require("qemu-img")
         self.partitioned()
         for kind in ("dynamic", "fixed"):
@@ -93,7 +93,7 @@ class RealDisksTest(base.BaseTestCase):
                 self.assertTrue(filecmp.cmp(self.raw, self.folder / "back.raw", shallow=False))
 
     def test_as_small_as_qemus(self):
-        """Our VHD has blocks for no more of the disk than qemu-img's has."""
+        """A written VHD has no more allocated blocks than one by qemu-img."""
         require("qemu-img")
         self.partitioned()
         self.write()
@@ -104,7 +104,7 @@ class RealDisksTest(base.BaseTestCase):
             self.assertLessEqual(allocated, check(theirs).facts.blocks_allocated)
 
     def test_sparse_map(self):
-        """qemu-img's map of our VHD has data exactly in the blocks that the disk has."""
+        """By qemu-img's map, a written VHD has data exactly in the blocks of the disk."""
         require("qemu-img")
         with self.raw.open("wb") as disk:
             disk.truncate(40 * MIB)
