@@ -12,7 +12,7 @@ TELL := { $(BIN)/stestr last --no-subunit-trace | tail -n 40; $(BIN)/stestr fail
 
 # Those that test share .stestr, and all share the virtual environment.
 .NOTPARALLEL:
-.PHONY: demo test unit functional test-large style bench docs clean
+.PHONY: demo test unit functional test-large style bench docs docs-output clean
 
 demo: $(READY)  ## an image goes in and out of a real Keystone, Glance and Swift on loopback
 	$(BIN)/python -m devcloud run -- $(BIN)/python -m devcloud.demo
@@ -28,6 +28,10 @@ functional: $(READY)
 		$(BIN)/stestr --test-path ./devcloud/tests/functional run || $(TELL)
 	$(BIN)/python -m devcloud run --segment-bytes 2097152 -- \
 		$(BIN)/stestr --test-path ./tests/functional run || $(TELL)
+
+docs-output: $(READY)  ## replace the output in the documentation that the commands no longer print
+	UPDATE_DOCS=1 $(BIN)/stestr --test-path ./tests/functional run --serial \
+		test_documented_output.PagesTest || $(TELL)
 
 test-large: $(READY)  ## 6 GiB up and down; takes a minute or two, and 7 GB of disk
 	$(BIN)/python -m devcloud run --regions DFW -- \

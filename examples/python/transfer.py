@@ -10,7 +10,7 @@ from openstack.exceptions import SDKException
 
 from rackspace_imagetasks import ImageTasks, ImageTasksError
 from rackspace_imagetasks.batch import run_each
-from rackspace_imagetasks.jobs.transfer import TransferResult
+from rackspace_imagetasks.jobs.transfers import TransferResult
 
 
 def main(cloud: str, here: str, there: str, *images: str) -> int:
