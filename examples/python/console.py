@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the other examples share: progress as lines of text, and Ctrl-C that ends work well."""
+"""Code that the other examples share: progress as lines of text, and a clean end after Ctrl-C."""
 
 import threading
 from collections.abc import Callable
@@ -7,11 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
+from rackspace_imagetasks import Message
+
 Result = TypeVar("Result")
 
 
 class ConsolePhase:
-    """Prints a line each time that another tenth is done; called from many threads."""
+    """Print a line for every tenth of the work; called from many threads."""
 
     def __init__(self, title: str, total: int | None) -> None:
         self._title, self._total = title, total
@@ -19,7 +21,7 @@ class ConsolePhase:
         self._lock = threading.Lock()
 
     def advance(self, amount: int) -> None:
-        """Count bytes; `amount` is negative when a retry takes some back."""
+        """Count bytes; `amount` is negative if a retry has to repeat some."""
         with self._lock:
             self._done += amount
             tenths = 10 * self._done // self._total if self._total else 0
@@ -28,28 +30,28 @@ class ConsolePhase:
                 print(f"{self._title}: {10 * tenths} %", flush=True)
 
     def note(self, text: str) -> None:
-        """Print a word about how it goes, such as a task's status."""
+        """Print a short status, such as the status of a task."""
         print(f"{self._title}: {text}", flush=True)
 
 
 class ConsoleProgress:
-    """Give one to `ImageTasks(..., progress=...)`."""
+    """Progress for `ImageTasks(..., progress=...)` that prints lines."""
 
     def phase(self, title: str, total: int | None = None) -> AbstractContextManager[ConsolePhase]:
-        """Give a phase of `total` bytes, or of unknown length."""
+        """Return a phase of `total` bytes, or of unknown length."""
         return nullcontext(ConsolePhase(title, total))
 
-    def message(self, text: str) -> None:
-        """Print what the user should know."""
-        print(text, flush=True)
+    def message(self, message: str | Message) -> None:
+        """Print a message to the user."""
+        print(message, flush=True)
 
 
 def run_cancellable(stop: threading.Event, job: Callable[[], Result]) -> Result:
-    """Run the job in a thread; on Ctrl-C set `stop`, and give the job time to end well."""
+    """Run the job in a thread; on Ctrl-C, set `stop` and give the job time to end."""
     with ThreadPoolExecutor(max_workers=1) as pool:
         running = pool.submit(job)
         try:
             return running.result()
         except KeyboardInterrupt:
             stop.set()
-            return running.result()  # raises `Cancelled`, which says how to go on
+            return running.result()  # raises `Cancelled`, which tells how to resume

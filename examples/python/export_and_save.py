@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Export an image and save its VHD in a file: export_and_save.py CLOUD REGION IMAGE FILE."""
+"""Export an image and save its VHD to a file: export_and_save.py CLOUD REGION IMAGE FILE."""
 
 import sys
 import threading
@@ -8,21 +8,18 @@ import openstack
 from console import ConsoleProgress, run_cancellable
 from openstack.exceptions import SDKException
 
-from rackspace_imagetasks import ImageTasks, ImageTasksError
+from rackspace_imagetasks import ImageTasks, ImageTasksError, SaveOptions
 
 
 def main(cloud: str, region: str, image: str, path: str) -> None:
-    """Print where the VHD is and how many bytes it has."""
+    """Print where the VHD is and its size in bytes."""
     stop = threading.Event()
     connection = openstack.connect(cloud=cloud, region_name=region)
     tasks = ImageTasks(connection, progress=ConsoleProgress(), stop=stop)
 
-    plan = tasks.plan_export(image, reuse=True)  # takes an earlier export, if there is one
-    run_cancellable(stop, lambda: tasks.export_image(plan))
-    saved = run_cancellable(
-        stop, lambda: tasks.save_export(plan.location, path, delete_object=True)
-    )
-    print(f"{saved.path}: {saved.size} bytes")
+    plan = tasks.plan_export(image, save=SaveOptions(target=path, delete_object=True))
+    exported = run_cancellable(stop, plan.run)
+    print(f"{path}: {exported.size} bytes")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import openstack
 from console import ConsoleProgress, run_cancellable
 from openstack.exceptions import SDKException
 
-from rackspace_imagetasks import ImageSettings, ImageTasks, ImageTasksError
+from rackspace_imagetasks import RACKSPACE, ImageSettings, ImageTasks, ImageTasksError
 
 
 def main(cloud: str, region: str, path: str, name: str) -> None:
@@ -16,12 +16,12 @@ def main(cloud: str, region: str, path: str, name: str) -> None:
     stop = threading.Event()
     connection = openstack.connect(cloud=cloud, region_name=region)
     tasks = ImageTasks(connection, progress=ConsoleProgress(), stop=stop)
-    settings = ImageSettings(properties=tasks.boot_properties("hvm"), tags=("example",))
+    settings = ImageSettings(properties=RACKSPACE.boot_properties("hvm"), tags=("example",))
 
-    plan = tasks.plan_import_file(path, name, settings=settings)  # sends nothing
+    plan = tasks.plan_import_file(path, name, settings=settings)  # changes nothing
     for warning in plan.warnings:
         print(warning)
-    result = run_cancellable(stop, lambda: tasks.import_image(plan))
+    result = run_cancellable(stop, plan.run)
     print(result.image_id)
 
 

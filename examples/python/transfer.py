@@ -8,21 +8,19 @@ import openstack
 from console import ConsoleProgress, run_cancellable
 from openstack.exceptions import SDKException
 
-from rackspace_imagetasks import ImageTasks, ImageTasksError
-from rackspace_imagetasks.batch import run_each
-from rackspace_imagetasks.jobs.transfers import TransferResult
+from rackspace_imagetasks import ImageTasks, ImageTasksError, TransferResult, run_each
 
 
-def main(cloud: str, here: str, there: str, *images: str) -> int:
-    """Print a line for each image; give the number of those that failed."""
+def main(cloud: str, source_region: str, target_region: str, *images: str) -> int:
+    """Print a line for each image; return the number of images that failed."""
     stop, progress = threading.Event(), ConsoleProgress()
     source, target = (
         ImageTasks(openstack.connect(cloud=cloud, region_name=region), progress=progress, stop=stop)
-        for region in (here, there)
+        for region in (source_region, target_region)
     )
 
     def transfer(image: str) -> TransferResult:
-        return source.transfer_image(source.plan_transfer(image, target), target)
+        return source.plan_transfer(image, target).run()
 
     outcomes = run_cancellable(stop, lambda: run_each(images, transfer, concurrency=4))
     for outcome in outcomes:

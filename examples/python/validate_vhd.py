@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check VHD files as the import service would: validate_vhd.py FILE [FILE ...]."""
+"""Check VHD files as the import service does: validate_vhd.py FILE [FILE ...]."""
 
 import sys
 
-from rackspace_imagetasks import RACKSPACE, ImageTasksError
-from rackspace_imagetasks.bytesource import FileSource
-from rackspace_imagetasks.formats import vhd
+from rackspace_imagetasks import RACKSPACE, FileSource, ImageTasksError, check_vhd
 
 
 def main(*paths: str) -> int:
-    """Print what is found; give the number of files that the service would refuse."""
+    """Print the findings; return the number of files that the service would refuse."""
     refused = 0
     for path in paths:
         with FileSource(path) as source:
-            report = vhd.check(
+            report = check_vhd(
                 source,
                 max_virtual_size=RACKSPACE.max_virtual_size,
                 max_physical_size=RACKSPACE.max_physical_size,
