@@ -6,6 +6,7 @@ named in comments above it: `.. prepare: <name>` in reStructuredText, `<!-- prep
 Markdown.
 """
 
+import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -140,11 +141,19 @@ class Translation:
         return self._translate(real, before)
 
     def _translate(self, real: str, before: str) -> str:
-        old, new = list(_VARIABLE.finditer(before)), list(_VARIABLE.finditer(real))
-        if [found.lastgroup for found in old] != [found.lastgroup for found in new]:
-            return self._known(real)
+        if _kinds(real) == _kinds(before):
+            return self._matched_in_order(real, before)
+        new, old = real.splitlines(), before.splitlines()
+        same = difflib.SequenceMatcher(None, list(map(_mask, new)), list(map(_mask, old)), False)
+        for start, other, size in same.get_matching_blocks():
+            for ours, theirs in zip(new[start:][:size], old[other:][:size], strict=True):
+                self._matched_in_order(ours, theirs)
+        return self._known(real)
+
+    def _matched_in_order(self, real: str, before: str) -> str:
         shown, position = "", 0
-        for theirs, ours in zip(old, new, strict=True):
+        pairs = zip(_VARIABLE.finditer(real), _VARIABLE.finditer(before), strict=True)
+        for ours, theirs in pairs:
             shown += real[position : ours.start()] + self._matched(ours, theirs)
             position = ours.end()
         return shown + real[position:]
@@ -164,6 +173,15 @@ class Translation:
             if found.lastgroup == "identifier" and found[0] not in names:
                 self._real[found[0]] = names[found[0]] = found[0]
         return _VARIABLE.sub(lambda found: names.get(found[0], found[0]), real)
+
+
+def _kinds(text: str) -> list[str | None]:
+    return [found.lastgroup for found in _VARIABLE.finditer(text)]
+
+
+def _mask(text: str) -> str:
+    """Return a text without what differs between two runs."""
+    return _VARIABLE.sub(lambda found: f"<{found.lastgroup}>", text)
 
 
 def _canonical(text: str) -> str:

@@ -101,6 +101,13 @@ class TranslationTest(base.BaseTestCase):
             f"{IMAGE} {NEW_TASK}", self.translation.shown(f"{NEW_IMAGE} {NEW_TASK}", "")
         )
 
+    def test_lines_that_stay_match_the_identifiers_of_those_that_change(self):
+        """A reworded message with another identifier in it keeps the page's identifiers."""
+        before = f"Task is running.\n| {TASK} |\n"
+        real = f"Task {NEW_TASK} is running.\n| {NEW_TASK} |"
+        shown = self.translation.shown(real, before)
+        self.assertEqual(f"Task {TASK} is running.\n| {TASK} |", shown)
+
     def test_unknown_identifier_in_a_command(self):
         """A command names what the page has shown, or what a preparation has given."""
         self.assertRaises(KeyError, self.translation.real, f"wait {OTHER}")
