@@ -131,13 +131,13 @@ def _other_cloud(page):
 
 @prepares("a failed import")
 def _failed_import(page):
-    page.inject(Rule("TASK", "/import/", body="Error code 111: Import failed."), service="glance")
+    page.inject(Rule("TASK", "/import/", body="Error 111: failed validation"), service="glance")
     page.run_client("openstack image task import disk.raw --name failed --wait", status=1)
 
 
 @prepares("the task fails with 523")
 def _task_fails(page):
-    message = "Error code 523: Import failed: not a supported VHD."
+    message = "Error 523: the VHD is neither fixed nor dynamic"
     page.inject(Rule("TASK", "/import/", body=message), service="glance")
 
 

@@ -114,7 +114,7 @@ class FailureTablesTest(cloudcase.CloudTestCase):
 
     def explanation(self, code, container):
         """Have an import fail with a code or text; return it with its meaning and the hint."""
-        message = f"Error code {code}: failed" if code.isdigit() else f"{code} in {container}"
+        message = f"Error {code}: refused" if code.isdigit() else f"{code} in {container}"
         rule = Rule("TASK", f"/import/{container}/", body=message)
         injected = self.inject(rule, service="glance")
         task = self.sdk().image.create_task(
