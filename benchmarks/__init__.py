@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The package beside its peers, in one run: `python -m benchmarks [name ...]`."""
+"""Compare the package with other programs in one run: `python -m benchmarks [name ...]`."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run the named benchmarks, or all: each is a module here with a function `main`."""
+"""Run the named benchmarks, or all: each is a module of this package with a function `main`."""
 
 import compileall
 import importlib
@@ -18,9 +18,10 @@ def main(names: list[str]) -> None:
     unknown = set(names) - known
     if unknown:
         sys.exit(
-            f"No benchmark {', '.join(sorted(unknown))}; there are: {', '.join(sorted(known))}."
+            f"Unknown benchmark: {', '.join(sorted(unknown))}."
+            f" Available benchmarks: {', '.join(sorted(known))}."
         )
-    # As pip installs it: also where the environment lets Python write no bytecode of its own.
+    # Compile as pip does, even if the environment stops Python from writing bytecode.
     compileall.compile_dir(rackspace_imagetasks.__path__[0], quiet=1)
     for name in names or sorted(known):
         importlib.import_module(f"benchmarks.{name}").main()

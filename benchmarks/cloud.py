@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The development cloud, with what the programs need to reach its Swift."""
+"""The development cloud, and how programs access its Swift."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ USER, REGIONS = "alice", ("DFW", "ORD")
 
 
 class Region:
-    """One region of a running cloud, as its user sees it."""
+    """A region of a running cloud, accessed as its user."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -24,7 +24,7 @@ class Region:
         self.token = str(self.connection.auth_token)
 
     def empty(self) -> None:
-        """Delete all objects and images, and let the tasks that lose theirs end."""
+        """Delete all objects and images, and wait until all tasks have ended."""
         store = self.connection.object_store
         for container in store.containers():
             for found in store.objects(container):
@@ -41,7 +41,7 @@ class Region:
 
 @contextlib.contextmanager
 def running(root: Path) -> Iterator[Region]:
-    """Run a cloud, with clouds.yaml in the environment, and give its first region."""
+    """Run a cloud, set its clouds.yaml in the environment, and yield its first region."""
     command = [sys.executable, "-m", "devcloud", "up", "--root", root]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:

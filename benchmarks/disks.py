@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files to measure with, and their MD5s."""
+"""Files for the measurements, and their MD5s."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ _PIECE = MIB
 
 
 def random_file(path: Path, size: int) -> Path:
-    """Write random bytes, so that nothing on the way can compress or skip them."""
+    """Write random bytes, which no program can compress or skip."""
     with path.open("wb") as file:
         for offset in range(0, size, _PIECE):
             file.write(os.urandom(min(_PIECE, size - offset)))
@@ -19,7 +19,7 @@ def random_file(path: Path, size: int) -> Path:
 
 
 def sparse_disk(path: Path, size: int, data: int, parts: int = 64) -> Path:
-    """Write random data in equal parts, spread over a disk of zeros."""
+    """Write random data in equal parts that are spread over a disk of zeros."""
     with path.open("wb") as file:
         file.truncate(size)
         for part in range(parts):
@@ -29,7 +29,7 @@ def sparse_disk(path: Path, size: int, data: int, parts: int = 64) -> Path:
 
 
 def md5_of(path: Path, offset: int, length: int) -> str:
-    """Give the MD5, in hex, of a slice of a file."""
+    """Return the MD5 of a range of a file, in hexadecimal."""
     md5 = hashlib.md5(usedforsecurity=False)
     with path.open("rb") as file:
         file.seek(offset)

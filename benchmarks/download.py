@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Download of 2 GiB of random data into a file, beside its peers."""
+"""Download 2 GiB of random data to a file, compared with other programs."""
 
 import shutil
 import sys
@@ -13,7 +13,7 @@ from benchmarks.upload import BIN, SEGMENT, rclone_settings
 
 
 def main() -> None:
-    """Print a table for plain HTTP and one for TLS."""
+    """Print a table for HTTP and one for TLS."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         facts = sink.Facts.of(random_file(folder / "disk", 2 * GIB), SEGMENT)
@@ -24,12 +24,12 @@ def main() -> None:
                 results = compare(
                     commands(address, target, ca), rounds=3, before=lambda: _empty(target)
                 )
-            title = f"Download of 2 GiB into a file, {'TLS' if tls else 'plain HTTP'}"
+            title = f"Download of 2 GiB to a file, {'TLS' if tls else 'HTTP'}"
             print_table(title, [*results.values()], results["rackspace-imagetasks, SLO, MD5"])
 
 
 def commands(address: str, folder: Path, ca: Path | None) -> dict[str, Command]:
-    """Give each program's command; each writes below `folder`."""
+    """Return the command of each program; each writes to `folder`."""
     file = folder / "disk"
     engine = [sys.executable, "-m", "benchmarks.engine", "download", address]
     swift = [

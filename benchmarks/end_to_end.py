@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a raw disk to the import task, beside qemu-img and python-swiftclient."""
+"""Import a raw disk, compared with qemu-img and python-swiftclient."""
 
 import sys
 import tempfile
@@ -13,7 +13,7 @@ _BIN = Path(sys.executable).parent
 
 
 def main() -> None:
-    """Print a table; the peers' two commands leave the import task still to be made."""
+    """Print a table; the two commands of the other programs do not create the import task."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         raw = sparse_disk(folder / "disk.raw", 8 * GIB, GIB)
@@ -37,7 +37,7 @@ def _commands(raw: Path, region: cloud.Region) -> dict[str, Command]:
             *openstack, "image", "task", "import", raw, "--source-format", "raw",
         ],
         "qemu-img convert, then swift upload": ["sh", "-c", f"{convert} && {upload}"],
-        "of these, qemu-img convert": convert.split(),
-        "of these, swift upload": upload.split(),
+        "only qemu-img convert": convert.split(),
+        "only swift upload": upload.split(),
         "openstack --version": [*openstack, "--version"],
     }  # fmt: skip

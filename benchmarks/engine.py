@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""This package's engine and openstacksdk's, each as a program of its own: no login, one transfer.
+"""Run a single transfer with this package or openstacksdk, without authentication.
 
 `python -m benchmarks.engine ACTION ACCOUNT-ADDRESS CONTAINER/OBJECT FILE`
 """
@@ -13,6 +13,7 @@ from keystoneauth1.adapter import Adapter
 
 if TYPE_CHECKING:
     from rackspace_imagetasks.objects.store import ObjectStore
+    from rackspace_imagetasks.objects.transfer import Transfer
 
 
 def main() -> None:
@@ -32,28 +33,20 @@ def main() -> None:
 
 def _upload(session: ksa.Session, arguments: argparse.Namespace) -> None:
     from rackspace_imagetasks.bytesource import FileSource  # noqa: PLC0415
+    from rackspace_imagetasks.objects.names import ObjectName  # noqa: PLC0415
     from rackspace_imagetasks.objects.upload import upload  # noqa: PLC0415
 
-    target = arguments.object.split("/", 1)
+    target = ObjectName.parse(arguments.object)
     with FileSource(arguments.file) as source:
-        upload(
-            _store(session),
-            source,
-            *target,
-            threads=arguments.threads,
-        )
+        upload(_store(session), source, target, _transfer(arguments))
 
 
 def _download(session: ksa.Session, arguments: argparse.Namespace) -> None:
     from rackspace_imagetasks.objects.download import download  # noqa: PLC0415
+    from rackspace_imagetasks.objects.names import ObjectName  # noqa: PLC0415
 
-    source = arguments.object.split("/", 1)
-    download(
-        _store(session),
-        *source,
-        arguments.file,
-        threads=arguments.threads,
-    )
+    source = ObjectName.parse(arguments.object)
+    download(_store(session), source, arguments.file, _transfer(arguments))
 
 
 def _sdk_upload(session: ksa.Session, arguments: argparse.Namespace) -> None:
@@ -65,13 +58,19 @@ def _sdk_upload(session: ksa.Session, arguments: argparse.Namespace) -> None:
 
 
 def _copy(session: ksa.Session, arguments: argparse.Namespace) -> None:
-    """Copy to another account; FILE is its address."""
+    """Copy to another account; FILE is its URL."""
     from rackspace_imagetasks.objects.copy import copy  # noqa: PLC0415
+    from rackspace_imagetasks.objects.names import ObjectName  # noqa: PLC0415
 
     there = ksa.Session(token_endpoint.Token(arguments.file, arguments.token))
-    stores = [_store(one) for one in (session, there)]
-    name = arguments.object.split("/", 1)
-    copy(*stores, *name, *name, threads=arguments.threads)
+    name = ObjectName.parse(arguments.object)
+    copy(_store(session), name, _store(there), name, _transfer(arguments))
+
+
+def _transfer(arguments: argparse.Namespace) -> "Transfer":
+    from rackspace_imagetasks.objects.transfer import Transfer, TransferOptions  # noqa: PLC0415
+
+    return Transfer(TransferOptions(threads=arguments.threads))
 
 
 def _store(session: ksa.Session) -> "ObjectStore":

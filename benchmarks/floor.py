@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What nobody can do without: receive an object in four ranges, take each MD5 and write."""
+"""The minimum work of a download: receive four ranges, compute the MD5 of each and write them."""
 
 import hashlib
 import http.client

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measuring programs side by side: interleaved, as whole processes, and by the median."""
+"""Compare programs: run the processes alternately and report the medians."""
 
 import os
 import statistics
@@ -14,10 +14,10 @@ Command = Sequence[str | os.PathLike[str]]
 
 
 class Run(NamedTuple):
-    """One process from start to end; seconds, and bytes of memory at its peak.
+    """The time in seconds and the peak memory in bytes of one process.
 
-    The kernel counts its parent's memory until it starts: the peak is no less than the benchmark's
-    own, some 50 MiB where it talks to a cloud.
+    The peak is at least the memory of the benchmark itself, which the kernel counts until the
+    program starts: about 50 MiB if the benchmark uses a cloud.
     """
 
     wall: float
@@ -46,14 +46,14 @@ class Result:
 
 
 def python(code: str, *arguments: object) -> list[str]:
-    """Give the command that runs this code in a Python of its own."""
+    """Return the command that runs this code in a new Python process."""
     return [sys.executable, "-c", code, *map(str, arguments)]
 
 
 def run(command: Command) -> Run:
-    """Run a command to its end.
+    """Run a command and measure it.
 
-    :raises subprocess.CalledProcessError: when it fails.
+    :raises subprocess.CalledProcessError: if the command fails.
     """
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -71,11 +71,11 @@ def compare(
     rounds: int = 7,
     before: Callable[[], None] = lambda: None,
 ) -> dict[str, Result]:
-    """Run the commands in turns, so that what disturbs one disturbs all.
+    """Run the commands alternately, so that disturbances affect all of them.
 
-    The first round warms the cache and is not counted.
+    The first round fills the caches and is not counted.
 
-    :param before: is called before each run, such as to remove what the last one made.
+    :param before: called before each run, for example to delete the result of the previous run.
     """
     runs: dict[str, list[Run]] = {name: [] for name in commands}
     for turn in range(rounds + 1):
@@ -88,9 +88,12 @@ def compare(
 
 
 def print_table(title: str, results: Sequence[Result], against: Result | None = None) -> None:
-    """Print results as Markdown; the ratios are to one of them."""
+    """Print the results as a Markdown table.
+
+    :param against: the result to which the ratios relate.
+    """
     print(f"\n### {title}\n")
-    print("| | CPU s | least to most | ratio | wall s | ratio | peak MiB |")
+    print("| | CPU s | min to max | ratio | wall s | ratio | peak MiB |")
     print("|---|---|---|---|---|---|---|")
     for result in results:
         cpu = sorted(run.cpu for run in result.runs)

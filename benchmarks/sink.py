@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stand-in for Swift that costs next to nothing: it knows each MD5 beforehand, and hashes none.
+"""A replacement for Swift that uses little CPU time: it knows all MD5s and computes none.
 
-`python -m benchmarks.sink FACTS [CERTIFICATE KEY]` prints its port and serves one file: uploads of
-it are thrown away and answered with the right ETags; downloads come from it, whole, as an SLO, or
-as an object for each segment.
+`python -m benchmarks.sink FACTS [CERTIFICATE KEY]` prints its port and serves one file. It discards
+uploads of the file and responds with the correct ETags. The file can be downloaded as one object,
+as an SLO, or as an object for each segment.
 """
 
 import contextlib
@@ -51,7 +51,7 @@ class Facts:
 
 @contextlib.contextmanager
 def running(facts: Facts, folder: Path, *, tls: bool = False) -> Iterator[str]:
-    """Run the sink in a process of its own and give the account's address."""
+    """Run the sink in a process of its own and yield the URL of the account."""
     (folder / "facts.json").write_text(json.dumps(asdict(facts)))
     secrets = _certificate(folder) if tls else []
     command = [sys.executable, "-m", "benchmarks.sink", folder / "facts.json", *secrets]
@@ -80,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     facts: Facts
     uploaded: dict[str, str]
-    """The whole objects that were uploaded: path to kind, one of `slo`, `dlo` and `plain`."""
+    """The complete objects that were uploaded: path to type, `slo`, `dlo` or `plain`."""
 
     def do_PUT(self) -> None:
         length = self._discard()
@@ -136,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
         ]
 
     def _object(self, *, with_body: bool) -> None:
-        """Answer for `slo/disk`, `plain/disk`, `segments/N`, or what was uploaded."""
+        """Respond for `slo/disk`, `plain/disk`, `segments/N`, or an uploaded object."""
         container = self._path.strip("/").split("/")[0]
         kind = self.uploaded.get(self._path, container)
         if kind == "segments":
@@ -219,7 +219,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     @property
     def _index(self) -> int:
-        """The segment's number, with which every client ends its name."""
+        """The number of the segment, which is at the end of its name with every client."""
         return int(re.findall("[0-9]+", self._path)[-1])
 
     def _length(self, index: int) -> int:
@@ -227,7 +227,7 @@ class _Handler(BaseHTTPRequestHandler):
         return min(size, self.facts.size - index * size)
 
     def log_message(self, *_arguments: object) -> None:
-        """Be silent."""
+        """Log nothing."""
 
 
 class _Server(ThreadingHTTPServer):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the plugin adds to every `openstack` command: two equal installations, one without it."""
+"""The start-up time that the plugin adds to `openstack`: two installations, one without it."""
 
 import shutil
 import statistics
@@ -24,7 +24,7 @@ print(time.process_time() - start)
 
 
 def main() -> None:
-    """Print a table of whole commands, which are noisy, and the loading alone."""
+    """Print a table of complete commands, which vary, and the time of the imports alone."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         plain = _installation(folder / "without", plugin=False)
@@ -46,12 +46,12 @@ def _loading_alone(python: Path) -> None:
     entries = metadata.distribution("rackspace-imagetasks").entry_points
     commands = [entry.module for entry in entries if entry.group.endswith(".v2")]
     (plugin,) = (entry.module for entry in entries if entry.group == "openstack.cli.extension")
-    print("\nLoading alone, CPU ms by the median, after what python-openstackclient loads:")
-    print(f"the plugin {_load(python, [plugin]):.1f}, its commands {_load(python, commands):.1f}.")
+    print("\nMedian CPU time of the imports in ms, in addition to those of python-openstackclient:")
+    print(f"plugin {_load(python, [plugin]):.1f}, commands {_load(python, commands):.1f}.")
 
 
 def _load(python: Path, modules: list[str]) -> float:
-    """Give the milliseconds that loading takes in a process of its own."""
+    """Return the CPU time in milliseconds of the imports in a new process."""
     command = [python, "-c", _LOAD, *modules]
     return 1000 * statistics.median(
         float(subprocess.check_output(command, text=True)) for _ in range(_ROUNDS)
@@ -59,7 +59,7 @@ def _load(python: Path, modules: list[str]) -> float:
 
 
 def _installation(folder: Path, *, plugin: bool) -> Path:
-    """Make an environment of links to this one's packages, and give its Python."""
+    """Create an environment with links to the packages of this one, and return its Python."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     paths = {"base": str(folder), "platbase": str(folder)}
     packages = Path(sysconfig.get_path("purelib", vars=paths))
@@ -72,7 +72,7 @@ def _installation(folder: Path, *, plugin: bool) -> Path:
 
 
 def _install(packages: Path) -> None:
-    """Put the plugin there as pip does, not as an editable one."""
+    """Install the plugin as pip does, but not in editable mode."""
     (source,) = rackspace_imagetasks.__path__
     shutil.copytree(source, packages / "rackspace_imagetasks")
     (facts,) = Path(sysconfig.get_path("purelib")).glob("rackspace_imagetasks-*.dist-info")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Copying 2 GiB from one region's Swift to another's, beside rclone."""
+"""Copy 2 GiB from the Swift of one region to that of another, compared with rclone."""
 
 import shutil
 import subprocess

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Upload of 2 GiB of random data, beside its peers: to a sink, and to a real Swift."""
+"""Upload 2 GiB of random data to a sink and to a real Swift, compared with other programs."""
 
 import shutil
 import sys
@@ -19,7 +19,7 @@ _MD5 = [sys.executable, "-m", "benchmarks.disks"]
 
 
 def main() -> None:
-    """Print a table for plain HTTP, one for TLS and one for Swift."""
+    """Print a table for HTTP, one for TLS and one for Swift."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         file = random_file(folder / "disk", 2 * GIB)
@@ -32,7 +32,7 @@ def _to_sink(folder: Path, file: Path, *, tls: bool) -> None:
     with sink.running(sink.Facts.of(file, SEGMENT), folder, tls=tls) as address:
         ca = folder / "certificate.pem" if tls else None
         results = compare(commands(address, file, ca), rounds=2)
-    title = f"Upload of 2 GiB to a sink, {'TLS' if tls else 'plain HTTP'}"
+    title = f"Upload of 2 GiB to a sink, {'TLS' if tls else 'HTTP'}"
     print_table(title, [*results.values()], results[OURS])
 
 
@@ -41,16 +41,18 @@ def _to_swift(folder: Path, file: Path) -> None:
 
         def prepare() -> None:
             region.empty()
-            region.connection.object_store.create_container("sdk")  # it makes none itself
+            region.connection.object_store.create_container(
+                "sdk"
+            )  # openstacksdk does not create it
 
         known = commands(region.address, file, None, region.token)
-        tried = {name: known[name] for name in (OURS, SWIFTCLIENT, SDK)}
-        results = compare(tried, rounds=2, before=prepare)
+        selected = {name: known[name] for name in (OURS, SWIFTCLIENT, SDK)}
+        results = compare(selected, rounds=2, before=prepare)
     print_table("Upload of 2 GiB to a real Swift", [*results.values()], results[OURS])
 
 
 def commands(address: str, file: Path, ca: Path | None, token: str = "any") -> dict[str, Command]:
-    """Give each program's command."""
+    """Return the command of each program."""
     engine = [sys.executable, "-m", "benchmarks.engine"]
     options = ["--token", token, *(["--ca", ca] if ca else [])]
     swift = [BIN / "swift", "--os-storage-url", address, "--os-auth-token", token]
@@ -85,7 +87,7 @@ def commands(address: str, file: Path, ca: Path | None, token: str = "any") -> d
 
 
 def rclone_settings(remote: str, address: str, token: str) -> list[str]:
-    """Give the start of a command that defines a remote by its environment."""
+    """Return the beginning of a command that defines an rclone remote in the environment."""
     settings = {
         "TYPE": "swift", "STORAGE_URL": address, "AUTH_TOKEN": token, "CHUNK_SIZE": "128Mi",
     }  # fmt: skip

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writing, viewing and judging VHDs, beside qemu-img and beside Python's own start."""
+"""Write, read and validate VHDs, compared with qemu-img and the start-up of Python."""
 
 import shutil
 import tempfile
@@ -40,7 +40,7 @@ sys.exit(bool(report.findings) or report.facts.blocks_allocated != 20480)
 
 
 def main() -> None:
-    """Print a table for each of convert, view and validate."""
+    """Print one table each for conversion, reading and validation."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         raw = sparse_disk(folder / "disk.raw", 8 * GIB, GIB)
@@ -58,31 +58,33 @@ def _convert(raw: Path, vhd: Path) -> None:
     results = compare(commands, before=lambda: vhd.unlink(missing_ok=True))
     against = results.get("qemu-img convert")
     print_table(
-        "A sparse raw disk of 8 GiB with 1 GiB of data to a VHD", [*results.values()], against
+        "Conversion of a sparse raw disk of 8 GiB with 1 GiB of data to a VHD",
+        [*results.values()],
+        against,
     )
     vhd.unlink(missing_ok=True)
 
 
 def _view(raw: Path) -> None:
-    results = compare({"view": python(_VIEW, raw), "open alone": python(_OPEN, raw)})
-    print_table("The VHD of that disk, read in pieces of 256 KiB", [*results.values()])
-    seconds = results["view"].wall - results["open alone"].wall
-    print(f"\nReading alone: {GIB / 1e9 / seconds:.1f} GB/s.")
+    results = compare({"open and read": python(_VIEW, raw), "only open": python(_OPEN, raw)})
+    print_table("Reading the VHD of that disk, 256 KiB at a time", [*results.values()])
+    seconds = results["open and read"].wall - results["only open"].wall
+    print(f"\nReading only: {GIB / 1e9 / seconds:.1f} GB/s.")
 
 
 def _validate(vhd: Path) -> None:
     results = compare({"validate": python(_VALIDATE, vhd), "python": python(_NOTHING)})
-    print_table("A 40 GiB VHD with all of 20,480 blocks, judged", [*results.values()])
-    _beyond_python(results)
+    print_table("Validation of a 40 GiB VHD with all 20,480 blocks", [*results.values()])
+    _without_python(results)
 
 
-def _beyond_python(results: dict[str, Result]) -> None:
+def _without_python(results: dict[str, Result]) -> None:
     seconds = results["validate"].wall - results["python"].wall
-    print(f"\nBeyond Python's own start: {seconds * 1000:.0f} ms.")
+    print(f"\nWithout the start-up of Python: {seconds * 1000:.0f} ms.")
 
 
 class _FullDisk:
-    """A disk of 40 GiB that holds data everywhere, and keeps none."""
+    """A disk of 40 GiB with data everywhere, which is generated when it is read."""
 
     size = 40 * GIB
     name = identity = "full"
@@ -95,7 +97,7 @@ class _FullDisk:
 
 
 def _full_vhd(path: Path) -> Path:
-    """Write the metadata of a full VHD, and leave its blocks as holes."""
+    """Write the metadata of a full VHD, with holes for its blocks."""
     from rackspace_imagetasks.formats.vhd import VirtualVhd  # noqa: PLC0415
 
     layout = VirtualVhd(_FullDisk(), uuid=UUID(int=1)).layout

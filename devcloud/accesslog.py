@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Swift and Glance were asked, so that a test can count requests and bytes.
+"""The requests that Swift and Glance received, so that a test can count requests and bytes.
 
     log = AccessLog(root, "DFW")
     mark = log.mark()
     ...
     assert [r.path for r in log.since(mark) if r.method == "PUT"] == [...]
 
-A request that was answered in full is in the log by the time its client has the answer.
+A request is in the log before its client has received the complete response.
 """
 
 import json
@@ -20,13 +20,16 @@ from devcloud.plan import Plan
 
 @dataclass(frozen=True)
 class Request:
-    """One request as its service saw it. Times in seconds, `received` and `sent` body bytes."""
+    """One request as the service saw it.
+
+    Times are in seconds; `received` and `sent` are the bytes of the bodies.
+    """
 
     time: float
     method: str
     path: str  # decoded
-    query: str  # as it came
-    status: int  # 0: cut off by a fault before any answer
+    query: str  # as received
+    status: int  # 0: a fault closed the connection before any response
     received: int
     sent: int
     seconds: float
@@ -35,7 +38,7 @@ class Request:
 
 
 class AccessLog:
-    """The log of one region's service, of the cloud in `root`."""
+    """The access log of a service in one region of the cloud in `root`."""
 
     def __init__(
         self, root: str | os.PathLike[str], region: str, service: Service = "swift"
@@ -43,11 +46,11 @@ class AccessLog:
         self._path = Plan.load(Path(root)).access_log(region, service)
 
     def mark(self) -> int:
-        """Return the place that the log has reached."""
+        """Return the current end of the log, for `since`."""
         return self._path.stat().st_size
 
     def since(self, mark: int = 0) -> list[Request]:
-        """Return the requests logged after `mark`, in the order of their ends."""
+        """Return the requests logged after `mark`, in the order of completion."""
         with self._path.open() as log:
             log.seek(mark)
             return [Request(**json.loads(line)) for line in log if line.endswith("\n")]

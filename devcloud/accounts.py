@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may log in. The passwords are as public as this file: the cloud listens on loopback only."""
+"""The accounts of the cloud. Their passwords are public: the cloud listens on loopback only."""
 
 from dataclasses import dataclass
 
-# One of the three roles that the service lets create tasks. Keystone's own `admin` stays the
-# operator's: Glance and Keystone would let its bearer see and change every project.
+# One of the three roles with which the service allows tasks. Only the operator has `admin`, with
+# which Glance and Keystone give access to all projects.
 TASK_ADMIN = "identity:user-admin"
 
 
 @dataclass(frozen=True)
 class Account:
-    """A user, its one project and its roles there."""
+    """A user with one project and roles in it."""
 
     name: str
     project: str
@@ -22,7 +22,7 @@ class Account:
 
     @property
     def api_key(self) -> str:
-        """What the Identity v2.0 front takes in place of the password."""
+        """The API key that Identity v2.0 accepts in place of the password."""
         return f"{self.name}-api-key"
 
 

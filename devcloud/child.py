@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the launcher starts: a process that imports a program once and forks its servers.
+"""A process that the launcher starts: it imports a program once and forks its servers.
 
-Its orders come as JSON in the environment (DEVCLOUD_CHILD), its sockets are bound already.
+It receives a specification as JSON in the environment (DEVCLOUD_CHILD), and bound sockets.
 """
 
 import ctypes
@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from devcloud.plan import Plan
 
@@ -24,7 +25,7 @@ PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Job:
-    """One server process: the file descriptors of its sockets by part, and of its ready pipe."""
+    """One server: the file descriptors of its sockets by part, and of its readiness pipe."""
 
     name: str
     region: str
@@ -33,8 +34,8 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Orders:
-    """A program (keystone, glance, swift) and the servers of it to fork."""
+class Specification:
+    """A program (keystone, glance, swift) and its servers to fork."""
 
     program: str
     launcher: int
@@ -42,28 +43,28 @@ class Orders:
     jobs: tuple[Job, ...]
 
     @classmethod
-    def read(cls, text: str) -> "Orders":
+    def read(cls, text: str) -> Self:
         values = json.loads(text)
         jobs = tuple(Job(**job) for job in values.pop("jobs"))
         return cls(**values, jobs=jobs)
 
 
 def main() -> None:
-    orders = Orders.read(os.environ.pop("DEVCLOUD_CHILD"))
-    sys.argv[1:] = []  # Keystone, for one, parses them
+    specification = Specification.read(os.environ.pop("DEVCLOUD_CHILD"))
+    sys.argv[1:] = []  # Keystone parses them
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # a launcher that is up blocks what it waits for
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # a running launcher blocks its signals
     warnings.simplefilter("ignore")
-    _preload(orders.program)
+    _preload(specification.program)
     importer = os.getpid()
-    for job in orders.jobs:
+    for job in specification.jobs:
         if os.fork() == 0:
             try:
-                _become(orders, job, importer)
-            except BaseException:  # noqa: BLE001  # it ends here, in the log
+                _become_server(specification, job, importer)
+            except BaseException:  # noqa: BLE001  # goes to the log; the process exits
                 traceback.print_exc()
             os._exit(1)
-    os._exit(0)  # the launcher, a subreaper, inherits the servers
+    os._exit(0)  # the launcher, a subreaper, adopts the servers
 
 
 def _preload(program: str) -> None:
@@ -77,27 +78,27 @@ def _preload(program: str) -> None:
         swift.preload()
 
 
-def _become(orders: Orders, job: Job, importer: int) -> None:
-    _die_with(orders.launcher, importer)
-    for other in orders.jobs:
-        if other is not job:  # or the port of a dead server would still accept
+def _become_server(specification: Specification, job: Job, importer: int) -> None:
+    _die_with(specification.launcher, importer)
+    for other in specification.jobs:
+        if other is not job:  # otherwise the port of a dead server would still accept connections
             for fd in (*other.sockets.values(), other.ready_fd):
                 os.close(fd)
     sockets = {part: socket.socket(fileno=fd) for part, fd in job.sockets.items()}
-    plan = Plan.load(Path(orders.root))
-    _serve(orders.program, plan, job.region, sockets, lambda: _say_ready(job.ready_fd))
+    plan = Plan.load(Path(specification.root))
+    _serve(specification.program, plan, job.region, sockets, lambda: _report_ready(job.ready_fd))
 
 
 def _die_with(launcher: int, importer: int) -> None:
-    """Ask the kernel for a SIGTERM when the launcher ends, however it ends."""
-    while os.getppid() == importer:  # until it has ended and the launcher is the parent
+    """Have the kernel send SIGTERM when the launcher ends for any reason."""
+    while os.getppid() == importer:  # until the launcher has become the parent
         time.sleep(0.001)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != launcher:  # it ended before the kernel was asked
+    if os.getppid() != launcher:  # it ended before the call above
         os._exit(1)
 
 
-def _say_ready(fd: int) -> None:
+def _report_ready(fd: int) -> None:
     os.write(fd, str(os.getpid()).encode())
     os.close(fd)
 

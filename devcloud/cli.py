@@ -22,15 +22,15 @@ from devcloud.command import find
 from devcloud.config.clouds import clouds
 from devcloud.environment import for_command
 from devcloud.launcher import CannotStart, Cloud
-from devcloud.plan import Knobs, Plan
+from devcloud.plan import Plan, Settings
 
 _RESTART = signal.SIGUSR1
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    """Run the command and exit with its status; 1 when the cloud did not come up."""
+    """Run the command and exit with its status, or with 1 if the cloud does not start."""
     arguments = _parser().parse_args(argv)
-    for signum in _ending():  # until the cloud is up; `_supervise` has its own way
+    for signum in _ending():  # until the cloud runs; then `_supervise` handles them
         signal.signal(signum, lambda number, _frame: sys.exit(128 + number))
     try:
         sys.exit(_up(arguments) if arguments.verb == "up" else _run(arguments))
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 
 def _ending() -> set[signal.Signals]:
-    """Return the signals that end the cloud: not what is ignored, as SIGHUP is under nohup."""
+    """Return the signals that stop the cloud, without those ignored, such as SIGHUP by nohup."""
     signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     return {signum for signum in signals if signal.getsignal(signum) is not signal.SIG_IGN}
 
@@ -49,43 +49,55 @@ def _waited() -> set[signal.Signals]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="devcloud", description="Keystone, Glance and Swift.")
+    parser = argparse.ArgumentParser(
+        prog="devcloud", description="Run Keystone, Glance and Swift on loopback."
+    )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="up | run")
-    up = verbs.add_parser("up", help="start a cloud and keep it until a signal ends it")
-    up.add_argument("--root", type=Path, required=True, help="a new directory, which is kept")
-    run = verbs.add_parser("run", help="run a command beside a cloud of its own")
-    run.add_argument("--root", type=Path, help="a new directory, which is kept; else a temporary")
+    up = verbs.add_parser("up", help="run a cloud until a signal stops it")
+    up.add_argument(
+        "--root", type=Path, required=True, help="new directory for the cloud, which is kept"
+    )
+    run = verbs.add_parser("run", help="run a command with a cloud of its own")
+    run.add_argument("--root", type=Path, help="new directory, which is kept (default: temporary)")
     for verb in (up, run):
-        verb.add_argument("--regions", type=_names, default=("DFW", "ORD"), metavar="NAME,...")
-        for knob in dataclasses.fields(Knobs):
-            option = "--" + knob.name.replace("_", "-")
+        verb.add_argument(
+            "--regions",
+            type=_names,
+            default=("DFW", "ORD"),
+            metavar="NAME,...",
+            help="names of the regions (default: DFW,ORD)",
+        )
+        for setting in dataclasses.fields(Settings):
+            option = "--" + setting.name.replace("_", "-")
             verb.add_argument(
                 option,
-                type=functools.partial(_number, knob),
-                default=knob.default,
+                type=functools.partial(_number, setting),
+                default=setting.default,
                 metavar="N",
-                help=f"{knob.metadata['help']} (%(default)s)",
+                help=f"{setting.metadata['help']} (default: %(default)s)",
             )
-    run.add_argument("command", nargs="+", metavar="COMMAND", help="after --, with its arguments")
+    run.add_argument(
+        "command", nargs="+", metavar="COMMAND", help="command and its arguments, after --"
+    )
     return parser
 
 
-def _number(knob: "dataclasses.Field[Any]", text: str) -> Any:
-    default: Any = knob.default
-    kind, least = type(default), knob.metadata["least"]
+def _number(setting: "dataclasses.Field[Any]", text: str) -> Any:
+    default: Any = setting.default
+    kind, least = type(default), setting.metadata["least"]
     try:
         number = kind(text)
     except ValueError:
         number = kind(-1)
     if not least <= number < float("inf"):
-        raise argparse.ArgumentTypeError(f"give a number from {least} on, not '{text}'")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of at least {least}")
     return number
 
 
 def _names(text: str) -> tuple[str, ...]:
     names = tuple(text.split(","))
     if not all(name.isalnum() for name in names) or len(set(names)) < len(names):
-        raise argparse.ArgumentTypeError("give distinct names of letters and digits")
+        raise argparse.ArgumentTypeError("names must be distinct and consist of letters and digits")
     return names
 
 
@@ -105,21 +117,21 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _start(command: list[str], plan: Plan) -> subprocess.Popen[bytes]:
     environment = for_command(os.environ, plan, set(clouds(plan)))
-    # From here on a signal is the command's, once it is there.
+    # From here on, signals are for the command, as soon as it runs.
     signal.pthread_sigmask(signal.SIG_BLOCK, _waited())
     try:
         return subprocess.Popen(
             command,
             env=environment,
-            preexec_fn=_become_command,  # noqa: PLW1509  # there are no threads here
+            preexec_fn=_become_command,  # noqa: PLW1509  # this process has no threads
         )
     except OSError as error:
-        raise CannotStart(f"The command '{command[0]}' cannot run: {error.strerror}.") from error
+        raise CannotStart(f"Cannot run command '{command[0]}': {error.strerror}.") from error
 
 
 @contextlib.contextmanager
 def _temporary_directory() -> Iterator[Path]:
-    """Give a directory that goes at the end, but for the logs of a cloud that did not start."""
+    """Yield a directory that is removed at the end, unless it has the logs of a failed start."""
     root = Path(tempfile.mkdtemp(prefix="devcloud-"))
     kept = False
     try:
@@ -134,25 +146,27 @@ def _temporary_directory() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _cloud(arguments: argparse.Namespace, root: Path) -> Iterator[tuple[Cloud, Plan]]:
-    knobs = Knobs(**{f.name: getattr(arguments, f.name) for f in dataclasses.fields(Knobs)})
-    cloud = Cloud(root, arguments.regions, knobs)
+    settings = Settings(
+        **{f.name: getattr(arguments, f.name) for f in dataclasses.fields(Settings)}
+    )
+    cloud = Cloud(root, arguments.regions, settings)
     try:
         started = time.monotonic()
         plan = cloud.start()
-        print(f"devcloud: up in {time.monotonic() - started:.1f} s", file=sys.stderr)
+        print(f"devcloud: started in {time.monotonic() - started:.1f} s", file=sys.stderr)
         yield cloud, plan
     finally:
         cloud.stop()
 
 
 def _become_command() -> None:
-    """Take signals again, and have the kernel send one when the parent is killed."""
+    """Unblock signals, and have the kernel send one when the parent is killed."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _waited())
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _supervise(cloud: Cloud, command: subprocess.Popen[bytes] | None) -> int:
-    """Wait for the command's end, or without one for a signal, and give the exit status."""
+    """Wait until the command ends, or until a signal if there is none; return the exit status."""
     waited = _waited()
     signal.pthread_sigmask(signal.SIG_BLOCK, waited)
     while True:
@@ -166,12 +180,12 @@ def _supervise(cloud: Cloud, command: subprocess.Popen[bytes] | None) -> int:
         elif received.si_signo != signal.SIGCHLD:
             if command is None:
                 return 0
-            if received.si_code <= 0:  # a process sent it; a terminal has told the command itself
+            if received.si_code <= 0:  # from a process; a terminal also signals the command
                 command.send_signal(received.si_signo)
 
 
 def _restart(cloud: Cloud) -> None:
-    """Start the dead servers again; where that fails, what still runs goes on."""
+    """Start dead servers again; if that fails, the other servers keep running."""
     try:
         cloud.restart_dead()
     except CannotStart as error:
@@ -179,5 +193,5 @@ def _restart(cloud: Cloud) -> None:
 
 
 def _exit_status(returncode: int) -> int:
-    """Return what a shell would: 128 + n for a command that signal n ended."""
+    """Return the status that a shell would: 128 + n for a command that signal n ended."""
     return returncode if returncode >= 0 else 128 - returncode

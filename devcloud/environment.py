@@ -1,35 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the cloud's processes and its command take over from the caller's environment."""
+"""The environment variables of the servers and of the command."""
 
 from collections.abc import Mapping
 
 from devcloud.plan import HOST, Plan
 
-# oslotest's: they say how tests run, where all others with OS_ say how to log in.
+# Variables of oslotest; all others that begin with OS_ are credentials.
 _OF_TESTS = {
     "OS_DEBUG", "OS_LOG_CAPTURE", "OS_STDERR_CAPTURE", "OS_STDOUT_CAPTURE", "OS_TEST_TIMEOUT",
 }  # fmt: skip
 
 
 def for_server(caller: Mapping[str, str]) -> dict[str, str]:
-    """Leave out the login to another cloud, of which services read some, and proxies to this one.
+    """Return the environment without credentials for another cloud and proxies for this one.
 
-    A sourced openrc would be stronger than clouds.yaml.
+    The variables of an openrc file would take precedence over clouds.yaml, and services read some.
     """
     kept = {k: v for k, v in caller.items() if not k.startswith("OS_") or k in _OF_TESTS}
     return kept | _direct(caller)
 
 
 def for_command(caller: Mapping[str, str], plan: Plan, clouds: set[str]) -> dict[str, str]:
-    """Point to the cloud; OS_CLOUD stays where it is one of `clouds`."""
+    """Return the environment of a command: OS_CLOUD is kept if it names one of `clouds`."""
     chosen = {"OS_CLOUD": caller["OS_CLOUD"]} if caller.get("OS_CLOUD") in clouds else {}
     own = {"OS_CLIENT_CONFIG_FILE": str(plan.clouds_yaml), "DEVCLOUD_ROOT": str(plan.root)}
     return for_server(caller) | chosen | own
 
 
 def _direct(caller: Mapping[str, str]) -> dict[str, str]:
-    """Say, in both spellings, that no proxy leads to the loopback."""
+    """Exclude loopback from proxies, in both spellings of the variable."""
     named = {caller.get("no_proxy", ""), caller.get("NO_PROXY", "")} - {""}
-    # A lone star stands for every host; in a list it would not.
+    # An asterisk matches all hosts only if it stands alone.
     hosts = "*" if "*" in named else ",".join([*sorted(named), HOST, "localhost"])
     return {"no_proxy": hosts, "NO_PROXY": hosts}

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults to order: a test says which requests go wrong, and how, in Swift or Glance.
+"""Fault injection: a test defines which requests to Swift or Glance fail, and how.
 
     with inject(root, "DFW", Rule("PUT", "/staging/", status=503)) as injected:
         ...
     assert injected.fired() == [1]
 
-Each `inject` is one file in a directory that the service looks into at every request, so several
-tests may inject at once; let their rules match their own containers. The first rule that matches
-and is not used up takes the request. Glance's tasks ask too, before they start: their method is
-`TASK`, their path `/import/CONTAINER/OBJECT` or `/export/IMAGE`; `delay` makes one slow and `body`
-fails it with that message.
+Each call of `inject` writes one file to a directory that the service reads for every request, so
+several tests can inject faults at the same time; their rules should match only their own
+containers. The first matching rule that is not used up applies to the request. Rules also apply to
+Glance tasks before they start: the method is `TASK` and the path is `/import/CONTAINER/OBJECT` or
+`/export/IMAGE`; `delay` delays the task, and `body` makes it fail with that message.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ Service = Literal["swift", "glance"]
 
 @dataclass(frozen=True)
 class Rule:
-    """Which requests (`method` to `times`) and what happens to them (the rest).
+    """A fault: the requests it applies to (`method` to `times`), and its effect (the rest).
 
     `path` and `query` are regular expressions, searched in the decoded path and the raw query.
     """
@@ -39,24 +39,24 @@ class Rule:
     method: str = ""  # any
     path: str = ""
     query: str = ""
-    skip: int = 0  # matching requests to let through first
-    times: int | None = 1  # None: all that follow
+    skip: int = 0  # number of matching requests to pass first
+    times: int | None = 1  # None: no limit
 
-    delay: float = 0.0  # seconds before anything else
-    status: int | None = None  # answer with this, `headers` and `body`; nothing is carried out
+    delay: float = 0.0  # seconds to wait first
+    status: int | None = None  # respond with this, `headers` and `body` only
     headers: dict[str, str] = field(default_factory=dict)
     body: str = ""
-    # Close the connection: before anything is read, when `offset` bytes of the request's body or
-    # of the response's are through, or after the work is done, in place of the answer.
+    # Close the connection: before anything is read, after `offset` bytes of the request's or the
+    # response's body, or after the request has been carried out, in place of the response.
     drop: Literal["", "before", "upload", "download", "answer"] = ""
-    stall: float = 0.0  # seconds of silence when `offset` bytes of either body are through
+    stall: float = 0.0  # seconds to pause after `offset` bytes of either body
     offset: int = 0
     bytes_per_second: float | None = None  # of either body
-    corrupt: bool = False  # invert the byte of the response's body at `offset`
-    truncate: int | None = None  # a shorter response, complete by its own Content-Length
+    corrupt: bool = False  # invert the byte at `offset` of the response's body
+    truncate: int | None = None  # shorten the response, with a matching Content-Length
 
     def matches(self, method: str, path: str, query: str) -> bool:
-        """Say whether a request is meant, however often the rule has been used."""
+        """Return whether the rule is for a request, even if it is used up."""
         return (
             self.method in ("", method)
             and re.search(self.path, path) is not None
@@ -65,7 +65,7 @@ class Rule:
 
 
 class Injected:
-    """Rules in force; `fired` also tells after they were taken back."""
+    """Rules in force; `fired` also works after their removal."""
 
     def __init__(self, path: Path, rules: tuple[Rule, ...]) -> None:
         self._path = path
@@ -73,13 +73,13 @@ class Injected:
         write_json(path, [asdict(rule) for rule in rules])
 
     def fired(self) -> list[int]:
-        """Return for each rule how often it was applied."""
+        """Return how often each rule was applied."""
         with contextlib.suppress(FileNotFoundError):
             self._fired = json.loads(fired_file(self._path).read_text())
         return self._fired
 
-    def take_back(self) -> None:
-        """End the rules."""
+    def remove(self) -> None:
+        """Remove the rules."""
         self._path.unlink()
         self.fired()
         fired_file(self._path).unlink(missing_ok=True)
@@ -89,15 +89,15 @@ class Injected:
 def inject(
     root: str | os.PathLike[str], region: str, *rules: Rule, service: Service = "swift"
 ) -> Iterator[Injected]:
-    """Put rules in force in one region's service of the cloud in `root`, and take them back."""
+    """Apply rules to a service in one region of the cloud in `root`, until the block ends."""
     directory = Plan.load(Path(root)).faults_dir(region, service)
     injected = Injected(directory / f"{time.time_ns()}-{uuid.uuid4().hex}.json", rules)
     try:
         yield injected
     finally:
-        injected.take_back()
+        injected.remove()
 
 
 def fired_file(rules_file: Path) -> Path:
-    """Say where the service counts for a file of rules."""
+    """Return where the service counts how often the rules of a file were applied."""
     return rules_file.with_suffix(".fired")

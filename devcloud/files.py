@@ -6,7 +6,7 @@ from typing import Any
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Replace a file at once: a reader sees all of the old one or of the new."""
+    """Replace a file atomically: a reader sees the old or the new content."""
     new = path.with_suffix(f".new-{uuid.uuid4().hex}")
     new.write_text(json.dumps(content, indent=1))
     new.rename(path)

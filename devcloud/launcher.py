@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Start the cloud's processes, wait until they answer, and end them."""
+"""Start the processes of the cloud, wait until they respond, and stop them."""
 
 import contextlib
 import ctypes
@@ -19,47 +19,50 @@ from typing import Any
 
 from devcloud import config
 from devcloud.accounts import USERS
-from devcloud.child import Job, Orders
+from devcloud.child import Job, Specification
 from devcloud.environment import for_server
 from devcloud.files import write_json
-from devcloud.plan import HOST, Knobs, Plan
+from devcloud.plan import HOST, Plan, Settings
 
 _PR_SET_CHILD_SUBREAPER = 36
 _START_SECONDS = 120.0
 _STOP_SECONDS = 5.0
 _TAIL_LINES = 25
-# A proxy would not reach the loopback.
-_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+# A proxy cannot reach loopback.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class CannotStart(Exception):
-    """The cloud did not come up; the message says why, with the end of the log that tells."""
+    """The cloud did not start; the message gives the reason, with the end of the relevant log."""
 
 
 class Cloud:
-    """A cloud in an empty directory: `start`, `restart_dead`, `stop`.
+    """The servers of a cloud in an empty directory."""
 
-    :raises CannotStart: from `start` and `restart_dead`.
-    """
-
-    def __init__(self, root: Path, regions: tuple[str, ...], knobs: Knobs) -> None:
-        self._root, self._regions, self._knobs = root.absolute(), regions, knobs
+    def __init__(self, root: Path, regions: tuple[str, ...], settings: Settings) -> None:
+        self._root, self._regions, self._settings = root.absolute(), regions, settings
         self._pids: dict[str, int] = {}
-        self._importers: list[subprocess.Popen[bytes]] = []  # each ends when it has forked
+        self._importers: list[subprocess.Popen[bytes]] = []  # each exits after its forks
 
     def start(self) -> Plan:
-        """Bring everything up; when this returns, each service has answered a user."""
+        """Start all servers and wait until each service has responded to a user.
+
+        :raises CannotStart: if the directory is unsuitable or a server does not start.
+        """
         _prepare(self._root)
         sockets = {name: _listen() for name in Plan.port_names(self._regions)}
         ports = {name: sock.getsockname()[1] for name, sock in sockets.items()}
-        self._plan = Plan(self._root, self._regions, ports, self._knobs)
+        self._plan = Plan(self._root, self._regions, ports, self._settings)
         config.write_all(self._plan)
         self._launch(_servers(self._regions), sockets)
         _check(self._plan)
         return self._plan
 
     def restart_dead(self) -> None:
-        """Start again the servers that have ended, on their old ports."""
+        """Restart the servers that have ended, on their previous ports.
+
+        :raises CannotStart: if a port is in use or a server does not start.
+        """
         self.reap()
         dead = [server for server in _servers(self._regions) if server[1] not in self._pids]
         ports = [name for _program, _name, names in dead for name in names]
@@ -71,11 +74,11 @@ class Cloud:
             return _listen(port)
         except OSError as error:
             raise CannotStart(
-                f"Cannot start {name} again on its port {port} ({error.strerror})."
+                f"Cannot restart {name} on port {port} ({error.strerror})."
             ) from error
 
     def stop(self) -> None:
-        """End every server, at the latest by SIGKILL."""
+        """Stop all servers: with SIGTERM, and with SIGKILL if they do not end."""
         for signum in (signal.SIGTERM, signal.SIGKILL):
             for pid in self._pids.values():
                 with contextlib.suppress(ProcessLookupError):
@@ -86,7 +89,7 @@ class Cloud:
                 time.sleep(0.005)
 
     def reap(self) -> list[str]:
-        """Name the servers that have ended since the last call."""
+        """Return the names of the servers that have ended since the last call."""
         ended = []
         for name, pid in list(self._pids.items()):
             with contextlib.suppress(ChildProcessError):
@@ -113,7 +116,7 @@ class Cloud:
     def _spawn_all(
         self, servers: "list[_Server]", sockets: dict[str, socket.socket]
     ) -> dict[int, tuple[str, str]]:
-        """Start the programs that the servers need; give (program, server) by ready pipe."""
+        """Start the programs of the servers; return (program, server) by readiness pipe."""
         waiting: dict[int, tuple[str, str]] = {}
         for program in ("keystone", "glance", "swift"):
             jobs = [_job(name, ports, sockets) for kind, name, ports in servers if kind == program]
@@ -125,10 +128,13 @@ class Cloud:
         return waiting
 
     def _spawn(self, program: str, jobs: list[Job]) -> None:
-        orders = Orders(program, os.getpid(), str(self._root), tuple(jobs))
+        specification = Specification(program, os.getpid(), str(self._root), tuple(jobs))
         source = str(Path(__file__).parent.parent)
-        environment = for_server(os.environ) | {"DEVCLOUD_CHILD": json.dumps(asdict(orders))}
-        environment |= {"PYTHONWARNINGS": "ignore", "PYTHONPATH": source}
+        environment = for_server(os.environ) | {
+            "DEVCLOUD_CHILD": json.dumps(asdict(specification)),
+            "PYTHONWARNINGS": "ignore",
+            "PYTHONPATH": source,
+        }
         fds = [fd for job in jobs for fd in (job.ready_fd, *job.sockets.values())]
         with _log(self._root, program).open("ab") as log:
             importer = subprocess.Popen(
@@ -157,7 +163,7 @@ class Cloud:
                 os.close(fd)
                 program, name = waiting.pop(fd)
                 if not pid:
-                    raise CannotStart(self._failure(program, f"{name} ended while it started"))
+                    raise CannotStart(self._failure(program, f"{name} ended during its start"))
                 self._pids[name] = int(pid)
 
     def _failure(self, program: str, problem: str) -> str:
@@ -167,7 +173,7 @@ class Cloud:
 
 
 def _adopt_orphans(adopt: bool) -> None:
-    """Become the parent of servers whose importer ends, and of nobody's else later."""
+    """Set whether this process becomes the parent of servers whose own parent has ended."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(adopt))
 
 
@@ -193,7 +199,7 @@ def _job(name: str, ports: list[str], sockets: dict[str, socket.socket]) -> tupl
 
 
 def _listen(port: int = 0) -> socket.socket:
-    """Bind a socket, to a free port by default; a client may connect before its server is there."""
+    """Bind a socket, by default to a free port; clients can connect before the server runs."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind((HOST, port))
@@ -206,39 +212,40 @@ def _log(root: Path, program: str) -> Path:
 
 
 def _prepare(root: Path) -> None:
-    if odd := {character for character in str(root) if _means_something(character)}:
+    if odd := {character for character in str(root) if _is_special(character)}:
         shown = ", ".join(sorted(map(repr, odd)))
         raise CannotStart(
-            f"Cannot keep a cloud in {str(root)!r}: in a service's configuration {shown} would not"
-            " stand for itself; name another directory with --root."
+            f"Cannot create a cloud in {str(root)!r}: configuration files cannot contain {shown} in"
+            " a path; choose another directory with --root."
         )
     try:
         root.mkdir(parents=True, exist_ok=True)
         if any(root.iterdir()):
-            raise CannotStart(f"{root} is not empty; name a new directory.")
+            raise CannotStart(f"Directory '{root}' is not empty; choose a new directory.")
         os.setxattr(root, "user.devcloud", b"1")
     except OSError as error:
         raise CannotStart(
-            f"Cannot keep a cloud in {root} ({error.strerror}): Swift needs a writable directory on"
-            " a file system with extended attributes, such as ext4 or xfs; name one with --root."
+            f"Cannot create a cloud in '{root}' ({error.strerror}): Swift requires a writable"
+            " directory on a file system with extended attributes, such as ext4 or XFS; choose one"
+            " with --root."
         ) from error
 
 
-def _means_something(character: str) -> bool:
-    """Say whether a character of a path would be lost in INI files or in SQLite's URLs."""
+def _is_special(character: str) -> bool:
+    """Return whether INI files or SQLite URLs interpret a character of a path."""
     return character in "%$?#\\" or not character.isprintable()
 
 
 def _check(plan: Plan) -> None:
-    """Send one real request through each service, as a user."""
+    """Send one request to each service, as a user."""
     try:
         access = _log_in(plan)
         for url in _public_urls(access["serviceCatalog"]):
             request = urllib.request.Request(url, headers={"X-Auth-Token": access["token"]["id"]})
-            _DIRECTLY.open(request, timeout=_START_SECONDS).close()
+            _DIRECT.open(request, timeout=_START_SECONDS).close()
     except OSError as error:
         raise CannotStart(
-            f"A service does not answer ({error}); see the logs in {plan.root}."
+            f"A service does not respond ({error}); see the logs in '{plan.root}'."
         ) from error
 
 
@@ -250,7 +257,7 @@ def _log_in(plan: Plan) -> Any:
         json.dumps({"auth": {"passwordCredentials": credentials}}).encode(),
         {"Content-Type": "application/json"},
     )
-    with _DIRECTLY.open(login, timeout=_START_SECONDS) as response:
+    with _DIRECT.open(login, timeout=_START_SECONDS) as response:
         return json.load(response)["access"]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Harm for a running cloud: end and restart its servers, reach into Swift's disk."""
+"""Operations on a running cloud: kill and restart servers, find objects on Swift's disk."""
 
 import hashlib
 import json
@@ -12,47 +12,45 @@ from pathlib import Path
 from devcloud.config.swift import DEVICE, HASH_AFFIX
 from devcloud.plan import Plan
 
-_PATIENCE = 60.0  # seconds
+_TIMEOUT = 60.0  # seconds
 
 
 def pids(root: str | os.PathLike[str]) -> dict[str, int]:
-    """Return the process ID of the `launcher` and of each server, as `swift-object-DFW`."""
+    """Return the process IDs of the `launcher` and of each server, such as `swift-object-DFW`."""
     return {name: int(pid) for name, pid in json.loads(_pids_file(root).read_text()).items()}
 
 
 def kill_server(root: str | os.PathLike[str], name: str) -> None:
-    """End a server at once; its ports refuse connections when this returns."""
+    """Kill a server; when this returns, its ports refuse connections."""
     server = os.pidfd_open(pids(root)[name])
     try:
         signal.pidfd_send_signal(server, signal.SIGKILL)
-        select.select([server], [], [], _PATIENCE)
+        select.select([server], [], [], _TIMEOUT)
     finally:
         os.close(server)
 
 
 def restart_dead(root: str | os.PathLike[str]) -> None:
-    """Have the launcher start again what has ended, and wait until it is there.
+    """Have the launcher restart the servers that have ended, and wait until they run.
 
-    :raises TimeoutError: when it does not come up.
+    :raises TimeoutError: if a server does not start.
     """
     before = _pids_file(root).stat().st_ino
     os.kill(pids(root)["launcher"], signal.SIGUSR1)
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _TIMEOUT
     while _pids_file(root).stat().st_ino == before:
         if time.monotonic() > deadline:
-            raise TimeoutError("The launcher has not restarted its servers.")
+            raise TimeoutError("The launcher did not restart its servers in time.")
         time.sleep(0.01)
 
 
 def object_file(
     root: str | os.PathLike[str], region: str, account: str, container: str, name: str
 ) -> Path:
-    """Find the file that is an object's content; write into it to corrupt the object.
+    """Return the file with the content of an object; write to it to corrupt the object.
 
-    `account` is the last part of the object-store's address, as `AUTH_0123`. The layout is that of
-    Swift's object server.
-
-    :raises StopIteration: when there is no such object.
+    :param account: the last part of the object store's URL, such as `AUTH_0123`.
+    :raises StopIteration: if there is no such object.
     """
     path = f"{HASH_AFFIX}/{account}/{container}/{name}{HASH_AFFIX}"
     digest = hashlib.md5(path.encode(), usedforsecurity=False).hexdigest()

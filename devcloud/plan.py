@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where everything is: ports, addresses, files, and the knobs. No OpenStack import here."""
+"""The ports, URLs, files and settings of a cloud. This module imports nothing of OpenStack."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -12,36 +12,34 @@ HOST = "127.0.0.1"
 SWIFT_PARTS = ("proxy", "account", "container", "object")
 
 
-def _knob(default: float, help_: str, least: int = 0) -> Any:
+def _setting(default: float, help_: str, least: int = 0) -> Any:
     return field(default=default, metadata={"help": help_, "least": least})
 
 
 @dataclass(frozen=True)
-class Knobs:
-    """What a test may want other than the service has it; each is an option of the command line."""
+class Settings:
+    """Values that a test may set differently from the service; each is a command-line option."""
 
-    token_seconds: int = _knob(3600, "the life of a token", least=1)
-    task_seconds: int = _knob(48 * 3600, "the life of a task's record after its end")
-    segment_bytes: int = _knob(1_048_576_000, "the size of an exported image's segments", least=1)
-    step_delay: float = _knob(
-        0.0, "seconds that a task waits before each MiB, or part of one, that it moves"
-    )
-    max_virtual_bytes: int = _knob(40 << 30, "the largest disk that an import takes")
-    max_physical_bytes: int = _knob(40 << 30, "the largest file that an import takes")
+    token_seconds: int = _setting(3600, "lifetime of a token, in seconds", least=1)
+    task_seconds: int = _setting(48 * 3600, "seconds after which a task that has ended is deleted")
+    segment_bytes: int = _setting(1_048_576_000, "size of the segments of an export", least=1)
+    step_delay: float = _setting(0.0, "seconds that a task waits before it transfers each MiB")
+    max_virtual_bytes: int = _setting(40 << 30, "size of the largest disk that can be imported")
+    max_physical_bytes: int = _setting(40 << 30, "size of the largest file that can be imported")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One cloud: its directory, its regions, its ports by name (`keystone`, `DFW/proxy`)."""
+    """A cloud: its directory, regions, settings, and ports by name (`keystone`, `DFW/proxy`)."""
 
     root: Path
     regions: tuple[str, ...]
     ports: dict[str, int]
-    knobs: Knobs = Knobs()
+    settings: Settings = Settings()
 
     @staticmethod
     def port_names(regions: tuple[str, ...]) -> list[str]:
-        """Name every port that a cloud of these regions needs."""
+        """Return the names of all ports that a cloud with these regions needs."""
         parts = ("glance", *SWIFT_PARTS)
         return ["keystone", *(f"{region}/{part}" for region in regions for part in parts)]
 
@@ -49,11 +47,11 @@ class Plan:
     def load(cls, root: Path) -> Self:
         """Read the plan of the cloud in `root`."""
         plan = json.loads((root / "plan.json").read_text())
-        return cls(root, tuple(plan["regions"]), plan["ports"], Knobs(**plan["knobs"]))
+        return cls(root, tuple(plan["regions"]), plan["ports"], Settings(**plan["settings"]))
 
     def save(self) -> None:
-        """Leave the plan in the cloud's directory, for its servers and for tests."""
-        plan = {"regions": self.regions, "ports": self.ports, "knobs": asdict(self.knobs)}
+        """Write the plan to the directory of the cloud, for its servers and for tests."""
+        plan = {"regions": self.regions, "ports": self.ports, "settings": asdict(self.settings)}
         write_json(self.root / "plan.json", plan)
 
     def port(self, region: str, part: str) -> int:
@@ -71,7 +69,7 @@ class Plan:
         return f"http://{HOST}:{self.port(region, 'glance')}"
 
     def object_url(self, region: str) -> str:
-        """Return the template that Keystone's catalog fills in with a project's ID."""
+        """Return the URL template into which Keystone's catalog inserts the project ID."""
         return f"http://{HOST}:{self.port(region, 'proxy')}/v1/AUTH_%(project_id)s"
 
     @property
@@ -89,9 +87,9 @@ class Plan:
         return self.root / region / "glance"
 
     def access_log(self, region: str, service: str) -> Path:
-        """Say where `service` (glance or swift) writes a line for each request."""
+        """Return the file in which `service` (glance or swift) logs its requests."""
         return self.root / region / f"{service}-access.log"
 
     def faults_dir(self, region: str, service: str) -> Path:
-        """Say where `service` (glance or swift) looks for the faults to make."""
+        """Return the directory from which `service` (glance or swift) reads fault rules."""
         return self.root / region / f"{service}-faults"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Move virtual machine images in and out of a Rackspace-style OpenStack cloud.
+"""Move virtual machine images into, out of and between OpenStack clouds.
 
-The names here are loaded when they are first used: the `openstack` client imports this package on
-every call.
+The names in `__all__` are the public interface; everything else can change. They are loaded when
+they are first used: the `openstack` client imports this package on every call.
 """
 
 import importlib
@@ -10,44 +10,225 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rackspace_imagetasks.batch import Outcome, run_each
-    from rackspace_imagetasks.exceptions import ImageTasksError
+    from rackspace_imagetasks.bytesource import ByteSource, BytesSource, Extent, FileSource
+    from rackspace_imagetasks.exceptions import (
+        AccessDenied,
+        Cancelled,
+        ImageTasksError,
+        IntegrityError,
+        NotFound,
+        QuotaExceeded,
+        Refused,
+        ServiceError,
+        SourceChanged,
+        SourceError,
+        TargetError,
+        TaskError,
+        TaskFailed,
+        TaskTimeout,
+        TransferError,
+        VhdError,
+    )
+    from rackspace_imagetasks.formats.vhd.checks import check as check_vhd
+    from rackspace_imagetasks.formats.vhd.layout import VirtualVhd
+    from rackspace_imagetasks.formats.vhd.reader import open_disk as open_vhd
+    from rackspace_imagetasks.formats.vhd.report import Finding, Report, Severity, VhdFacts
+    from rackspace_imagetasks.formats.vhd.writer import write_file
     from rackspace_imagetasks.glance.settings import ImageSettings
+    from rackspace_imagetasks.glance.task import Task
     from rackspace_imagetasks.imagetasks import ImageTasks
-    from rackspace_imagetasks.jobs.options import TransferOptions
+    from rackspace_imagetasks.jobs.cleanup import CleanPlan, CleanResult
+    from rackspace_imagetasks.jobs.exports import ExportPlan, ExportResult
+    from rackspace_imagetasks.jobs.imports import ImportPlan, ImportResult
+    from rackspace_imagetasks.jobs.options import DiskOptions, SaveOptions, StagingOptions
+    from rackspace_imagetasks.jobs.saves import SavePlan, SaveResult
+    from rackspace_imagetasks.jobs.transfers import TransferPlan, TransferResult
+    from rackspace_imagetasks.messages import Hint, Message
+    from rackspace_imagetasks.objects.copy import copy as copy_object
+    from rackspace_imagetasks.objects.deletion import delete as delete_object
+    from rackspace_imagetasks.objects.download import Downloaded
+    from rackspace_imagetasks.objects.download import download as download_object
+    from rackspace_imagetasks.objects.download import download_stream as stream_object
+    from rackspace_imagetasks.objects.meter import RateLimit
+    from rackspace_imagetasks.objects.names import ObjectName
+    from rackspace_imagetasks.objects.orphans import Orphan
+    from rackspace_imagetasks.objects.source import ObjectSource
+    from rackspace_imagetasks.objects.store import ObjectStore
+    from rackspace_imagetasks.objects.target import Written
+    from rackspace_imagetasks.objects.transfer import Transfer, TransferOptions
+    from rackspace_imagetasks.objects.upload import upload as upload_object
     from rackspace_imagetasks.profile import RACKSPACE, ProviderProfile
-    from rackspace_imagetasks.progress import Phase, Progress
+    from rackspace_imagetasks.progress import Phase, Progress, SilentPhase, SilentProgress
+    from rackspace_imagetasks.sources.convert import Conversion, convert, view_as_vhd
+    from rackspace_imagetasks.sources.disk import DiskSource, open_source
 
 __all__ = [
     "RACKSPACE",
+    "AccessDenied",
+    "ByteSource",
+    "BytesSource",
+    "Cancelled",
+    "CleanPlan",
+    "CleanResult",
+    "Conversion",
+    "DiskOptions",
+    "DiskSource",
+    "Downloaded",
+    "ExportPlan",
+    "ExportResult",
+    "Extent",
+    "FileSource",
+    "Finding",
+    "Hint",
     "ImageSettings",
     "ImageTasks",
     "ImageTasksError",
+    "ImportPlan",
+    "ImportResult",
+    "IntegrityError",
+    "Message",
+    "NotFound",
+    "ObjectName",
+    "ObjectSource",
+    "ObjectStore",
+    "Orphan",
     "Outcome",
     "Phase",
     "Progress",
     "ProviderProfile",
+    "QuotaExceeded",
+    "RateLimit",
+    "Refused",
+    "Report",
+    "SaveOptions",
+    "SavePlan",
+    "SaveResult",
+    "ServiceError",
+    "Severity",
+    "SilentPhase",
+    "SilentProgress",
+    "SourceChanged",
+    "SourceError",
+    "StagingOptions",
+    "TargetError",
+    "Task",
+    "TaskError",
+    "TaskFailed",
+    "TaskTimeout",
+    "Transfer",
+    "TransferError",
     "TransferOptions",
+    "TransferPlan",
+    "TransferResult",
+    "VhdError",
+    "VhdFacts",
+    "VirtualVhd",
+    "Written",
+    "check_vhd",
+    "convert",
+    "copy_object",
+    "delete_object",
+    "download_object",
+    "open_source",
+    "open_vhd",
     "run_each",
+    "stream_object",
+    "upload_object",
+    "view_as_vhd",
+    "write_file",
 ]
 
+# Where each name is defined; `module:name` if it has another name there.
 _HOMES = {
-    "ImageSettings": "glance.settings",
+    # The client
     "ImageTasks": "imagetasks",
-    "ImageTasksError": "exceptions",
+    # Plans and results
+    "CleanPlan": "jobs.cleanup",
+    "CleanResult": "jobs.cleanup",
+    "ExportPlan": "jobs.exports",
+    "ExportResult": "jobs.exports",
+    "ImportPlan": "jobs.imports",
+    "ImportResult": "jobs.imports",
+    "Orphan": "objects.orphans",
+    "SavePlan": "jobs.saves",
+    "SaveResult": "jobs.saves",
+    "Task": "glance.task",
+    "TransferPlan": "jobs.transfers",
+    "TransferResult": "jobs.transfers",
+    # Options
+    "DiskOptions": "jobs.options",
+    "ImageSettings": "glance.settings",
+    "ObjectName": "objects.names",
+    "RateLimit": "objects.meter",
+    "SaveOptions": "jobs.options",
+    "StagingOptions": "jobs.options",
+    "TransferOptions": "objects.transfer",
+    # Batches, progress, messages
+    "Hint": "messages",
+    "Message": "messages",
+    "Outcome": "batch",
     "Phase": "progress",
     "Progress": "progress",
+    "SilentPhase": "progress",
+    "SilentProgress": "progress",
+    "run_each": "batch",
+    # Provider profiles
     "ProviderProfile": "profile",
     "RACKSPACE": "profile",
-    "Outcome": "batch",
-    "TransferOptions": "jobs.options",
-    "run_each": "batch",
+    # Disks and VHDs
+    "ByteSource": "bytesource",
+    "BytesSource": "bytesource",
+    "Conversion": "sources.convert",
+    "DiskSource": "sources.disk",
+    "Extent": "bytesource",
+    "FileSource": "bytesource",
+    "Finding": "formats.vhd.report",
+    "Report": "formats.vhd.report",
+    "Severity": "formats.vhd.report",
+    "VhdFacts": "formats.vhd.report",
+    "VirtualVhd": "formats.vhd.layout",
+    "check_vhd": "formats.vhd.checks:check",
+    "convert": "sources.convert",
+    "open_source": "sources.disk",
+    "open_vhd": "formats.vhd.reader:open_disk",
+    "view_as_vhd": "sources.convert",
+    "write_file": "formats.vhd.writer",
+    # Objects
+    "Downloaded": "objects.download",
+    "ObjectSource": "objects.source",
+    "ObjectStore": "objects.store",
+    "Transfer": "objects.transfer",
+    "Written": "objects.target",
+    "copy_object": "objects.copy:copy",
+    "delete_object": "objects.deletion:delete",
+    "download_object": "objects.download:download",
+    "stream_object": "objects.download:download_stream",
+    "upload_object": "objects.upload:upload",
+    # Errors
+    "AccessDenied": "exceptions",
+    "Cancelled": "exceptions",
+    "ImageTasksError": "exceptions",
+    "IntegrityError": "exceptions",
+    "NotFound": "exceptions",
+    "QuotaExceeded": "exceptions",
+    "Refused": "exceptions",
+    "ServiceError": "exceptions",
+    "SourceChanged": "exceptions",
+    "SourceError": "exceptions",
+    "TargetError": "exceptions",
+    "TaskError": "exceptions",
+    "TaskFailed": "exceptions",
+    "TaskTimeout": "exceptions",
+    "TransferError": "exceptions",
+    "VhdError": "exceptions",
 }
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    module, _, attribute = _HOMES[name].partition(":")
+    return getattr(importlib.import_module(f"{__name__}.{module}"), attribute or name)
 
 
 def __dir__() -> list[str]:

@@ -1,86 +1,88 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same job for many subjects, some at a time: one that fails does not stop the others."""
+"""Run one job for many subjects, several at a time; a failure does not affect the others."""
 
-import queue
+import dataclasses
+import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from rackspace_imagetasks.exceptions import Cancelled, ImageTasksError
-from rackspace_imagetasks.text import printable
+from rackspace_imagetasks.messages import Message
+from rackspace_imagetasks.threads import ThreadPool
+
+LOG = logging.getLogger(__name__)
 
 S = TypeVar("S")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Outcome(Generic[S, R]):
-    """What became of one subject: a result or an error."""
+    """The result of the job for one subject, or its error."""
 
     subject: S
     result: R | None = None
     error: ImageTasksError | None = None
 
     @property
+    def messages(self) -> tuple[Message, ...]:
+        """The messages of the error, each with the subject's name in front."""
+        messages = self.error.messages if self.error else ()
+        return tuple(dataclasses.replace(m, text=f"{self.subject}: {m.text}") for m in messages)
+
+    @property
     def reason(self) -> str:
-        """Why it failed, a line for each reason, with the subject's name."""
-        lines = str(self.error).splitlines()
-        return "\n".join(f"{printable(self.subject)}: {line}" for line in lines)
+        """The messages as text, one per line."""
+        return "\n".join(map(str, self.messages))
 
 
 def run_each(
     subjects: Sequence[S], job: Callable[[S], R], *, concurrency: int = 4
 ) -> list[Outcome[S, R]]:
-    """Run the job for each subject, `concurrency` at a time; the outcomes are in their order.
+    """Run the job for each subject and return the outcomes in the order of the subjects.
 
-    :raises Cancelled: when any job was; no further one is begun. It says what each of those says of
-        how to go on, what had failed, and how many were done.
+    An exception that is not an `ImageTasksError` becomes one, with the original as its cause.
+
+    :param concurrency: the maximum number of jobs that run at the same time.
+    :raises Cancelled: when a job was cancelled; no further job is started. The messages say which
+        jobs were cancelled or failed, and how many were completed.
     """
-    waiting: queue.SimpleQueue[tuple[int, S]] = queue.SimpleQueue()
-    for numbered in enumerate(subjects):
-        waiting.put(numbered)
-    outcomes: dict[int, Outcome[S, R]] = {}
-    bugs: list[BaseException] = []
     ending = threading.Event()
 
-    def work() -> None:
-        while not ending.is_set():
-            try:
-                number, subject = waiting.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                outcomes[number] = Outcome(subject, result=job(subject))
-            except ImageTasksError as error:
-                outcomes[number] = Outcome(subject, error=error)
-                if isinstance(error, Cancelled):
-                    ending.set()
-            except BaseException as error:  # noqa: BLE001  raised again where the caller is
-                bugs.append(error)
-                ending.set()
+    def run(subject: S) -> Outcome[S, R]:
+        outcome = _run(subject, job)
+        if isinstance(outcome.error, Cancelled):
+            ending.set()
+        return outcome
 
-    # Daemons: an interrupt ends the program, whatever they wait for.
-    threads = [
-        threading.Thread(target=work, daemon=True) for _ in range(min(concurrency, len(subjects)))
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if bugs:
-        raise bugs[0]
-    ended = [outcomes[number] for number in sorted(outcomes)]
-    if any(isinstance(outcome.error, Cancelled) for outcome in ended):
-        raise Cancelled(*_summary(ended, len(subjects)))
-    return ended
+    pool = ThreadPool(run, subjects, concurrency, ending)
+    pool.join()
+    if pool.failure:
+        raise pool.failure
+    outcomes = pool.results
+    if any(isinstance(outcome.error, Cancelled) for outcome in outcomes):
+        raise Cancelled(*_summary(outcomes, len(subjects)))
+    return outcomes
 
 
-def _summary(ended: Sequence[Outcome[S, R]], total: int) -> list[str]:
-    """Return how far a batch got that was stopped, a line for each job that did not finish."""
-    errors = [outcome for outcome in ended if outcome.error]
+def _run(subject: S, job: Callable[[S], R]) -> Outcome[S, R]:
+    try:
+        return Outcome(subject, result=job(subject))
+    except ImageTasksError as error:
+        return Outcome(subject, error=error)
+    except Exception as error:
+        LOG.debug("Unexpected error in the job for %r", subject, exc_info=True)
+        unexpected = ImageTasksError(f"Unexpected error: {type(error).__name__}: {error}")
+        unexpected.__cause__ = error
+        return Outcome(subject, error=unexpected)
+
+
+def _summary(outcomes: Sequence[Outcome[S, R]], total: int) -> list[Message | str]:
+    """Return what the jobs of a cancelled batch reported, and how many were completed."""
+    errors = [outcome.error for outcome in outcomes if outcome.error]
     if total == 1:
-        return str(errors[0].error).splitlines()
-    said = [line for outcome in errors for line in outcome.reason.splitlines()]
-    said.append(f"{len(ended) - len(errors)} of {total} were done, {total - len(ended)} not begun.")
-    return said
+        return list(errors[0].messages)
+    reported = [message for outcome in outcomes for message in outcome.messages]
+    done, not_started = len(outcomes) - len(errors), total - len(outcomes)
+    return [*reported, f"{done} of {total} images done, {not_started} not started."]

@@ -3,18 +3,22 @@
 
 Everything large in this package is a `ByteSource`: the file to upload, the object in Swift to
 judge, the disk inside a VHD, the VHD that does not exist yet. They stack: a VHD view over a disk
-over a file is read, checked, uploaded or copied without knowing what is below.
+over a file is read, checked, uploaded or copied without knowing what is below it.
 """
 
 import errno
 import os
+import re
+import stat
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol, Self
 
 from rackspace_imagetasks.exceptions import SourceChanged, SourceError
-from rackspace_imagetasks.text import printable
+from rackspace_imagetasks.messages import Hint, Message
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/{1,2}[^/]")  # a path object has only one slash
 
 
 class Extent(NamedTuple):
@@ -47,11 +51,11 @@ class ByteSource(Protocol):
 
     @property
     def name(self) -> str:
-        """What to call it in messages: a path, `container/object`."""
+        """Its name in messages: a path, `container/object`; untrusted."""
 
     @property
     def identity(self) -> str:
-        """Names this content for a resume: letters, digits, `.`, `-`; other bytes, other name."""
+        """Identifies the content when resuming, in letters, digits, `.` and `-`."""
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Read exactly `length` bytes from `offset`, all within `size`.
@@ -69,80 +73,92 @@ class ByteSource(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
 
 
-class BytesSource:
+class BaseSource:
+    """A `ByteSource` that lacks only `_read`; what seldom differs has its default here."""
+
+    def __init__(self, name: str, size: int, identity: str) -> None:
+        self.name = name
+        self.size = size
+        self.identity = identity
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Read exactly `length` bytes from `offset`.
+
+        :raises SourceError: when they are not all within `size`, or cannot be read.
+        """
+        if offset < 0 or length < 0 or offset + length > self.size:
+            raise SourceError(
+                f"Cannot read {length} bytes at offset {offset} of '{self.name}': it has"
+                f" {self.size} bytes."
+            )
+        return self._read(offset, length)
+
+    def _read(self, offset: int, length: int) -> bytes:
+        """Read exactly `length` bytes from `offset`, all within `size`."""
+        raise NotImplementedError
+
+    def data_extents(self) -> Iterator[Extent]:
+        """Yield everything as one extent."""
+        if self.size:
+            yield Extent(0, self.size)
+
+    def verify_unchanged(self) -> None:
+        """Do nothing: the bytes cannot change."""
+
+    def close(self) -> None:
+        """Do nothing: nothing is open."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+
+class BytesSource(BaseSource):
     """Bytes in memory."""
 
     def __init__(self, content: bytes, name: str = "memory") -> None:
+        super().__init__(name, len(content), "memory")
         self._content = content
-        self.name = name
-        self.identity = "memory"
 
-    @property
-    def size(self) -> int:
-        """The length in bytes."""
-        return len(self._content)
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        """Read exactly `length` bytes from `offset`."""
-        if offset < 0 or length < 0 or offset + length > len(self._content):
-            raise SourceError(f"'{self.name}' holds no {length} bytes at offset {offset}.")
+    def _read(self, offset: int, length: int) -> bytes:
         return self._content[offset : offset + length]
 
-    def data_extents(self) -> Iterator[Extent]:
-        """Yield the whole as one extent."""
-        if self._content:
-            yield Extent(0, len(self._content))
 
-    def verify_unchanged(self) -> None:
-        """Do nothing: bytes in memory do not change."""
+class FileSource(BaseSource):
+    """A local file or block device, opened read-only.
 
-    def close(self) -> None:
-        """Do nothing."""
+    Its identity is its inode and time of change, and for a device its number and size too.
 
-
-class FileSource:
-    """A regular local file, known by device, inode, size and time of change.
-
-    :raises SourceError: when the path is no readable, regular file.
+    :raises SourceError: when the path is not a readable file or block device.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self.name = printable(path)
         self._close_once = threading.Lock()
         try:
-            # Not a FIFO's end, waited for without end; and never a directory.
-            if not self.path.is_file():
-                kind = "is a directory" if self.path.is_dir() else "is not a regular file"
-                kind = kind if self.path.exists() else "does not exist"
-                raise SourceError(f"'{self.name}' {kind}; name a disk image file.")
+            # Before opening it: opening a FIFO would wait for a writer.
+            _require_file_or_device(self.path, str(path))
             self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            raise SourceError(f"Cannot read '{self.name}': {error.strerror}.") from error
+            raise SourceError(f"Cannot read '{path}': {error.strerror}.") from error
         self._stat = os.fstat(self._fd)
-
-    @property
-    def size(self) -> int:
-        """The length in bytes when it was opened."""
-        return self._stat.st_size
-
-    @property
-    def identity(self) -> str:
-        """Name the content by time of change (nanoseconds) and inode."""
-        return f"{self._stat.st_mtime_ns:x}-{self._stat.st_ino:x}"
+        self._is_device = stat.S_ISBLK(self._stat.st_mode)
+        size = os.lseek(self._fd, 0, os.SEEK_END) if self._is_device else self._stat.st_size
+        identity = f"{self._stat.st_mtime_ns:x}-{self._stat.st_ino:x}"
+        if self._is_device:
+            identity += f"-{self._stat.st_rdev:x}-{size:x}"
+        super().__init__(str(path), size, identity)
 
     def fileno(self) -> int:
         """Return the open file's descriptor, to hand this very file to another program."""
         return self._fd
 
-    def read_at(self, offset: int, length: int) -> bytes:
-        """Read exactly `length` bytes from `offset`.
-
-        :raises SourceChanged: when the file has become shorter.
-        """
+    def _read(self, offset: int, length: int) -> bytes:
         pieces = []
         while length > 0:
             try:
@@ -153,18 +169,24 @@ class FileSource:
                 ) from error
             if not piece:
                 raise SourceChanged(
-                    f"'{self.name}' ends at byte {offset}, before the {self.size} bytes it had when"
-                    " it was opened; let its writer finish, then run the command again."
+                    Message(
+                        f"'{self.name}' ends at byte {offset} but had {self.size} bytes when it"
+                        " was opened: it was truncated while being read.",
+                        Hint.WAIT_FOR_WRITER,
+                    )
                 )
             pieces.append(piece)
             offset, length = offset + len(piece), length - len(piece)
         return b"".join(pieces)
 
     def data_extents(self) -> Iterator[Extent]:
-        """Yield what the file system has stored; holes (SEEK_HOLE) read as zeros.
+        """Yield the parts that the file system has stored; holes (SEEK_HOLE) read as zeros.
 
         :raises SourceError: when the file system cannot tell.
         """
+        if self._is_device:
+            yield from super().data_extents()
+            return
         end = 0
         while end < self.size:
             try:
@@ -174,13 +196,12 @@ class FileSource:
                 end = min(os.lseek(self._fd, start, os.SEEK_HOLE), self.size)
             except OSError as error:
                 raise SourceError(
-                    f"Cannot tell what '{self.name}' has stored after offset {end}:"
-                    f" {error.strerror}."
+                    f"Cannot find the data of '{self.name}' after offset {end}: {error.strerror}."
                 ) from error
             yield Extent(start, end - start)
 
     def verify_unchanged(self) -> None:
-        """Compare size, time of change and inode, of the open file and of the path, with then.
+        """Check that size, time of change and inode, of the open file and the path, are the same.
 
         :raises SourceChanged: when the file was written to, replaced or removed.
         """
@@ -188,32 +209,43 @@ class FileSource:
             current = (os.fstat(self._fd), self.path.stat())
         except OSError as error:
             raise SourceChanged(
-                f"'{self.name}' went away while it was read: {error.strerror}."
+                f"'{self.name}' disappeared while it was being read: {error.strerror}."
             ) from error
-        if any(_version(stat) != _version(self._stat) for stat in current):
+        if any(_version(each) != _version(self._stat) for each in current):
             raise SourceChanged(
-                f"'{self.name}' changed while it was read; let its writer finish, then run the"
-                " command again."
+                Message(f"'{self.name}' changed while it was being read.", Hint.WAIT_FOR_WRITER)
             )
 
     def close(self) -> None:
-        """Close the file; more than once does no harm."""
+        """Close the file; closing it twice has no effect."""
         with self._close_once:
             if self._fd >= 0:
                 os.close(self._fd)
                 self._fd = -1
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *_error: object) -> None:
-        self.close()
+def _require_file_or_device(path: Path, name: str) -> None:
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        if _URL.match(name):
+            message = Message(f"'{name}' is a URL, not a local file.", Hint.DOWNLOAD_FILE)
+            raise SourceError(message) from None
+        raise SourceError(Message(f"'{name}' does not exist.", Hint.NAME_DISK_FILE)) from None
+    if stat.S_ISDIR(mode):
+        raise SourceError(Message(f"'{name}' is a directory.", Hint.NAME_DISK_FILE))
+    if stat.S_ISFIFO(mode):
+        text = f"'{name}' is a pipe, not a regular file; disk images need random access."
+        raise SourceError(Message(text, Hint.SAVE_PIPE))
+    if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
+        text = f"'{name}' is not a regular file or a block device."
+        raise SourceError(Message(text, Hint.NAME_DISK_FILE))
 
 
 def seek_data(fd: int, offset: int) -> int | None:
-    """Return where the next data in a file is, from `offset` on; None where only a hole follows.
+    """Return the offset of the next data in a file, from `offset` on, or None if there is none.
 
-    :raises OSError: when the file system cannot tell, which does not mean that there is none.
+    :raises OSError: when the file system cannot tell, which does not mean that there is no data.
     """
     try:
         return os.lseek(fd, offset, os.SEEK_DATA)
@@ -223,5 +255,5 @@ def seek_data(fd: int, offset: int) -> int | None:
         raise
 
 
-def _version(stat: os.stat_result) -> tuple[int, ...]:
-    return (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+def _version(state: os.stat_result) -> tuple[int, ...]:
+    return (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)

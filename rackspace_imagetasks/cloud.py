@@ -1,108 +1,166 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One cloud and region as the flows see it: its images, tasks and objects, and what it allows."""
+"""One cloud and region as the jobs see it: its images, tasks and objects, and its profile."""
 
+import dataclasses
 import functools
 import threading
+import urllib.parse
 
-from keystoneauth1 import exceptions as ksa
 from openstack import connection as sdk_connection
-from openstack import exceptions as sdk
-from openstack.config import cloud_region
 
-from rackspace_imagetasks.exceptions import NotFound
+from rackspace_imagetasks.exceptions import Refused
+from rackspace_imagetasks.glance.api import api_root
 from rackspace_imagetasks.glance.images import ImageClient
-from rackspace_imagetasks.glance.service import ImageService
+from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.glance.tasks import TaskClient
+from rackspace_imagetasks.glance.words import image_words
+from rackspace_imagetasks.http.cancellation import Cancellation
+from rackspace_imagetasks.http.client import Client
+from rackspace_imagetasks.http.retry import RetryPolicy
 from rackspace_imagetasks.objects.store import ObjectStore
+from rackspace_imagetasks.objects.transfer import Transfer, TransferOptions
 from rackspace_imagetasks.profile import ProviderProfile, profile_of
-from rackspace_imagetasks.text import printable
+from rackspace_imagetasks.progress import SILENT, Progress
+
+_IMAGE_RETRY = RetryPolicy(read_timeout=60.0, answer_timeout=120.0)
+_OBJECT_RETRY = RetryPolicy()
 
 
 class Cloud:
-    """The services of one cloud and region, behind one openstacksdk connection."""
+    """The services of one cloud and region, behind one openstacksdk connection.
+
+    :param stop: ends waits when it is set.
+    :param profile: the provider's rules; by default those that the cloud's entry in clouds.yaml
+        asks for.
+    :param progress: where long waits are reported.
+    """
 
     def __init__(
         self,
         connection: sdk_connection.Connection,
         stop: threading.Event,
         profile: ProviderProfile | None = None,
+        progress: Progress = SILENT,
     ) -> None:
         self.connection = connection
         self.stop = stop
         self.profile = profile or profile_of_cloud(connection)
-
-    @functools.cached_property
-    def _service(self) -> ImageService:
-        return ImageService(self.connection, self.stop)
+        self.progress = progress
+        self._notify = None if progress is SILENT else progress.message
 
     @property
     def region(self) -> str:
         """The region's name, for messages."""
-        return self._service.region
+        return str(self.connection.config.get_region_name("image") or "")
 
     @functools.cached_property
     def images(self) -> ImageClient:
         """The images."""
-        return ImageClient(self._service)
+        return ImageClient(self._image_client)
 
     @functools.cached_property
     def tasks(self) -> TaskClient:
         """The tasks."""
-        return TaskClient(self._service, self.profile, self.stop, lambda: self.project_id)
+        return TaskClient(self._image_client, self.profile, self.stop)
 
     @functools.cached_property
     def project_id(self) -> str:
-        """The project that the caller's token is for."""
-        with self._service.errors("a token"):
-            return str(self.connection.session.get_project_id(self.connection.session.auth))
+        """The project that the token is for.
+
+        :raises AccessDenied: if the cloud refuses the credentials.
+        """
+        return self._image_client.project_id()
 
     @functools.cached_property
     def objects(self) -> ObjectStore:
         """The account's objects.
 
-        :raises NotFound: when the catalog has no object store in this region.
+        :raises NotFound: if the catalog has no object store in this region.
         """
-        with self._service.errors("the object store's address"):
-            try:
-                adapter = self.connection.object_store
-                endpoint = adapter.get_endpoint()
-            except (ksa.EndpointNotFound, ksa.EmptyCatalog, sdk.ServiceDisabledException):
-                endpoint = None
-        if not endpoint:
-            raise NotFound(
-                f"The cloud's catalog has no object-store service in region '{self.region}', and"
-                " images move through it; check the region's name and the cloud's catalog."
+        retry = self._timed(_OBJECT_RETRY)
+        store = ObjectStore(
+            self.connection.config.get_session_client("object-store"),
+            connect_timeout=retry.connect_timeout,
+            read_timeout=retry.read_timeout,
+            notify=self._notify,
+        )
+        store.until(self.stop).endpoint()
+        return store
+
+    @functools.cached_property
+    def _image_client(self) -> Client:
+        return Client(
+            self.connection.config.get_session_client("image"),
+            image_words(self.region),
+            retry=self._timed(_IMAGE_RETRY),
+            cancellation=Cancellation(self.stop.wait, self.stop),
+            notify=self._notify,
+            api_root=api_root,
+        )
+
+    def _timed(self, retry: RetryPolicy) -> RetryPolicy:
+        """Return a policy with the time-out that the user has set for the cloud, if any."""
+        timeout = self.connection.session.timeout  # api_timeout in clouds.yaml
+        if timeout is None:
+            return retry
+        connect_timeout = min(timeout, retry.connect_timeout)
+        return dataclasses.replace(retry, connect_timeout=connect_timeout, read_timeout=timeout)
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The host of the identity service, and the region.
+
+        What clouds.yaml calls a cloud differs from machine to machine.
+        """
+        auth_url = str(self.connection.config.config.get("auth", {}).get("auth_url", ""))
+        return urllib.parse.urlsplit(auth_url).netloc, self.region
+
+    def transfer(self, options: TransferOptions) -> Transfer:
+        """Return the context of a transfer that reports to this cloud's progress."""
+        return Transfer(options, self.progress, self.stop)
+
+    def wait_for(self, task: Task, title: str, timeout: float | None = None) -> Task:
+        """Wait until a task has succeeded, showing its status under a title.
+
+        :param timeout: maximum number of seconds to wait.
+        :raises TaskFailed, TaskTimeout: if the task fails, or still runs after `timeout`.
+        """
+        with self.progress.phase(title) as phase:
+            return self.tasks.wait(
+                task.id, timeout=timeout, on_status=lambda current: phase.note(current.status)
             )
-        return ObjectStore(adapter)
+
+    def require_apart(self, other: "Cloud") -> None:
+        """Check that another cloud and region is a different place.
+
+        Two regions whose names differ may share an endpoint by mistake, in clouds.yaml or in the
+        catalog. Another project in the same region is a different place.
+
+        :raises Refused: if the endpoints of images or of objects are the same.
+        :raises NotFound: if the catalog does not have the other region.
+        """
+        theirs = (other._image_client.endpoint(), other.objects.endpoint())  # noqa: SLF001
+        if self.region == other.region and self.project_id != other.project_id:
+            return
+        ours = (self._image_client.endpoint(), self.objects.endpoint())
+        for service, here, there in zip(("image", "object-store"), ours, theirs, strict=True):
+            if _place(here, self.project_id) == _place(there, other.project_id):
+                raise Refused(
+                    f"The {service} endpoint of region '{other.region}' is that of region"
+                    f" '{self.region}': {there}. Check the endpoint overrides in clouds.yaml."
+                )
+
+
+def _place(endpoint: str, project_id: str) -> tuple[str, int | None, str]:
+    """Return an endpoint's host, port and path; the path without the project."""
+    url = urllib.parse.urlsplit(endpoint)
+    port = url.port or {"http": 80, "https": 443}.get(url.scheme)
+    return url.hostname or "", port, url.path.replace(project_id, "").rstrip("/")
 
 
 def profile_of_cloud(connection: sdk_connection.Connection) -> ProviderProfile:
     """Return the profile that the cloud's entry in clouds.yaml asks for.
 
-    :raises Refused: when its `image_tasks` has an unknown setting or a wrong value.
+    :raises Refused: if its `image_tasks` has an unknown setting or a wrong value.
     """
     return profile_of(connection.config.config.get("image_tasks"), connection.config.name)
-
-
-def connect_to(
-    connection: sdk_connection.Connection, *, cloud: str | None, region: str | None
-) -> sdk_connection.Connection:
-    """Return a connection to another region with the same login, or to another cloud.
-
-    :raises NotFound: when clouds.yaml has no such cloud, or the cloud no such region.
-    """
-    if cloud:
-        try:
-            return sdk_connection.from_config(cloud=cloud, region_name=region)
-        except sdk.ConfigException as error:
-            raise NotFound(f"{printable(error)} Check clouds.yaml.") from error
-    # Not connect_as(): it stays in the old region.
-    old = connection.config
-    config = cloud_region.CloudRegion(
-        name=old.name,
-        region_name=region,
-        config=old.config,
-        auth_plugin=connection.session.auth,
-        session=connection.session,
-    )
-    return sdk_connection.Connection(config=config)

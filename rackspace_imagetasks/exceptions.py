@@ -124,4 +124,12 @@ class TaskFailed(TaskError):
 
 
 class TaskTimeout(TaskError):
-    """The task still runs, but the time allowed for waiting has passed."""
+    """The task still runs, but the time allowed for waiting has passed.
+
+    :ivar result: what is known of the job so far, as the plan's `preview()` would return it; None
+        if the task was not started by a plan.
+    """
+
+    def __init__(self, *messages: str | Message, task_id: str, result: object = None) -> None:
+        self.result = result
+        super().__init__(*messages, task_id=task_id)

@@ -22,8 +22,102 @@ class Hint(enum.Enum):
     their own that name options and commands (`osc.hints`).
     """
 
-    CREATE_CONTAINER = "Create the container first, or allow its creation."
+    # Containers and objects
+    CHECK_OBJECT = "Check that the container and the object exist in this region."
     CHOOSE_CONTAINER = "Choose another container."
+    CLEAN_CONTAINER = "Clean container '{container}' to delete the rest."
+    CREATE_CONTAINER = "Create the container first, or allow its creation."
+    LIST_OBJECTS = "List the objects in container '{container}' to see the available ones."
+    MOVE_EXISTING_OBJECT = "Save or delete the existing object, or choose another container."
+    SAVE_EXISTING_OBJECT = "Save or delete object '{location}', or choose another container."
+
+    # Images
+    LIST_IMAGES = "List the images to see which are available."
+    MAKE_PRIVATE = "Make the image private first."
+    NAME_IMAGE = "Choose a name for the image."
+    NAME_IMAGE_BY_ID = "Name the image by its ID."
+    RETRY_WITHOUT_SETTING = "Repeat the import without the refused setting to apply the others."
+    SET_ATTRIBUTE = "Set it as an attribute, or leave it out."
+    WAIT_FOR_IMAGE = "Wait for the import to finish."
+
+    # Tasks
+    FOLLOW_TASK = "Wait for task '{task}' to follow it."
+    FOLLOW_TASK_AND_COMPLETE = (
+        "Wait for task '{task}' to follow it, or repeat the import to follow it and complete the"
+        " image."
+    )
+    FOLLOW_TASK_AND_SAVE = (
+        "Wait for task '{task}' to follow it, or repeat the export to follow it and save the VHD."
+    )
+
+    # Runs that were interrupted
+    RESUME = "Finished work is kept; repeat the job to resume."
+    START_OVER = "The output is incomplete; repeat the job to start over."
+
+    # Files
+    NAME_FILE = "Name the file to write."
+    SAVE_UNVALIDATED = "Save it without validation if this is what you want."
+
+    # Objects
+    CHECK_NETWORK = "Check the network between this machine and the service, then try again."
+    DELETE_BY_NAME = "Delete the segments one by one, by their names."
+    FREE_SPACE = "Free up space, or choose another location."
+    TRY_AGAIN = "Try again."
+    USE_SWIFTCLIENT = "Download it with another tool, such as python-swiftclient."
+
+    # Local files
+    NAME_DISK_FILE = "Specify a disk image file."
+    WAIT_FOR_WRITER = "Wait until nothing writes to the file, then try again."
+    DOWNLOAD_FILE = "Download the file first, then specify the local file."
+    SAVE_PIPE = "Save its output to a file first, then specify that file."
+    GET_FILE_AGAIN = "Copy the file again from its source."
+    TRUNCATE_FILE = "Truncate the file to {size} bytes."
+    PAD_FILE = "If it is a raw disk, it is incomplete: copy it again, or pad it to whole sectors."
+    REPLACE_FILE = "Choose another file, or allow the existing file to be replaced."
+    REPLACE_PART_FILE = "Remove the file, or allow it to be replaced."
+    CHOOSE_FILE = "Choose another file."
+    CREATE_DIRECTORY = "Create the directory first."
+    WAIT_FOR_OTHER_PROCESS = "Wait until the other process ends, then try again."
+    FREE_MEMORY = "Free or allow more memory, processes or threads, then try again."
+
+    # Disk image formats
+    DECOMPRESS_GZIP = "Decompress the file first, with gzip."
+    DECOMPRESS_XZ = "Decompress the file first, with xz."
+    DECOMPRESS_ZSTD = "Decompress the file first, with zstd."
+    DECOMPRESS_BZIP2 = "Decompress the file first, with bzip2."
+    UNPACK_7Z = "Extract the disk image from the 7z archive first."
+    UNPACK_ZIP = "Extract the disk image from the ZIP archive first."
+    UNPACK_TAR = "Extract the disk image from the tar archive first."
+    INSTALL_FROM_CD = "Install the system from the CD image to a disk first."
+    SPECIFY_FORMAT = "Specify the source format."
+    SPECIFY_RAW_FORMAT = "If it is a raw disk, specify the source format 'raw'."
+    OMIT_FORMAT = "Omit the source format, or allow conversion."
+    FLATTEN_DISK = "Convert the disk to a single qcow2 file first."
+    FLATTEN_DESCRIPTOR = "Convert the disk to a single qcow2 file first, from {descriptor}."
+    FLATTEN_PARALLELS = "Convert the Parallels disk to qcow2 first."
+    FLATTEN_DMG = "Convert the Apple disk image to qcow2 first."
+    DECRYPT_DISK = "Decrypt the disk first."
+    REPAIR_DISK = "Check and repair the disk while no other program uses it."
+    REPLAY_LOG = "Replay the log of a copy of the file with QEMU, or start and stop it in Hyper-V."
+    COMPARE_WITH_ORIGINAL = "Compare the file with its original, and copy it again if they differ."
+    INSTALL_QEMU = "Install the package qemu-utils (Debian, Ubuntu) or qemu-img (RHEL, Fedora)."
+    ALLOW_TRUNCATED = (
+        "Get the complete disk, or allow a truncated disk if the missing part is not needed."
+    )
+
+    # VHDs
+    VALIDATE_VHD = "Validate the VHD to see its errors."
+    VALIDATE_OR_CONVERT_VHD = "Validate the VHD to see its errors, or convert it."
+    WRITE_FIXED_OR_DYNAMIC_VHD = "Write a fixed or dynamic VHD with the program that created it."
+    CONVERT_VHD = "Convert the file to a dynamic VHD that XenServer can resize."
+    CONVERT_TO_VHD = "Convert the disk to a VHD."
+    CONVERT_RAW_TO_VHD = "If it is a raw disk, convert it to a VHD, with the source format 'raw'."
+    REPAIR_VHD = "Convert the file: conversion repairs it, using the valid footer."
+    LEAVE_ZEROS_OUT = "Convert the file: conversion leaves out blocks that contain only zeros."
+    MERGE_PARENT = "Merge the disk with its parent, then import the merged disk."
+    SPECIFY_WHOLE_DISK = "Specify a fixed or dynamic VHD."
+    SHRINK_DISK = "Shrink the disk before you create an image from it."
+    SHRINK_OR_RAISE_LIMIT = "Shrink the disk, or raise the limit if the provider allows more."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +126,7 @@ class Message:
 
     :ivar text: what is wrong, or what is done and why: one or more complete sentences.
     :ivar hint: what the user can do next, if anything.
-    :ivar values: what the hint's wording refers to by name.
+    :ivar values: what the hint's wording refers to by name; a list is shown with spaces between.
     """
 
     text: str
@@ -50,15 +144,25 @@ class Message:
         """Return the message as one printable line, the hint in the given wording.
 
         :param wordings: wordings for hints; a hint without one is worded for Python programs.
-        :param quote: quotes a value for its place in a wording, such as a shell command.
+        :param quote: quotes a value for a command, which a wording has between backticks.
         """
         text = printable(" ".join(self.text.split("\n")), _MAX_LENGTH)
         if self.hint is None:
             return text
-        values = {
-            name: quote(printable(value, _MAX_VALUE_LENGTH)) for name, value in self.values.items()
-        }
-        return f"{text} {wordings.get(self.hint, self.hint.value).format_map(values)}"
+        values = {name: _texts(value) for name, value in self.values.items()}
+        shown = {name: " ".join(texts) for name, texts in values.items()}
+        quoted = {name: " ".join(map(quote, texts)) for name, texts in values.items()}
+        parts = wordings.get(self.hint, self.hint.value).split("`")
+        hint = "`".join(
+            part.format_map(quoted if number % 2 else shown) for number, part in enumerate(parts)
+        )
+        return f"{text} {hint}"
 
     def __str__(self) -> str:
         return self.worded({})
+
+
+def _texts(value: object) -> list[str]:
+    """Return the printable text of a value, or of each of a list of values."""
+    values = value if isinstance(value, list) else [value]
+    return [printable(each, _MAX_VALUE_LENGTH) for each in values]

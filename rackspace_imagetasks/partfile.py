@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A file that has its name only once it is complete: until then it is `FILE.part`."""
+"""Files that get their names only when they are complete; until then they are `FILE.part`."""
 
 import contextlib
 import fcntl
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rackspace_imagetasks.exceptions import TargetError
-from rackspace_imagetasks.text import printable
+from rackspace_imagetasks.messages import Hint, Message
 
 
 class PartFile:
@@ -22,7 +22,7 @@ class PartFile:
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         """Write all of `data` at `offset`.
 
-        :raises TargetError: when the file system does not take it.
+        :raises TargetError: when the file system refuses it.
         """
         rest = memoryview(data)
         while rest:
@@ -31,15 +31,15 @@ class PartFile:
             offset, rest = offset + written, rest[written:]
 
     def reserve(self, offset: int, length: int) -> None:
-        """Have the file system set this range aside; to write it is then cheaper.
+        """Allocate this range in the file system; writing it is then cheaper.
 
-        :raises TargetError: when there is no room for it.
+        :raises TargetError: when the file system is full.
         """
         with _target_errors(self.path):
             os.posix_fallocate(self.fd, offset, length)
 
     def resize(self, size: int) -> None:
-        """Make the file `size` bytes long; what is added is a hole.
+        """Set the file's size to `size` bytes; added bytes are a hole.
 
         :raises TargetError: when the file system does not allow it.
         """
@@ -61,21 +61,21 @@ def part_file(
     sync: bool = True,
     confirm: Callable[[], None] = _nothing,
 ) -> Iterator[PartFile]:
-    """Open `FILE.part` for writing, and give it its name when the block ends well.
+    """Open `FILE.part` for writing, and rename it to `FILE` when the block succeeds.
 
-    One process at a time writes it. A symbolic link is followed, and a file that is replaced leaves
-    its mode to the new one, from the first byte on.
+    Only one process at a time can write it. A symbolic link is followed, and the new file has the
+    mode of the file that it replaces from its first byte on.
 
-    :param overwrite: replace a file that has the name.
-    :param keep: leave `FILE.part` after an error, unless it is empty, and begin with what an
-        earlier run left in it.
-    :param mark: with `keep` false, what a `FILE.part` begins with that may be thrown away, as an
-        earlier run left it; another one is somebody's, and only `overwrite` replaces it.
-    :param confirm: called when all is stored, before the file gets its name; what it raises is
-        raised.
-    :param sync: have the file stored before it gets its name, so that what has the name is complete
-        even after the machine fails; without it, only after the program does.
-    :raises TargetError: when the file cannot be written, or exists and may not be replaced.
+    :param overwrite: replace an existing file.
+    :param keep: keep `FILE.part` after an error, unless it is empty, and continue with an existing
+        one.
+    :param mark: if `keep` is false, the beginning of a `FILE.part` that an earlier run left and
+        that is discarded; any other one is replaced only if `overwrite` is true.
+    :param confirm: called when everything is stored, before the file is renamed; its exceptions
+        are raised.
+    :param sync: flush the file before it is renamed, so that `FILE` is complete even after the
+        machine fails; otherwise it is complete after the program fails.
+    :raises TargetError: when the file cannot be written, or exists and `overwrite` is false.
     """
     target = _followed(Path(path))
     require_writable(target, overwrite=overwrite)
@@ -90,7 +90,7 @@ def part_file(
             # Not a new file, which ext4 would then flush when it is closed.
             if not keep and os.fstat(fd).st_size:
                 os.ftruncate(fd, 0)
-            _take_mode(target, fd, at_least=0o600)  # before there is anything to read
+            _copy_mode(target, fd, at_least=0o600)  # before there is anything to read
             yield PartFile(part, fd)
             _require_free(target, overwrite)
             _complete(part, fd, target, confirm, sync=sync)
@@ -106,57 +106,52 @@ def _followed(path: Path) -> Path:
     if not path.is_symlink():
         return path
     with _target_errors(path):
-        path.exists()  # the system may forbid to follow another's link, in a folder for all
+        path.exists()  # the system may forbid following another user's link in a shared directory
     return Path(os.path.realpath(path))
 
 
 def require_writable(path: Path, *, overwrite: bool) -> None:
-    """Check that a file can be written there; worth it before long work.
+    """Check that a file can be written, before long work.
 
-    :raises TargetError: when it exists and may not be replaced, or its directory takes none.
+    :raises TargetError: when it exists and `overwrite` is false, or its directory is not writable.
     """
     path = _followed(path)
     _require_free(path, overwrite)
     folder = path.parent
     if not folder.is_dir():
-        raise TargetError(f"There is no directory '{printable(folder)}'; create it first.")
+        text = f"Directory '{folder}' does not exist."
+        raise TargetError(Message(text, Hint.CREATE_DIRECTORY))
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise TargetError(
-            f"The directory '{printable(folder)}' may not be written to; name a file elsewhere."
-        )
+        text = f"Directory '{folder}' is not writable."
+        raise TargetError(Message(text, Hint.CHOOSE_FILE))
 
 
 def _require_free(target: Path, overwrite: bool) -> None:
-    name = printable(target)
     with _target_errors(target):
-        # What is still a link leads to itself.
+        # A link that is still one refers to itself.
         if target.is_symlink() or target.is_dir() or (target.exists() and not target.is_file()):
-            raise TargetError(f"'{name}' is not a regular file; name a file to write.")
+            raise TargetError(Message(f"'{target}' is not a regular file.", Hint.CHOOSE_FILE))
         if target.exists() and not overwrite:
-            raise TargetError(
-                f"'{name}' exists; name another file, or replace it with --overwrite."
-            )
+            raise TargetError(Message(f"'{target}' already exists.", Hint.REPLACE_FILE))
 
 
 def _lock(part: Path, fd: int) -> None:
-    """Take the file for this process, and make sure that nobody completed it meanwhile."""
+    """Lock the file for this process, and check that no other has just completed it."""
     try:
         _flock(fd)
         same = os.path.samestat(os.fstat(fd), part.stat())
     except (BlockingIOError, FileNotFoundError):
         same = False
     if not same:
-        name = printable(part)
-        raise TargetError(f"'{name}' is being written by another process; wait for its end.")
+        text = f"Another process is writing '{part}'."
+        raise TargetError(Message(text, Hint.WAIT_FOR_OTHER_PROCESS))
 
 
 def _require_marked(part: Path, fd: int, mark: bytes) -> None:
-    """Check that what is in the file, if anything, is what a run like this one left."""
+    """Check that the file is empty, or was left by a run like this one."""
     if os.fstat(fd).st_size and not (mark and os.pread(fd, len(mark), 0) == mark):
-        raise TargetError(
-            f"'{printable(part)}' is there, perhaps of a download that can go on; remove it, or"
-            " replace it with --overwrite."
-        )
+        text = f"'{part}' already exists; it may be of a download that can be resumed."
+        raise TargetError(Message(text, Hint.REPLACE_PART_FILE))
 
 
 def _flock(fd: int) -> None:
@@ -165,11 +160,11 @@ def _flock(fd: int) -> None:
     except BlockingIOError:
         raise
     except OSError:
-        return  # a file system without locks: nothing can be known
+        return  # the file system has no locks
 
 
-def _take_mode(target: Path, fd: int, *, at_least: int = 0) -> None:
-    """Give the file the mode and owner of the one that it replaces, as far as that is allowed."""
+def _copy_mode(target: Path, fd: int, *, at_least: int = 0) -> None:
+    """Copy mode and owner of the file that is replaced, as far as permitted."""
     try:
         old = target.stat()
     except FileNotFoundError:
@@ -186,7 +181,7 @@ def _complete(
     with _target_errors(target):
         if sync:
             os.fsync(fd)
-        _take_mode(target, fd)
+        _copy_mode(target, fd)
     confirm()
     with _target_errors(target):
         part.replace(target)
@@ -207,4 +202,4 @@ def _target_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise TargetError(f"Cannot write '{printable(path)}': {error.strerror}.") from error
+        raise TargetError(f"Cannot write '{path}': {error.strerror}.") from error

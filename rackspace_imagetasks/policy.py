@@ -6,178 +6,193 @@ from collections.abc import Iterable, Mapping
 from typing import Self
 
 from rackspace_imagetasks.exceptions import Refused
-from rackspace_imagetasks.formats.vhd import Report
+from rackspace_imagetasks.formats.vhd import Finding, Report
 from rackspace_imagetasks.glance.facts import ATTRIBUTES, ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
+from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.profile import ProviderProfile
-from rackspace_imagetasks.text import format_size, printable
+from rackspace_imagetasks.text import format_size
 from rackspace_imagetasks.units import GIB
 
-_LONGEST_TAG = 255  # Images API v2, "Image tags"
+_MAX_NAME_LENGTH = 255  # characters; Images API v2, "Create image"
+_MAX_TAG_LENGTH = 255  # characters; Images API v2, "Image tags"
+_MAX_CONTAINER_NAME_LENGTH = 256  # bytes; Object Store API, "Create container"
 
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """Sentences: what stands in the way, and what the user should know all the same."""
+    """What a policy decided: reasons to refuse, and warnings about what is allowed."""
 
-    refusals: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    refusals: tuple[Message, ...] = ()
+    warnings: tuple[Message, ...] = ()
 
     def __add__(self, other: "Verdict") -> "Verdict":
         return Verdict(self.refusals + other.refusals, self.warnings + other.warnings)
 
     @classmethod
-    def refuse(cls, *sentences: str) -> Self:
-        """Return the verdict that these stand in the way."""
-        return cls(refusals=sentences)
+    def refuse(cls, *reasons: str | Message) -> Self:
+        """Return a verdict that refuses for these reasons."""
+        return cls(refusals=tuple(map(Message.of, reasons)))
 
     def enforce(self) -> None:
-        """Stop here if anything stands in the way.
+        """Raise an error if the verdict refuses.
 
-        :raises Refused: with all the reasons.
+        :raises Refused: with all reasons.
         """
         if self.refusals:
             raise Refused(*self.refusals)
 
 
 def judge_export(image: ImageFacts, project_id: str, profile: ProviderProfile) -> Verdict:
-    """Say what stands in the way of an export of `image` by the project `project_id`."""
+    """Judge whether project `project_id` can export `image`."""
     return Verdict(
-        refusals=tuple(_ownership(image, project_id))
-        + tuple(_status(image))
-        + tuple(_licence(image, profile)),
+        refusals=(
+            *_ownership(image, project_id),
+            *_status(image),
+            *_licence(image, profile),
+        ),
         warnings=tuple(_asymmetry(image, profile)),
     )
 
 
-def _ownership(image: ImageFacts, project_id: str) -> Iterable[str]:
+def _ownership(image: ImageFacts, project_id: str) -> Iterable[Message]:
     if image.visibility == "public":
-        hint = "; make it private first" if image.owner == project_id else ""
-        yield f"{image.title} is public, and no public image can be exported{hint}."
+        hint = Hint.MAKE_PRIVATE if image.owner == project_id else None
+        yield Message(f"{image.title} is public; public images cannot be exported.", hint)
     elif image.owner != project_id:
-        yield (
-            f"{image.title} belongs to another project and is shared with yours; only its owner"
-            " can export it."
+        yield Message(f"{image.title} belongs to another project; only its owner can export it.")
+
+
+def _status(image: ImageFacts) -> Iterable[Message]:
+    if image.status != "active":
+        yield Message(
+            f"{image.title} has status '{image.status}'; only active images can be exported."
         )
 
 
-def _status(image: ImageFacts) -> Iterable[str]:
-    if image.status != "active":
-        yield (f"{image.title} is {printable(image.status)}; only an active image can be exported.")
-
-
-def _licence(image: ImageFacts, profile: ProviderProfile) -> Iterable[str]:
+def _licence(image: ImageFacts, profile: ProviderProfile) -> Iterable[Message]:
     options = image.properties.get(profile.licence_property, "0") or "0"
     if options != "0":
-        yield (
-            f"{image.title} may not leave the cloud by its licence"
-            f" ({profile.licence_property} is '{printable(options)}', not 0)."
+        yield Message(
+            f"The licence of image '{image.label}' does not allow an export"
+            f" ({profile.licence_property} is '{options}', not '0')."
         )
     elif system := _system(image.properties, profile.licensed_systems):
-        yield f"{image.title} is a {system} image, whose licence does not allow an export."
+        yield Message(f"{image.title} is a {system} image; its licence does not allow an export.")
 
 
-def _asymmetry(image: ImageFacts, profile: ProviderProfile) -> Iterable[str]:
+def _asymmetry(image: ImageFacts, profile: ProviderProfile) -> Iterable[Message]:
     if disk := _excess(image, profile):
-        yield (
-            f"{image.title} can be exported but not imported again: its disk has"
-            f" {format_size(disk)}, and an import takes {format_size(profile.max_virtual_size)}"
-            " at most."
+        yield Message(
+            f"{image.title} can be exported but not imported again: its disk of"
+            f" {format_size(disk)} exceeds the import limit of"
+            f" {format_size(profile.max_virtual_size)}."
         )
 
 
 def judge_disk_size(image: ImageFacts, region: str, profile: ProviderProfile) -> Verdict:
-    """Say whether the disk of an image is too large to be imported in `region`."""
+    """Judge whether the disk of an image is small enough to be imported in `region`."""
     if disk := _excess(image, profile):
         return Verdict.refuse(
-            f"{image.title} has a disk of {format_size(disk)}, and region '{region}' imports"
-            f" {format_size(profile.max_virtual_size)} at most."
+            f"{image.title} has a disk of {format_size(disk)}, over the import limit of"
+            f" {format_size(profile.max_virtual_size)} in region '{region}'."
         )
     return Verdict()
 
 
 def _excess(image: ImageFacts, profile: ProviderProfile) -> int:
-    """Return the bytes of a disk that is over the limit, or else 0."""
+    """Return the size in bytes of a disk that is over the limit, or 0."""
     disk = max(image.virtual_size or 0, image.min_disk * GIB)
     return disk if disk > profile.max_virtual_size else 0
 
 
 def judge_container_name(name: str, forbidden: str = "/") -> Verdict:
-    """Say what is wrong with a container's name.
+    """Judge the name of a container.
 
-    :param forbidden: characters that it may not have: Swift's own, or those of the service too.
+    :param forbidden: characters that the name cannot contain.
     """
-    bad = sorted({c for c in name if c in forbidden})
-    if not 0 < len(name.encode()) <= 256:
-        return Verdict.refuse(
-            f"A container's name has 1 to 256 bytes, and '{printable(name)}' has"
-            f" {len(name.encode())}; choose another with --container."
-        )
-    if bad:
-        return Verdict.refuse(
-            f"The service takes no container name with {' or '.join(map(repr, bad))}, such as"
-            f" '{printable(name)}'; choose another with --container."
-        )
-    return Verdict()
+    length = len(name.encode())
+    if not 0 < length <= _MAX_CONTAINER_NAME_LENGTH:
+        problem = f"it must have 1 to {_MAX_CONTAINER_NAME_LENGTH} bytes, not {length}"
+    elif found := sorted(set(name) & set(forbidden)):
+        problem = f"it cannot contain {' or '.join(map(repr, found))}"
+    else:
+        return Verdict()
+    text = f"Container name '{name}' is not valid: {problem}."
+    return Verdict.refuse(Message(text, Hint.CHOOSE_CONTAINER))
 
 
 def judge_import(name: str, settings: ImageSettings, profile: ProviderProfile) -> Verdict:
-    """Say what stands in the way of an image with this name and these settings."""
-    properties, min_disk = settings.properties, settings.min_disk
-    refusals = []
-    if not name.strip():
-        refusals.append("An imported image needs a name; give one with --name.")
-    elif len(name) > 255:
-        refusals.append(f"An image's name has 255 characters at most; this one has {len(name)}.")
-    if system := _system(properties, profile.immovable_systems):
-        refusals.append(
-            f"A {system} image cannot be imported: its licence does not move to this cloud."
-        )
-    if min_disk is not None and min_disk * GIB > profile.max_virtual_size:
-        refusals.append(
-            f"No server can have the disk that --min-disk {min_disk} asks for:"
-            f" {format_size(profile.max_virtual_size)} is the limit."
-        )
-    refusals += [
-        f"Only the provider may set the property '{printable(key)}'; leave it out."
-        for key in properties
-        if profile.protected_prefix and key.startswith(profile.protected_prefix)
-    ]
-    refusals += [
-        f"A tag has 1 to {_LONGEST_TAG} characters; the tag '{printable(tag, 40)}' has {len(tag)}."
-        for tag in settings.tags
-        if not 0 < len(tag) <= _LONGEST_TAG
-    ]
-    refusals += [
-        f"'{key}' is not a property but an attribute of every image; use an option such as --name,"
-        " --tag, --min-disk, --min-ram, --public or --private, or leave it out."
-        for key in sorted(ATTRIBUTES & properties.keys())
-    ]
-    return Verdict(tuple(refusals))
-
-
-def judge_vhd(report: Report) -> Verdict:
-    """Turn what a check of the VHD found into sentences about its file."""
+    """Judge whether an image with this name and these settings can be imported."""
     return Verdict(
-        tuple(
-            _sentence(report, finding.code, finding.detail, finding.remedy)
-            for finding in report.errors
-        ),
-        tuple(
-            _sentence(report, None, finding.detail, finding.remedy) for finding in report.warnings
-        ),
+        refusals=(
+            *_name(name),
+            *_immovable(settings.properties, profile),
+            *_min_disk(settings.min_disk, profile),
+            *_properties(settings.properties, profile),
+            *_tags(settings.tags),
+        )
     )
 
 
-def _sentence(report: Report, code: int | None, detail: str, remedy: str) -> str:
-    error = f"error {code}: " if code else ""
-    return f"'{printable(report.name)}': {error}{detail}" + (f" {remedy}" if remedy else "")
+def _name(name: str) -> Iterable[Message]:
+    if not name.strip():
+        yield Message("An imported image needs a name.", Hint.NAME_IMAGE)
+    elif len(name) > _MAX_NAME_LENGTH:
+        yield Message(
+            f"Image names can have at most {_MAX_NAME_LENGTH} characters; this one has"
+            f" {len(name)}.",
+            Hint.NAME_IMAGE,
+        )
+
+
+def _immovable(properties: Mapping[str, str], profile: ProviderProfile) -> Iterable[Message]:
+    if system := _system(properties, profile.immovable_systems):
+        yield Message(
+            f"A {system} image cannot be imported: its licence cannot be transferred to this cloud."
+        )
+
+
+def _min_disk(min_disk: int | None, profile: ProviderProfile) -> Iterable[Message]:
+    if min_disk is not None and min_disk * GIB > profile.max_virtual_size:
+        yield Message(
+            f"A minimum disk size of {min_disk} GiB exceeds the largest disk that a server can"
+            f" have, {format_size(profile.max_virtual_size)}."
+        )
+
+
+def _properties(properties: Mapping[str, str], profile: ProviderProfile) -> Iterable[Message]:
+    for key in properties:
+        if profile.protected_prefix and key.startswith(profile.protected_prefix):
+            yield Message(f"Property '{key}' is reserved for the provider; leave it out.")
+    for key in sorted(ATTRIBUTES & properties.keys()):
+        yield Message(f"'{key}' is an image attribute, not a property.", Hint.SET_ATTRIBUTE)
+
+
+def _tags(tags: Iterable[str]) -> Iterable[Message]:
+    for tag in tags:
+        if not 0 < len(tag) <= _MAX_TAG_LENGTH:
+            yield Message(
+                f"Tags must have 1 to {_MAX_TAG_LENGTH} characters; tag '{tag[:40]}' has"
+                f" {len(tag)}."
+            )
+
+
+def judge_vhd(report: Report) -> Verdict:
+    """Turn the findings of a VHD check into messages that name the file."""
+    return Verdict(
+        refusals=tuple(
+            _about(report, finding, f"error {finding.code}: ") for finding in report.errors
+        ),
+        warnings=tuple(_about(report, finding) for finding in report.warnings),
+    )
+
+
+def _about(report: Report, finding: Finding, code: str = "") -> Message:
+    return Message(f"'{report.name}': {code}{finding.detail}", finding.hint, finding.values)
 
 
 def _system(properties: Mapping[str, str], systems: frozenset[str]) -> str | None:
-    """Return the operating system by which the image is in `systems`, if it is."""
-    for key in ("os_distro", "os_type"):
-        value = str(properties.get(key) or "").lower()
-        if value in systems:
-            return printable(value)
-    return None
+    """Return the operating system in `properties` if it is one of `systems`."""
+    values = (str(properties.get(key) or "").lower() for key in ("os_distro", "os_type"))
+    return next((value for value in values if value in systems), None)

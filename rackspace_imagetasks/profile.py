@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a provider allows, as data: a second provider is one more `ProviderProfile`.
+"""What a provider allows, as data: another provider is another `ProviderProfile`.
 
-The values of `RACKSPACE` are those of Rackspace's Cloud Images documentation (developer guide,
-FAQ and how-to articles). A cloud's entry in clouds.yaml may override any setting:
+The values of `RACKSPACE` come from Rackspace's Cloud Images documentation (developer guide, FAQ
+and how-to articles). A cloud's entry in clouds.yaml can override some of them:
 
     clouds:
       dfw:
@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
 from rackspace_imagetasks.exceptions import Refused
-from rackspace_imagetasks.text import parse_size, printable
+from rackspace_imagetasks.messages import Hint
+from rackspace_imagetasks.text import parse_size
 from rackspace_imagetasks.units import GIB, MIB
 
 DAY = 24 * 60 * 60
@@ -24,68 +25,53 @@ _LONGEST = 1e9  # seconds
 
 
 class Failure(NamedTuple):
-    """What a failure code of a task means, and what the user can do about it."""
+    """What a failure code of a task means, as a clause, and what the user can do about it."""
 
     meaning: str
-    remedy: str
+    hint: Hint
 
-
-_CONVERT = "write a stand-alone VHD with `openstack image vhd convert`"
 
 _RACKSPACE_FAILURES = {
-    111: Failure(
-        "the VHD did not pass the service's validation",
-        "see what is wrong with `openstack image vhd validate`, or " + _CONVERT,
-    ),
-    396: Failure("the object is not a valid VHD", _CONVERT),
-    413: Failure(
-        "the disk's virtual size is over the limit", "shrink the disk, then convert it again"
-    ),
-    523: Failure(
-        "the VHD is neither fixed nor dynamic",
-        "let the program that made it write a fixed or dynamic disk",
-    ),
-    609: Failure(
-        "the file is over the size limit",
-        "leave zero blocks out with `openstack image vhd convert`",
-    ),
-    614: Failure("the VHD's UUID is all zeros", _CONVERT),
+    111: Failure("the VHD did not pass the service's validation", Hint.VALIDATE_OR_CONVERT_VHD),
+    396: Failure("the object is not a valid VHD", Hint.CONVERT_TO_VHD),
+    413: Failure("the disk's virtual size exceeds the limit", Hint.SHRINK_DISK),
+    523: Failure("the VHD is neither fixed nor dynamic", Hint.WRITE_FIXED_OR_DYNAMIC_VHD),
+    609: Failure("the file exceeds the size limit", Hint.LEAVE_ZEROS_OUT),
+    614: Failure("the VHD's UUID is all zeros", Hint.CONVERT_TO_VHD),
     721: Failure(
-        "the VHD has a parent disk; only stand-alone ones can be imported",
-        "merge it with its parent and import the merged disk",
+        "the VHD has a parent disk, and only stand-alone VHDs can be imported",
+        Hint.MERGE_PARENT,
     ),
 }
 
 _RACKSPACE_FAILURE_TEXTS = {
     "Image not found for import": Failure(
-        "the service found no object where the task said",
-        "see that the container and the object exist in this region",
+        "the service found no object at the given location", Hint.CHECK_OBJECT
     ),
     "Swift already has an object": Failure(
-        "the container holds an object of that name already",
-        "save or delete that one, or name another container",
+        "the container already has an object with that name", Hint.MOVE_EXISTING_OBJECT
     ),
 }
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ProviderProfile:
-    """One provider's rules, limits, names and pace. Sizes in bytes, times in seconds."""
+    """The rules, limits and names of one provider. Sizes are in bytes, times in seconds."""
 
     name: str
     max_virtual_size: int
     max_physical_size: int
-    """Limits of an imported disk, as the disk itself and as the VHD file."""
+    """Limits of an imported disk: of the disk itself, and of its VHD file."""
     poll_interval: float
-    """Tasks are asked for no more often than this."""
+    """Time between two requests for the status of tasks, at least."""
     import_container: str = "image-imports"
     export_container: str = "image-exports"
     container_name_forbids: str = "/?."
-    """Characters that a container for exports may not have in its name."""
+    """Characters that the name of a container for exports cannot contain."""
     segment_size: int = 128 * MIB
-    """The smallest segment of a large object."""
+    """The smallest segment size of a large object."""
     staging_lifetime: int = 7 * DAY
-    """Staged objects expire by themselves after this; an import may queue for long."""
+    """Staged objects expire after this time; an import task can wait in a queue for days."""
     licence_property: str = ""
     """Image property that must be absent or `0` for an export."""
     licensed_systems: frozenset[str] = frozenset()
@@ -93,21 +79,21 @@ class ProviderProfile:
     immovable_systems: frozenset[str] = frozenset()
     """Values of os_distro and os_type that cannot be imported."""
     protected_prefix: str = ""
-    """Image properties that only the provider may set begin with this."""
+    """Prefix of image properties that only the provider can set."""
     failures: Mapping[int, Failure] = dataclasses.field(default_factory=dict)
     """What the codes of failed tasks mean."""
     failure_texts: Mapping[str, Failure] = dataclasses.field(default_factory=dict)
-    """What failures without a code mean, by a part of their text."""
+    """What failures without a code mean, by a part of their message."""
     boot_profiles: Mapping[str, Mapping[str, str]] = dataclasses.field(
         default_factory=lambda: {"none": {}}
     )
-    """Named sets of image properties that an image from elsewhere needs to boot."""
+    """Named sets of properties that an image from another platform needs to boot."""
 
     def overridden(self, settings: Mapping[str, Any], where: str) -> Self:
-        """Return this profile with `settings`, as clouds.yaml has them, in place of its own.
+        """Return this profile with some values replaced by `settings` from clouds.yaml.
 
-        :param where: what to name in messages, such as "clouds.yaml, cloud 'dfw'".
-        :raises Refused: naming every setting that is unknown or has a wrong value.
+        :param where: where the settings come from, such as "clouds.yaml, cloud 'dfw'".
+        :raises Refused: with every setting that is unknown or has an invalid value.
         """
         reasons: list[str] = []
         values: dict[str, Any] = {}
@@ -116,17 +102,29 @@ class ProviderProfile:
                 values[key] = _PARSERS[key](value)
             except KeyError:
                 reasons.append(
-                    f"{where}: image_tasks has no setting '{printable(key)}'; it knows"
+                    f"{where}: unknown image_tasks setting '{key}'. Available settings:"
                     f" {', '.join(sorted(_PARSERS))}."
                 )
             except (TypeError, ValueError):
                 reasons.append(
-                    f"{where}: image_tasks.{key} cannot be '{printable(value)}'; give"
+                    f"{where}: image_tasks.{key} is '{value}', but must be"
                     f" {_EXPECTED[_PARSERS[key]]}."
                 )
         if reasons:
             raise Refused(*reasons)
         return dataclasses.replace(self, **values)
+
+    def boot_properties(self, boot_profile: str) -> dict[str, str]:
+        """Return the image properties of a boot profile.
+
+        :raises Refused: if the provider has no boot profile with that name.
+        """
+        if boot_profile not in self.boot_profiles:
+            raise Refused(
+                f"Unknown boot profile '{boot_profile}'. Available boot profiles:"
+                f" {', '.join(sorted(self.boot_profiles))}."
+            )
+        return dict(self.boot_profiles[boot_profile])
 
 
 def _size(value: object) -> int:
@@ -166,9 +164,9 @@ _PARSERS = {
 }
 _EXPECTED = {
     _size: "a size such as 40 GiB",
-    _seconds: "a number of seconds over 0",
-    _whole_seconds: "a number of seconds over 0",
-    _container: "a container's name without '/'",
+    _seconds: "a number of seconds greater than 0",
+    _whole_seconds: "a number of seconds greater than 0",
+    _container: "a container name without '/'",
 }
 
 RACKSPACE = ProviderProfile(
@@ -197,18 +195,18 @@ PROFILES: Mapping[str, ProviderProfile] = {RACKSPACE.name: RACKSPACE}
 
 
 def profile_of(settings: Mapping[str, Any] | None, cloud_name: str | None) -> ProviderProfile:
-    """Return the profile that a cloud's `image_tasks` settings ask for; Rackspace's by default.
+    """Return the profile that a cloud's `image_tasks` settings describe (default: Rackspace).
 
-    :raises Refused: when the settings name no known profile or hold a wrong value.
+    :raises Refused: if the settings name an unknown profile or have an invalid value.
     """
-    where = f"clouds.yaml, cloud '{printable(cloud_name or '')}'"
+    where = f"clouds.yaml, cloud '{cloud_name or ''}'"
     if not isinstance(settings or {}, Mapping):
         raise Refused(f"{where}: image_tasks must be a mapping of settings.")
     settings = dict(settings or {})
     name = settings.pop("profile", RACKSPACE.name)
     if name not in PROFILES:
         raise Refused(
-            f"{where}: image_tasks.profile '{printable(name)}' is not known; it can be"
+            f"{where}: unknown image_tasks.profile '{name}'. Available profiles:"
             f" {', '.join(sorted(PROFILES))}."
         )
     return PROFILES[name].overridden(settings, where)

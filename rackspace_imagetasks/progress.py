@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long work is reported: a phase with a total that advances, and may step back."""
+"""How long work is reported: a phase with a total that advances, and can step back."""
 
 import contextlib
 from typing import Protocol
 
+from rackspace_imagetasks.messages import Message
+
 
 class Phase(Protocol):
-    """One stretch of work; safe to use from threads."""
+    """One stage of a job; safe to use from threads."""
 
     def advance(self, amount: int) -> None:
-        """Count `amount` more bytes as done; negative when a retry takes some back."""
+        """Count `amount` more bytes as done; negative if a retry has to repeat some."""
 
     def note(self, text: str) -> None:
-        """Say in a word how it goes, such as a task's status."""
+        """Show a short status, such as the status of a task."""
 
 
 class Progress(Protocol):
@@ -21,14 +23,14 @@ class Progress(Protocol):
     def phase(
         self, title: str, total: int | None = None
     ) -> contextlib.AbstractContextManager[Phase]:
-        """Return a phase of `total` bytes, or of unknown length; it lasts while it is entered."""
+        """Return a phase of `total` bytes, or of unknown length, that lasts while it is entered."""
 
-    def message(self, text: str) -> None:
-        """Tell the user one thing that matters now, such as what was decided and why."""
+    def message(self, message: str | Message) -> None:
+        """Tell the user something now, such as what was decided and why."""
 
 
 class SilentPhase:
-    """A phase that nobody watches."""
+    """A phase that is not shown."""
 
     def advance(self, amount: int) -> None:
         """Do nothing."""
@@ -38,17 +40,17 @@ class SilentPhase:
 
 
 class SilentProgress:
-    """Progress that nobody watches."""
+    """Progress that is not shown."""
 
     def phase(
         self,
         title: str,  # noqa: ARG002
         total: int | None = None,  # noqa: ARG002
     ) -> contextlib.AbstractContextManager[Phase]:
-        """Return a phase that nobody watches."""
+        """Return a phase that is not shown."""
         return contextlib.nullcontext(SilentPhase())
 
-    def message(self, text: str) -> None:
+    def message(self, message: str | Message) -> None:
         """Do nothing."""
 
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text for people: what files and servers say made harmless, and sizes in words."""
+"""Text for people: untrusted text made printable, and sizes with units."""
 
 import re
 from fractions import Fraction
 
-#: The largest offset in a file, and in an object of any store.
+#: The largest offset in a file, and in an object of any object store.
 _LARGEST = 2**63 - 1
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
@@ -24,10 +24,24 @@ def format_size(size: float) -> str:
     return f"{number} {_UNITS[unit]}"
 
 
-def parse_size(text: str) -> int:
-    """Read a size such as `40 GiB`, `512MiB` or `1000` in bytes; `G` and `GB` mean GiB too.
+def format_sizes(size: int, limit: int) -> tuple[str, str]:
+    """Return two sizes for people, in a unit in which different sizes have different words."""
+    if size == limit or format_size(size) != format_size(limit):
+        return format_size(size), format_size(limit)
+    for unit in range(len(_UNITS) - 1, 0, -1):
+        words = tuple(
+            f"{each / 1024**unit:.1f}".removesuffix(".0") + f" {_UNITS[unit]}"
+            for each in (size, limit)
+        )
+        if words[0] != words[1]:
+            return words[0], words[1]
+    return f"{size} bytes", f"{limit} bytes"
 
-    :raises ValueError: with a sentence, when it is no size.
+
+def parse_size(text: str) -> int:
+    """Return the bytes of a size such as `40 GiB`, `512MiB` or `1000`; `G` and `GB` mean GiB too.
+
+    :raises ValueError: with a sentence, when it is not a size.
     """
     match = re.fullmatch(
         r"\s*(\d{1,19}(?:\.\d{1,19})?)\s*([KMGTPE]?)(?:i?B|bytes)?\s*", text, re.IGNORECASE
@@ -37,5 +51,6 @@ def parse_size(text: str) -> int:
         number, prefix = match.groups()
         size = int(Fraction(number) * 1024 ** " KMGTPE".index(prefix.upper() or " "))
     if size is None or size > _LARGEST:
-        raise ValueError(f"'{printable(text)}' is not a size; write it like 40GiB, 512MiB or 1000.")
+        shown = printable(text)
+        raise ValueError(f"'{shown}' is not a size; use a form such as 40GiB, 512MiB or 1000.")
     return size

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cloud Images on top of Glance: import and export tasks as the service's documents tell them."""
+"""Cloud Images on top of Glance: import and export tasks as the service documents them."""

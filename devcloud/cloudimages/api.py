@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Glance's v2 API with the service's tasks in place of its own.
+"""The v2 API of Glance with the tasks of the service in place of its own.
 
-api-paste.ini names this factory; routes that are connected before Glance's win over them.
+glance-api-paste.ini refers to this factory. Routes that are connected before those of Glance take
+precedence.
 """
 
 import copy
@@ -19,12 +20,12 @@ from devcloud.cloudimages import taskinput
 from devcloud.cloudimages.executor import Executor
 
 _TYPES = ("import", "export")
-# There is no seam for a new type: the domain object checks an attribute of its class.
+# Glance has no extension point for task types: the class checks this attribute.
 glance.domain.Task._supported_task_type += ("export",)  # noqa: SLF001
 
 
 class API(router.API):
-    """All of Glance's routes, with those of tasks first."""
+    """All routes of Glance, after those of the tasks."""
 
     def __init__(self, mapper: Any) -> None:
         schema = _schema()
@@ -43,7 +44,7 @@ class API(router.API):
 
 
 class Deserializer(tasks.RequestDeserializer):
-    """Requests whose filter knows the type `export`."""
+    """Requests that can filter by the type `export`."""
 
     def _get_filters(self, filters: dict[str, str]) -> dict[str, str]:
         kind = filters.pop("type", None)
@@ -57,7 +58,7 @@ class Deserializer(tasks.RequestDeserializer):
 
 
 class Controller(tasks.TasksController):
-    """Tasks that our executor runs."""
+    """Tasks that the executor of the development cloud runs."""
 
     def create(self, req: Any, task: dict[str, Any]) -> Any:
         kind, given = task["type"], task["input"]
@@ -85,14 +86,14 @@ class Controller(tasks.TasksController):
 
     def get(self, req: Any, task_id: str) -> Any:
         task = super().get(req, task_id)
-        # Glance deletes what has expired only when somebody lists or creates tasks.
+        # Glance deletes expired tasks only when tasks are listed or created.
         if task.expires_at and task.expires_at <= timeutils.utcnow():
             raise webob.exc.HTTPNotFound(explanation=f"Task {task_id} could not be found.")
         return task
 
 
 class Serializer(tasks.ResponseSerializer):
-    """Tasks as the service shows them: without anything to say, the message is "None"."""
+    """Tasks as the service shows them: an empty message is "None"."""
 
     def _format_task(self, schema: Any, task: Any) -> dict[str, Any]:
         view: dict[str, Any] = super()._format_task(schema, task)
@@ -100,7 +101,7 @@ class Serializer(tasks.ResponseSerializer):
 
 
 def _schema() -> Any:
-    properties = copy.deepcopy(tasks._TASK_SCHEMA)  # noqa: SLF001  # it has no public name
+    properties = copy.deepcopy(tasks._TASK_SCHEMA)  # noqa: SLF001  # there is no public name
     properties["type"]["enum"] = list(_TYPES)
     return glance.schema.Schema("task", properties)
 

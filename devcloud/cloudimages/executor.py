@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Take a task from pending to its end, in a thread of Glance's pool."""
+"""Run tasks in threads of Glance's pool."""
 
 import datetime
 import logging
@@ -18,7 +18,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Executor(glance.async_.TaskExecutor):
-    """Glance's executor for the service's two kinds of tasks."""
+    """The Glance executor for import and export tasks."""
 
     def _run(self, task_id: str, _task_type: str) -> None:
         task = self.task_repo.get(task_id)
@@ -26,21 +26,21 @@ class Executor(glance.async_.TaskExecutor):
             task.succeed(self._result(task))
         except TaskFailed as error:
             task.fail(str(error))
-        except Exception:  # noqa: BLE001  # a task must end, whatever happens
+        except Exception:  # noqa: BLE001  # every task must end
             _LOG.exception("task %s", task_id)
             task.fail("Error: internal error")
         task.expires_at = timeutils.utcnow() + datetime.timedelta(seconds=OPTIONS.task_seconds)
         self.task_repo.save(task)
 
     def _result(self, task: Any) -> dict[str, str]:
-        _obey_faults(task.type, task.task_input)
+        _apply_faults(task.type, task.task_input)
         run = importing.run if task.type == "import" else exporting.run
         return run(self, task.task_input)
 
 
-def _obey_faults(kind: str, given: dict[str, Any]) -> None:
+def _apply_faults(kind: str, given: dict[str, Any]) -> None:
     subject = given["import_from"] if kind == "import" else given["image_uuid"]
-    rule = rule_book(OPTIONS.faults_dir).take("TASK", f"/{kind}/{subject}")
+    rule = rule_book(OPTIONS.faults_dir).apply("TASK", f"/{kind}/{subject}")
     if rule is not None:
         time.sleep(rule.delay)
         if rule.body:

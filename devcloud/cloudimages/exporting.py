@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An export task: an image becomes a Dynamic Large Object in the caller's container."""
+"""Export tasks: write an image to the caller's container as a Dynamic Large Object."""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,25 +13,25 @@ from devcloud.cloudimages import vhd
 from devcloud.cloudimages.failure import TaskFailed
 from devcloud.cloudimages.options import OPTIONS
 from devcloud.cloudimages.pace import pace
-from devcloud.cloudimages.swift import LOSSES, REFUSALS, CallerSwift, told
+from devcloud.cloudimages.swift import CONNECTION_ERRORS, SWIFT_ERRORS, CallerSwift, task_failures
 
 _LICENCE = "com.rackspace__1__options"
-# What the service's documents forbid beside other licences: "Windows and Red Hat images".
+# The service also forbids the export of "Windows and Red Hat images".
 _FORBIDDEN_SYSTEMS = {"windows", "redhat", "rhel"}
 
 
 def run(executor: Any, given: dict[str, Any]) -> dict[str, str]:
-    """Export and give the task's result.
+    """Export an image and return the result of the task.
 
-    :raises TaskFailed: when it may not or cannot be exported; no segment is left that Swift lets
-        it delete.
+    :raises TaskFailed: if the image cannot be exported; the segments have been deleted, unless
+        Swift refuses that.
     """
     image = _exportable(executor, given["image_uuid"])
     content = _Content(image)
     container, name = given["receiving_swift_container"], f"{image.image_id}.vhd"
     swift = CallerSwift(executor.context)
     _check_target(swift, container, name)
-    with told("Swift upload"):
+    with task_failures("Swift upload"):
         _upload(swift, container, name, content)
     return {"export_location": f"{container}/{name}"}
 
@@ -45,7 +45,7 @@ def _exportable(executor: Any, image_id: str) -> Any:
         (image.visibility == "public", "is public"),
         (image.owner != executor.context.owner, "is not owned by the caller"),
         (image.status != "active", f"is {image.status}, not active"),
-        (_is_licensed(image.extra_properties), "may not be exported by its licence"),
+        (_is_licensed(image.extra_properties), "cannot be exported because of its licence"),
     ):
         if wrong:
             raise TaskFailed(f"Error: image {image_id} {reason}")
@@ -58,16 +58,16 @@ def _is_licensed(properties: dict[str, Any]) -> bool:
 
 
 def _check_target(swift: CallerSwift, container: str, name: str) -> None:
-    with told("Swift container lookup", f"Error: Swift container '{container}' not found"):
+    with task_failures("Swift container lookup", f"Error: Swift container '{container}' not found"):
         swift.head_container(container)
-    with told("Swift object lookup"):
-        if _is_there(swift, container, name):
+    with task_failures("Swift object lookup"):
+        if _exists(swift, container, name):
             raise TaskFailed(
                 f"Swift already has an object with id '{name}' in container '{container}'"
             )
 
 
-def _is_there(swift: CallerSwift, container: str, name: str) -> bool:
+def _exists(swift: CallerSwift, container: str, name: str) -> bool:
     try:
         swift.head_object(container, name)
     except swiftclient.ClientException as error:
@@ -78,27 +78,27 @@ def _is_there(swift: CallerSwift, container: str, name: str) -> bool:
 
 
 def _upload(swift: CallerSwift, container: str, name: str, content: "_Content") -> None:
-    """Put the segments and then the manifest that names them by their prefix."""
-    begun = []  # also what failed: its answer may be all that was lost
+    """Write the segments, and then the manifest that refers to them by their prefix."""
+    written = []  # including a failed one: perhaps only its response was lost
     try:
         for number, start in enumerate(range(0, content.size, OPTIONS.segment_bytes), 1):
             length = min(OPTIONS.segment_bytes, content.size - start)
-            begun.append(f"{name}-{number:05d}")
+            written.append(f"{name}-{number:05d}")
             swift.put_object(
-                container, begun[-1], _Segment(content, start, length), content_length=length
+                container, written[-1], _Segment(content, start, length), content_length=length
             )
-        begun.append(name)
+        written.append(name)
         manifest = {"X-Object-Manifest": quote(f"{container}/{name}-")}  # Swift decodes it
         swift.put_object(container, name, b"", headers=manifest)
     except Exception:
-        for part in begun:
-            with contextlib.suppress(REFUSALS, *LOSSES):
+        for part in written:
+            with contextlib.suppress(SWIFT_ERRORS, *CONNECTION_ERRORS):
                 swift.delete_object(container, part)
         raise
 
 
 class _Content:
-    """The exported file: the image with footers of its own, as every export of the service."""
+    """The exported file: the image with new footers, as in every export of the service."""
 
     def __init__(self, image: Any) -> None:
         self._image = image
@@ -110,7 +110,7 @@ class _Content:
         self._patches = dict.fromkeys(offsets, footer)
 
     def chunks(self, start: int, length: int) -> Iterator[bytes]:
-        """Yield `length` bytes from `start`."""
+        """Yield `length` bytes from `start` in chunks."""
         at = start
         for chunk in pace(self._image.get_data(offset=start, chunk_size=length)):
             yield self._patched(chunk, at)
@@ -128,7 +128,7 @@ class _Content:
 
 
 class _Segment:
-    """A stretch of the content as a file, from which swiftclient may begin again."""
+    """A range of the content as a file that swiftclient can rewind."""
 
     def __init__(self, content: _Content, start: int, length: int) -> None:
         self._content, self._start, self._length = content, start, length

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An import task: an object of the caller's becomes an image."""
+"""Import tasks: create an image from an object of the caller."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,13 +8,13 @@ from devcloud.cloudimages import vhd
 from devcloud.cloudimages.failure import TaskFailed
 from devcloud.cloudimages.options import OPTIONS
 from devcloud.cloudimages.pace import CHUNK, pace
-from devcloud.cloudimages.swift import CallerSwift, told
+from devcloud.cloudimages.swift import CallerSwift, task_failures
 
 
 def run(executor: Any, given: dict[str, Any]) -> dict[str, str]:
-    """Import and give the task's result.
+    """Import an object and return the result of the task.
 
-    :raises TaskFailed: with the documented text; no image is left.
+    :raises TaskFailed: with the documented text; the image has been deleted.
     """
     _check_properties(given["image_properties"])
     source = _Object(CallerSwift(executor.context), given["import_from"])
@@ -42,25 +42,25 @@ def _check_properties(properties: dict[str, Any]) -> None:
 
 
 class _Object:
-    """The object to import: its size, ranges of it, and all of it."""
+    """The object to import."""
 
     def __init__(self, swift: CallerSwift, location: str) -> None:
         self._swift = swift
         self._container, _, self._name = location.partition("/")
         missing = "Error: Image not found for import. Possible invalid location"
-        with told("Swift object lookup", missing):
+        with task_failures("Swift object lookup", missing):
             headers = swift.head_object(self._container, self._name)
         self.size = int(headers["content-length"])
 
     def read(self, offset: int, length: int) -> bytes:
         wanted = {"Range": f"bytes={offset}-{offset + length - 1}"}
-        with told("Swift download"):
+        with task_failures("Swift download"):
             _headers, body = self._swift.get_object(self._container, self._name, headers=wanted)
         assert isinstance(body, bytes)
         return body
 
     def chunks(self) -> Iterator[bytes]:
-        with told("Swift download"):
+        with task_failures("Swift download"):
             _headers, body = self._swift.get_object(
                 self._container, self._name, resp_chunk_size=CHUNK
             )
@@ -89,13 +89,13 @@ def _fill(executor: Any, image_id: str, source: _Object, virtual_size: int) -> N
     image = repo.get(image_id)
     image.set_data(_File(source.chunks()), size=source.size)
     if image.size != source.size:
-        raise TaskFailed("Error: the object ended early")
+        raise TaskFailed("Error: the object is shorter than its size")
     image.virtual_size = virtual_size
     repo.save(image, from_state="saving")
 
 
 class _File:
-    """Chunks as the file that glance_store reads, whatever size it asks for."""
+    """Chunks as the file that glance_store reads; the size of a read is ignored."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast a task moves bytes."""
+"""The speed at which tasks transfer data."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,7 @@ CHUNK = 1 << 20
 
 
 def pace(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Hand the chunks on, each after the delay that was ordered."""
+    """Yield the chunks, each after the configured delay."""
     for chunk in chunks:
         time.sleep(OPTIONS.step_delay)
         yield chunk

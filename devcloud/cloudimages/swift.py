@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The caller's Swift account, as a task sees it."""
+"""Access of a task to the Swift account of its caller."""
 
 import contextlib
 from collections.abc import Iterator
@@ -14,35 +14,36 @@ from oslo_config import cfg
 from devcloud.cloudimages.failure import TaskFailed
 from devcloud.cloudimages.options import OPTIONS
 
-# What swiftclient raises when it has tried enough, by Swift's answer or for want of one.
-REFUSALS = swiftclient.ClientException
-LOSSES = (
+# The exceptions of swiftclient after its retries: error responses, and lost connections.
+SWIFT_ERRORS = swiftclient.ClientException
+CONNECTION_ERRORS = (
     requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError, TimeoutError,
 )  # fmt: skip
 
 
 @contextlib.contextmanager
-def told(what: str, missing: str | None = None) -> Iterator[None]:
-    """Have a task fail by how Swift failed it.
+def task_failures(what: str, missing: str | None = None) -> Iterator[None]:
+    """Turn errors of Swift into failures of the task.
 
-    :param missing: the whole text where nothing is there, or nothing for the caller to see.
+    :param what: the operation, for the message.
+    :param missing: the message if the caller has no such container or object.
     """
     try:
         yield
-    except REFUSALS as error:
+    except SWIFT_ERRORS as error:
         if missing is not None and error.http_status in (403, 404):
             raise TaskFailed(missing) from error
         reason = f"HTTP {error.http_status}" if error.http_status else error.msg
         raise TaskFailed(f"Error: {what} failed: {reason}") from error
-    except LOSSES as error:
+    except CONNECTION_ERRORS as error:
         raise TaskFailed(f"Error: {what} failed: the connection was lost") from error
 
 
 class CallerSwift(swiftclient.Connection):
-    """Swift with the caller's token, so that ownership and quotas are judged for real.
+    """Swift with the token of the caller, so that Swift itself checks ownership and quotas.
 
-    Glance's own token goes beside it, always a fresh one: with that the caller's token is good
-    after its end, and a task may outlast it.
+    Each request also has a valid service token of Glance, with which Swift accepts an expired token
+    of the caller: a task may take longer than the lifetime of a token.
     """
 
     _service_session: session.Session | None = None
@@ -65,7 +66,7 @@ class CallerSwift(swiftclient.Connection):
 
     @service_token.setter
     def service_token(self, _value: str | None) -> None:
-        """Swiftclient sets it to None when it is made."""
+        """Ignore the value: the constructor of swiftclient sets None."""
 
 
 def _endpoint(context: Any) -> str:

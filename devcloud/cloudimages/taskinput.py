@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What may stand in a task's input: else the answer to its POST is 400."""
+"""Validation of the input of a task; a problem is a response with status 400."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _OPTIONAL: dict[str, set[str]] = {"import": {"import_from_format"}, "export": se
 
 
 def problem(kind: str, given: object) -> str | None:
-    """Say what is wrong with the input of an import or export, None if nothing."""
+    """Return what is wrong with the input of an import or export, or None."""
     if kind not in _REQUIRED:
         return f"Invalid task type: {kind}"
     if not isinstance(given, dict):

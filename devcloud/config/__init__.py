@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every configuration file of the cloud, from its plan."""
+"""All configuration files of the cloud, written from its plan."""
 
 from devcloud.config import clouds, glance, keystone, swift
 from devcloud.plan import Plan
 
 
 def write_all(plan: Plan) -> None:
-    """Make the cloud's directories and fill them with configuration."""
+    """Create the directories of the cloud and write the configuration."""
     plan.save()
     keystone.write(plan)
     for region in plan.regions:

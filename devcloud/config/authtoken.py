@@ -4,10 +4,10 @@ from devcloud.plan import Plan
 
 
 def authtoken(plan: Plan, user: str, service_type: str) -> str:
-    """Return keystonemiddleware's options, by which a service judges tokens.
+    """Return the options with which keystonemiddleware validates tokens.
 
-    Beside a service's token a user's own one is good after it expired, so that a task may outlast
-    the token that started it.
+    Together with a service token, an expired token of a user is accepted, so that a task may run
+    longer than the token that started it is valid.
     """
     account = ACCOUNTS[user]
     return f"""\

@@ -8,17 +8,17 @@ from devcloud.plan import Plan
 
 
 def write(plan: Plan) -> None:
-    """Write the clouds.yaml that clients log in by; each cloud's default region is the first."""
+    """Write clouds.yaml for clients; the first region is the default of each cloud."""
     plan.clouds_yaml.write_text(yaml.safe_dump({"clouds": clouds(plan)}, sort_keys=False))
 
 
 def clouds(plan: Plan) -> dict[str, Any]:
-    """Return a cloud for each user, by Keystone v3, and alice's by API key."""
+    """Return a cloud for each user with Keystone v3, and one for alice with an API key."""
     common = {
         "regions": list(plan.regions),
         "interface": "public",
         "image_api_version": "2",
-        "image_tasks": {"poll_interval": 0.1},  # the service asks for 30 s, a test cannot wait
+        "image_tasks": {"poll_interval": 0.1},  # seconds; the service asks for 30
     }
     entries = {account.name: _v3(plan, account) | common for account in (*USERS, OPERATOR)}
     entries["alice-apikey"] = _api_key(plan, USERS[0]) | common

@@ -5,7 +5,7 @@ from devcloud.plan import HOST, Plan
 
 
 def write(plan: Plan, region: str) -> None:
-    """Write one region's Glance: configuration, policies, protected properties, stores."""
+    """Write configuration, policies and property protections of one region, and create stores."""
     home = plan.glance_dir(region)
     for store in ("images", "staging", "tasks"):
         (home / store).mkdir(parents=True)
@@ -19,7 +19,7 @@ _POLICY = f"""\
 "tasks_api_access": "role:admin or role:{TASK_ADMIN} or role:cloudImages:admin"
 """
 
-# The first match counts: licence properties are the operator's, all others everybody's.
+# The first match applies: only the operator can change licence properties.
 _PROTECTIONS = r"""[^com\.rackspace__1__.*]
 create = admin
 read = @
@@ -73,11 +73,11 @@ driver = noop
 [devcloud]
 region = {region}
 faults_dir = {plan.faults_dir(region, "glance")}
-task_seconds = {plan.knobs.task_seconds}
-segment_bytes = {plan.knobs.segment_bytes}
-step_delay = {plan.knobs.step_delay}
-max_virtual_bytes = {plan.knobs.max_virtual_bytes}
-max_physical_bytes = {plan.knobs.max_physical_bytes}
+task_seconds = {plan.settings.task_seconds}
+segment_bytes = {plan.settings.segment_bytes}
+step_delay = {plan.settings.step_delay}
+max_virtual_bytes = {plan.settings.max_virtual_bytes}
+max_physical_bytes = {plan.settings.max_physical_bytes}
 """
 
 

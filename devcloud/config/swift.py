@@ -7,13 +7,13 @@ from pathlib import Path
 from devcloud.config.authtoken import authtoken
 from devcloud.plan import HOST, SWIFT_PARTS, Plan
 
-HASH_AFFIX = "devcloud"  # with it Swift derives an object's directory from its name
+HASH_AFFIX = "devcloud"  # Swift derives the directory of an object from it and the name
 DEVICE = "d1"
 _STORAGE = tuple(part for part in SWIFT_PARTS if part != "proxy")
 
 
 def write(plan: Plan, region: str) -> None:
-    """Write one region's Swift: configuration, rings and the directory that is its disk."""
+    """Write the configuration and rings of one region, and create the directory for its disk."""
     home = plan.swift_dir(region)
     (home / "devices" / DEVICE).mkdir(parents=True)
     (home / "recon").mkdir()
@@ -101,7 +101,7 @@ object_chunk_size = 1048576
 client_chunk_size = 1048576
 account_autocreate = true
 allow_account_management = true
-# One replica: a node that is shunned for 60 s is the whole cluster.
+# With one replica, suppressing a node for 60 s would suppress the whole cluster.
 error_suppression_interval = 1
 error_suppression_limit = 1000000
 [filter:accesslog]
@@ -122,9 +122,9 @@ include_service_catalog = false
 
 
 def write_ring(path: Path, port: int) -> None:
-    """Write a ring of one partition, one device, one replica.
+    """Write a ring with one partition, one device and one replica.
 
-    The bytes are those of swift.common.ring.RingData (format 1), whose import alone takes 0.2 s.
+    The format is that of swift.common.ring.RingData (version 1), whose import takes 0.2 s.
     """
     device = {
         "id": 0, "region": 1, "zone": 1, "ip": HOST, "port": port, "device": DEVICE,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The filter that writes the lines which `devcloud.accesslog` reads."""
+"""The filter that writes the access log for `devcloud.accesslog`."""
 
 import json
 import time
@@ -13,11 +13,11 @@ from devcloud.middleware.requests import method, path
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-DROPPED = "devcloud.dropped"  # in the environment of a request that a fault cut off unanswered
+DROPPED = "devcloud.dropped"  # in the environment of a request to which a fault allows no response
 
 
 class _Exchange(WatchedInput):
-    """One request and its response, written once."""
+    """A request and its response, which are logged once."""
 
     def __init__(self, log: Path, environ: "WSGIEnvironment") -> None:
         super().__init__(environ["wsgi.input"])
@@ -43,7 +43,7 @@ class _Exchange(WatchedInput):
         return chunk
 
     def _write_when_complete(self) -> None:
-        """Write before the client can have the last byte, so that a test then finds the line."""
+        """Write the line before the last byte is sent, so that a test finds it afterwards."""
         if self._length is not None and self._sent >= self._length:
             self.write()
 
@@ -72,7 +72,7 @@ class _Exchange(WatchedInput):
 
 
 class AccessLog:
-    """The filter itself."""
+    """Log each request when its response is complete."""
 
     def __init__(self, app: "WSGIApplication", log: Path) -> None:
         self._app, self._log = app, log
@@ -102,7 +102,7 @@ def _sending(exchange: _Exchange, response: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def filter_factory(
-    _global_conf: dict[str, str], path: str, **_swifts_own: str
+    _global_conf: dict[str, str], path: str, **_options: str
 ) -> "Callable[[WSGIApplication], WSGIApplication]":
-    """Make the filter that api-paste names."""
+    """Return the filter to which api-paste refers."""
     return lambda app: AccessLog(app, Path(path))

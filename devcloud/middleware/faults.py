@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The filter that makes the faults which `devcloud.faults` orders."""
+"""The filter that applies the rules of `devcloud.faults`."""
 
 import contextlib
 import http
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Faults:
-    """Let each request through, or do with it what a rule says."""
+    """Pass each request on, or apply the rule for it."""
 
     def __init__(self, app: "WSGIApplication", rules: RuleBook) -> None:
         self._app, self._rules = app, rules
@@ -27,7 +27,7 @@ class Faults:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        rule = self._rules.take(method(environ), path(environ), environ.get("QUERY_STRING", ""))
+        rule = self._rules.apply(method(environ), path(environ), environ.get("QUERY_STRING", ""))
         if rule is None:
             return self._app(environ, start_response)
         time.sleep(rule.delay)
@@ -36,7 +36,9 @@ class Faults:
         if rule.status is not None:
             return _answer(rule, rule.status, start_response)
         environ["wsgi.input"] = _FaultyUpload(environ, rule)
-        environ["eventlet.minimum_write_chunk_size"] = 1  # or it holds back what precedes a stall
+        environ["eventlet.minimum_write_chunk_size"] = (
+            1  # otherwise eventlet buffers the data before a stall
+        )
         return self._carried_out(rule, environ, start_response)
 
     def _carried_out(
@@ -52,21 +54,21 @@ class Faults:
 
 
 class _FaultyUpload(WatchedInput):
-    """A request's body with the faults of a rule; no read goes across `offset`."""
+    """The body of a request with the faults of a rule; no read crosses `offset`."""
 
     def __init__(self, environ: "WSGIEnvironment", rule: Rule) -> None:
         super().__init__(environ["wsgi.input"])
         self._environ, self._rule = environ, rule
-        self._left = rule.offset  # bytes before what is to happen
-        self._happens = rule.drop == "upload" or rule.stall > 0
+        self._left = rule.offset  # bytes until the fault
+        self._is_due = rule.drop == "upload" or rule.stall > 0
         self._ended = False
 
     def read(self, *size: int) -> bytes:
-        if not self._happens:
+        if not self._is_due:
             return b"" if self._ended else super().read(*size)
         if self._left > 0:
             return super().read(min([self._left, *(n for n in size if n >= 0)]))
-        self._happens = False
+        self._is_due = False
         time.sleep(self._rule.stall)
         if self._rule.drop == "upload":
             _cut(self._environ)
@@ -110,7 +112,7 @@ def _inverted(data: bytes) -> bytes:
 
 
 def _answer(rule: Rule, status: int, start_response: "StartResponse") -> Iterable[bytes]:
-    """Answer without reading the request's body, so the connection cannot be used again."""
+    """Respond without reading the body of the request; the connection cannot be reused."""
     body = rule.body.encode()
     headers = {"Content-Length": str(len(body)), "Connection": "close", **rule.headers}
     phrases = {code.value: code.phrase for code in http.HTTPStatus}
@@ -121,15 +123,15 @@ def _answer(rule: Rule, status: int, start_response: "StartResponse") -> Iterabl
 def _unanswered(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
     _cut(environ)
     environ[DROPPED] = True
-    # The server insists on a response; nobody hears it.
+    # The server requires a response, which nobody receives.
     start_response("503 Dropped", [("Content-Length", "0"), ("Connection", "close")])
     return []
 
 
 def _cut(environ: "WSGIEnvironment") -> None:
-    """Close the client's connection under its server, which is eventlet's or Werkzeug's."""
+    """Close the client's connection, which belongs to the server of eventlet or Werkzeug."""
     connection = environ.get("werkzeug.socket") or environ["eventlet.input"].get_socket()
-    with contextlib.suppress(OSError):  # the client was faster
+    with contextlib.suppress(OSError):  # the client has closed it
         connection.shutdown(socket.SHUT_RDWR)
 
 
@@ -152,7 +154,7 @@ def _shortened(start_response: "StartResponse", length: int) -> "StartResponse":
 
 
 def _closing(chunks: Iterator[bytes], response: Iterable[bytes]) -> Iterator[bytes]:
-    """Iterate and then close the application's response, as WSGI demands."""
+    """Iterate, and then close the response of the application, as WSGI requires."""
     try:
         yield from chunks
     finally:
@@ -161,7 +163,7 @@ def _closing(chunks: Iterator[bytes], response: Iterable[bytes]) -> Iterator[byt
 
 
 def filter_factory(
-    _global_conf: dict[str, str], directory: str, **_swifts_own: str
+    _global_conf: dict[str, str], directory: str, **_options: str
 ) -> "Callable[[WSGIApplication], WSGIApplication]":
-    """Make the filter that api-paste names."""
+    """Return the filter to which api-paste refers."""
     return lambda app: Faults(app, rule_book(directory))

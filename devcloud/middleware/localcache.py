@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stand-in for memcached, which Swift finds as `swift.cache` in each request."""
+"""A replacement for memcached, as `swift.cache` in the environment of each request."""
 
 import json
 import time
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 class LocalCache:
-    """What is called of swift.common.memcached.MemcacheRing, for one process.
+    """The part of swift.common.memcached.MemcacheRing that is used, for one process.
 
-    Values go through JSON, as they would on their way to a memcached and back.
+    Values are converted to JSON and back, as they are with memcached.
     """
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ def _expiry(seconds: float) -> float:
 def filter_factory(
     _global_conf: dict[str, str], **_conf: str
 ) -> "Callable[[WSGIApplication], WSGIApplication]":
-    """Make the filter that api-paste names."""
+    """Return the filter to which api-paste refers."""
     cache = LocalCache()
 
     def with_cache(app: "WSGIApplication") -> "WSGIApplication":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a request asks for, from its WSGI environment."""
+"""The method and path of a request, from its WSGI environment."""
 
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,6 @@ def method(environ: "WSGIEnvironment") -> str:
 
 
 def path(environ: "WSGIEnvironment") -> str:
-    """Return the decoded path: PEP 3333 has its bytes in a str of Latin-1."""
+    """Return the decoded path: PEP 3333 stores its bytes in a Latin-1 string."""
     whole = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
     return str(whole).encode("latin-1").decode("utf-8", "replace")

@@ -15,7 +15,7 @@ from devcloud.files import write_json
 class _RuleSet:
     path: Path
     rules: list[Rule]
-    met: list[int]
+    matched: list[int]
     fired: list[int]
 
     @classmethod
@@ -23,14 +23,14 @@ class _RuleSet:
         rules = [Rule(**values) for values in json.loads(path.read_text())]
         return cls(path, rules, [0] * len(rules), [0] * len(rules))
 
-    def take(self, method: str, path: str, query: str) -> Rule | None:
-        """Return the first rule that applies and count it."""
+    def apply(self, method: str, path: str, query: str) -> Rule | None:
+        """Return the first rule that applies, and count its use."""
         for number, rule in enumerate(self.rules):
             if not rule.matches(method, path, query):
                 continue
-            self.met[number] += 1
+            self.matched[number] += 1
             used_up = rule.times is not None and self.fired[number] >= rule.times
-            if self.met[number] > rule.skip and not used_up:
+            if self.matched[number] > rule.skip and not used_up:
                 self.fired[number] += 1
                 write_json(fired_file(self.path), self.fired)
                 return rule
@@ -38,18 +38,18 @@ class _RuleSet:
 
 
 class RuleBook:
-    """All rule sets of a directory; the oldest comes first. Safe to use from threads."""
+    """All rule sets of a directory, the oldest first. Thread-safe."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._sets: dict[Path, _RuleSet] = {}
         self._lock = threading.Lock()
 
-    def take(self, method: str, path: str, query: str = "") -> Rule | None:
-        """Return the rule for this request, which is thereby used once; None mostly."""
+    def apply(self, method: str, path: str, query: str = "") -> Rule | None:
+        """Return the rule for a request, if any, and count its use."""
         with self._lock:
             for rule_set in self._current():
-                if (rule := rule_set.take(method, path, query)) is not None:
+                if (rule := rule_set.apply(method, path, query)) is not None:
                     return rule
         return None
 
@@ -58,7 +58,7 @@ class RuleBook:
         for path in sorted(self._directory.glob("*.json")):
             try:
                 current[path] = self._sets.get(path) or _RuleSet.read(path)
-            except FileNotFoundError:  # its test has just taken it back
+            except FileNotFoundError:  # its test has just removed it
                 continue
         self._sets = current
         return list(current.values())
@@ -66,5 +66,5 @@ class RuleBook:
 
 @functools.cache
 def rule_book(directory: str) -> RuleBook:
-    """Return the one book that this process keeps of a directory: its counts are the true ones."""
+    """Return the only rule book of this process for a directory, which has the counts."""
     return RuleBook(Path(directory))

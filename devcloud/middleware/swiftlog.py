@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Swift's `log_custom_handlers`: it logs to syslog alone, this is a file."""
+"""A `log_custom_handlers` function for Swift, which has no option to log to a file."""
 
 import functools
 import logging
 from typing import Any
 
 
-def add_file(  # noqa: PLR0917  # the signature is Swift's
+def add_file(  # noqa: PLR0917  # Swift defines the signature
     conf: dict[str, str],
     name: str,
     log_to_console: bool,
@@ -15,7 +15,7 @@ def add_file(  # noqa: PLR0917  # the signature is Swift's
     logger: logging.Logger,
     adapted_logger: Any,
 ) -> None:
-    """Send `logger` to the file that the configuration names, and nowhere else."""
+    """Log only to the file that is set in the configuration."""
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
     logger.addHandler(_handler(conf["devcloud_log_file"]))

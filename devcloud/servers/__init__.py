@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The programs of the cloud, each as it runs in a process of its own."""
+"""The programs of the cloud, each of which runs in processes of its own."""

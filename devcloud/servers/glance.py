@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def preload() -> None:
-    """Import what every Glance needs, once before the forks."""
+    """Import the modules that every Glance server needs, once before the forks."""
     import alembic.command  # noqa: F401
     import keystonemiddleware.auth_token  # noqa: F401
     from glance.api.v2 import router  # noqa: F401
@@ -22,7 +22,7 @@ def preload() -> None:
 
 
 def application(plan: Plan, region: str) -> "WSGIApplication":
-    """Make the region's database and give the application on it."""
+    """Create the database of the region and return the application."""
     home = str(plan.glance_dir(region))
     os.environ["OS_GLANCE_CONFIG_DIR"] = home
     os.environ["OSLO_LOCK_PATH"] = home
@@ -32,7 +32,7 @@ def application(plan: Plan, region: str) -> "WSGIApplication":
     from glance.common import wsgi_app
 
     app: WSGIApplication = wsgi_app.init_app()
-    # Otherwise Glance's exit handler makes the pool, too late: a traceback at exit.
+    # Otherwise the exit handler of Glance creates the pool, which raises an exception.
     common.get_thread_pool("tasks_pool")
     return app
 

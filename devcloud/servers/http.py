@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A WSGI application on threads, by Werkzeug's server: Keystone and Glance."""
+"""The server of Keystone and Glance: Werkzeug's, with a thread for each connection."""
 
 import os
 import signal
@@ -14,22 +14,25 @@ if TYPE_CHECKING:
 
 
 class _Handler(serving.WSGIRequestHandler):
-    """Quiet; it takes chunked bodies, and says so by `wsgi.input_terminated`, as Glance expects."""
+    """A handler without log output.
+
+    It accepts chunked bodies and sets `wsgi.input_terminated`, as Glance expects.
+    """
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002
         pass
 
 
 def serve(app: "WSGIApplication", sock: socket.socket, ready: Callable[[], None]) -> NoReturn:
-    """Answer on `sock` until SIGTERM ends the process."""
+    """Serve requests on `sock` until SIGTERM ends the process."""
     host, port = sock.getsockname()
     server = serving.make_server(
         host, port, app, threaded=True, request_handler=_Handler, fd=sock.fileno()
     )
-    server.daemon_threads = True  # type: ignore[attr-defined]  # the threaded one's
+    server.daemon_threads = True  # type: ignore[attr-defined]  # of the threaded server
     sock.close()
     ready()
-    # At once: the exit handlers would wait for tasks and for kept connections.
+    # Exit handlers would wait for tasks and open connections.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     server.serve_forever()
     raise SystemExit

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Identity v2.0 before Keystone v3: how the service's users log in, also by API key.
+"""Identity API v2.0 on top of Keystone v3, with which users authenticate, also by API key.
 
-`POST /v2.0/tokens` becomes a v3 request to the same Keystone, and its answer is written in the
-old form, so the tokens are real ones. (Identity API v2.0 and its RAX-KSKEY extension.)
+`POST /v2.0/tokens` is converted to a v3 request to the same Keystone and its response to the v2.0
+format, so that the tokens are real. (Identity API v2.0 and its RAX-KSKEY extension.)
 """
 
 import json
@@ -22,15 +22,15 @@ _FAULTS = {400: "badRequest", 401: "unauthorized", 404: "itemNotFound"}
 
 
 class Rejected(Exception):
-    """A request that is answered with an error; `status` is its HTTP code."""
+    """A request that is rejected; `status` is the HTTP status of the response."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
 
 
-def front(keystone: "WSGIApplication") -> "WSGIApplication":
-    """Answer what is under /v2.0 and hand all else to `keystone`."""
+def with_identity_v2(keystone: "WSGIApplication") -> "WSGIApplication":
+    """Return an application that serves /v2.0 and passes all other requests to `keystone`."""
 
     def app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if not environ["PATH_INFO"].startswith("/v2.0"):
@@ -45,7 +45,7 @@ def front(keystone: "WSGIApplication") -> "WSGIApplication":
 
 
 def fault(rejected: Rejected) -> Response:
-    """Return an error in the form of v2.0."""
+    """Return an error response in the v2.0 format."""
     name = _FAULTS.get(rejected.status, "identityFault")
     body = {name: {"code": rejected.status, "message": str(rejected)}}
     return _json(body, rejected.status)
@@ -77,9 +77,9 @@ def _json(body: dict[str, Any], status: int) -> Response:
 
 
 def v3_request(body: object) -> dict[str, Any]:
-    """Turn the body of a v2.0 login into that of a v3 one.
+    """Convert the body of a v2.0 authentication request to v3.
 
-    :raises Rejected: for a body of another form, or an API key that is not the user's.
+    :raises Rejected: if the body is malformed or the API key is not the user's.
     """
     auth = body.get("auth") if isinstance(body, dict) else None
     if not isinstance(auth, dict):
@@ -122,7 +122,7 @@ def _scoped(identity: dict[str, Any], auth: dict[str, Any], home: str | None) ->
 
 
 def v2_access(token_id: str, token: dict[str, Any]) -> dict[str, Any]:
-    """Write a v3 token in the form of v2.0: the tenant's token, catalog and user."""
+    """Convert a v3 token to the v2.0 format: token, service catalog and user."""
     project = token.get("project", {})
     catalog = [_service(service, project.get("id")) for service in token.get("catalog", ())]
     user = {"id": token["user"]["id"], "name": token["user"]["name"], "roles": token["roles"]}

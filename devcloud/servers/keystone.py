@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keystone in one process: schema, keys, seed data, and the v2.0 front before it."""
+"""Keystone in one process: schema, keys, initial data, and the Identity API v2.0."""
 
 import io
 import os
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def application(plan: Plan) -> "WSGIApplication":
-    """Make the database, fill it, and give the application on it."""
+    """Create the database with its initial data and return the application."""
     os.environ["OSLO_LOCK_PATH"] = str(plan.keystone_dir)
     nosaml.install()
     sqlite.install()
@@ -35,7 +35,7 @@ def application(plan: Plan) -> "WSGIApplication":
     )
     app = core.setup_app_middleware(app)
     seed.fill(plan)
-    return identity_v2.front(_one_at_a_time(app))
+    return identity_v2.with_identity_v2(_one_at_a_time(app))
 
 
 def _make_keys() -> None:
@@ -54,14 +54,15 @@ def _make_keys() -> None:
 
 
 def _one_at_a_time(app: "WSGIApplication") -> "WSGIApplication":
-    """Let one request in at a time: Keystone's first ones race (policies half loaded: a 403).
+    """Return an application that handles one request at a time.
 
-    It answers in 3 to 15 ms and calls nobody, so a lock costs nothing here.
+    The first requests to Keystone race: while its policies are loaded, a response may be 403. A
+    request takes 3 to 15 ms and calls no other service, so the lock costs little.
     """
     lock = threading.Lock()
 
     def locked(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        # A slow client is read before the lock is taken.
+        # Read from slow clients without the lock.
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)
         with lock:

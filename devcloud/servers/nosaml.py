@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keystone without pysaml2, whose import builds XML schemas: a third of Keystone's start.
+"""Keystone without pysaml2, whose import takes a third of the time that Keystone needs to start.
 
-SAML federation would not work; nothing else touches the module.
+SAML federation does not work without it; no other part of Keystone uses the module.
 """
 
 import importlib.abc
@@ -45,5 +45,5 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def install() -> None:
-    """Let every later `import saml2...` find a stub."""
+    """Replace saml2 with a stub for all later imports."""
     sys.meta_path.insert(0, _Finder())

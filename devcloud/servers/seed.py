@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a new Keystone knows: accounts, regions, services and where they answer."""
+"""The initial data of Keystone: accounts, regions, services and endpoints."""
 
 import uuid
 from collections.abc import Callable
@@ -15,14 +15,14 @@ _DOMAIN = "default"
 
 
 def fill(plan: Plan) -> None:
-    """Seed the loaded Keystone of this process."""
+    """Add the initial data to the Keystone of this process."""
     _bootstrap()
     _accounts()
     _catalog(plan)
 
 
 class _Bootstrap(bootstrap.Bootstrapper):
-    """Keystone's own bootstrap, without loading the backends a second time."""
+    """The bootstrap of Keystone, without loading the backends again."""
 
     def __init__(self) -> None:
         self.service_role_name = "service"
@@ -67,7 +67,7 @@ def _accounts() -> None:
 
 def _grant(account: Account, project: str, roles: list[str]) -> None:
     assignments = provider_api.ProviderAPIs.assignment_api
-    if account is OPERATOR:  # the bootstrap made the user and gave it one of the roles
+    if account is OPERATOR:  # the bootstrap created this user with one of the roles
         identity = provider_api.ProviderAPIs.identity_api
         user = identity.get_user_by_name(OPERATOR.name, _DOMAIN)["id"]
     else:

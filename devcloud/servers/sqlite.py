@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SQLite under threads: every transaction takes the write lock when it begins.
+"""SQLite with several threads: every transaction acquires the write lock when it begins.
 
-A deferred BEGIN that turns from reading to writing fails at once, whatever the busy timeout, where
-another has written since ("database is locked"). Keystone does that at each user's first login of
-the day, and the login that loses is answered 500.
+A deferred transaction that reads and then writes fails immediately ("database is locked") if
+another has written in between, regardless of the busy timeout. Keystone does this at the first
+authentication of each user on a day, and the response is 500.
 """
 
 from sqlalchemy import event
@@ -11,10 +11,10 @@ from sqlalchemy.engine import Connection, Engine
 
 
 def install() -> None:
-    """Change how every engine of this process begins.
+    """Begin all transactions of this process in immediate mode.
 
-    oslo.db's own listener stands aside where `in_transaction` is set, and listeners on the class
-    are called before it.
+    The listener of oslo.db does nothing if `in_transaction` is set, and listeners on the class are
+    called before it.
     """
     event.listen(Engine, "begin", _begin)
 

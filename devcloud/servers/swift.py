@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several of Swift's servers in one process."""
+"""Several Swift servers in one process."""
 
 import os
 import socket
@@ -12,7 +12,7 @@ from devcloud.plan import Plan
 
 
 def preload() -> None:
-    """Import what every Swift server needs, once before the forks; nothing may come before it."""
+    """Import the modules that every Swift server needs, once before the forks and first of all."""
     from swift.common import utils
 
     utils.monkey_patch()
@@ -27,7 +27,7 @@ def preload() -> None:
 def serve(
     plan: Plan, region: str, sockets: dict[str, socket.socket], ready: Callable[[], None]
 ) -> None:
-    """Run the servers whose sockets are given, for ever."""
+    """Run the servers whose sockets are given, and do not return."""
     from swift.common import concurrency
 
     home = plan.swift_dir(region)
@@ -45,10 +45,10 @@ def _configure(home: Path) -> None:
     import eventlet
     from swift.common import concurrency, constraints, storage_policy, utils
 
-    # The parent's hub is one epoll that every fork of it would share: each event would wake them
-    # all. (swift.common.wsgi.run_server does this too.)
+    # All forks would share the epoll instance of their parent, and each event would wake them all.
+    # (swift.common.wsgi.run_server does the same.)
     concurrency.hubs.use_hub(utils.get_hub())
-    eventlet.monkey_patch(all=False, time=True)  # a fault that sleeps holds up its request alone
+    eventlet.monkey_patch(all=False, time=True)  # a fault that sleeps delays only its own request
     utils.set_swift_dir(str(home))
     storage_policy.reload_storage_policies()
     constraints.reload_constraints()
@@ -82,10 +82,10 @@ def _spawn_server(pool: Any, home: Path, part: str, sock: socket.socket) -> None
 
 
 def _update_listings(home: Path, interval: float = 1.0) -> None:
-    """Do what Swift's container and object updaters do, without their forks.
+    """Run the container and object updaters of Swift, without their forks.
 
-    Without the first, an account's counts stay 0; without the second, a listing's update that
-    timed out is never made, and a DLO misses a segment for ever.
+    Without the first, the counts of an account stay 0. Without the second, an update of a listing
+    that timed out is never repeated, and a Dynamic Large Object lacks a segment.
     """
     from swift.common import concurrency
     from swift.container.updater import ContainerUpdater

@@ -2,6 +2,6 @@
 
 import logging
 
-# With a handler there, oslotest adds none; its own prints every debug record of every library.
-# OS_LOG_CAPTURE=1 attaches them to the tests instead.
+# Without a handler, oslotest adds one that prints every debug record of every library.
+# OS_LOG_CAPTURE=1 attaches the records to the tests instead.
 logging.getLogger().addHandler(logging.NullHandler())

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of an image, apart from how it is asked for."""
+"""What is known about an image, apart from how it is requested."""
 
 import dataclasses
 from collections.abc import Mapping
 
-from rackspace_imagetasks.text import printable
-
-# Of an image's flat JSON object: what is no property (Images API v2, "Show image").
+# The members of an image's flat JSON object that are not properties (Images API v2, "Show image").
 ATTRIBUTES = frozenset({
     "checksum", "container_format", "created_at", "direct_url", "disk_format", "file", "id",
     "locations", "min_disk", "min_ram", "name", "os_hash_algo", "os_hash_value", "os_hidden",
@@ -17,7 +15,7 @@ ATTRIBUTES = frozenset({
 
 @dataclasses.dataclass(frozen=True)
 class ImageFacts:
-    """What policy must know of an image in Glance. In bytes; min_disk in GiB, min_ram in MiB."""
+    """What policy must know about an image. Sizes in bytes; min_disk in GiB, min_ram in MiB."""
 
     id: str
     name: str | None
@@ -30,8 +28,14 @@ class ImageFacts:
     min_ram: int
     tags: tuple[str, ...]
     properties: Mapping[str, str]
+    created_at: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name, or the ID of an image without a name."""
+        return self.name or self.id
 
     @property
     def title(self) -> str:
-        """What to call it in a message."""
-        return f"Image '{printable(self.name or self.id)}'"
+        """The subject of a message about the image."""
+        return f"Image '{self.label}'"

@@ -1,52 +1,56 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images in Glance: find one by name or ID, read what policy needs, complete an imported one."""
 
+import json
+import re
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from openstack import exceptions as sdk
-
-from rackspace_imagetasks.exceptions import NotFound, Refused
+from rackspace_imagetasks.exceptions import NotFound, Refused, ServiceError
+from rackspace_imagetasks.glance.api import described, items_of
 from rackspace_imagetasks.glance.facts import ATTRIBUTES, ImageFacts
-from rackspace_imagetasks.glance.service import ImageService
 from rackspace_imagetasks.glance.settings import ImageSettings
-from rackspace_imagetasks.text import printable
+from rackspace_imagetasks.http.client import Client
+from rackspace_imagetasks.messages import Hint, Message
+
+_NOT_AN_ID = frozenset({400, 403, 404})  # as services answer for an ID that no image has
+_PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
 
 
 class ImageClient:
     """The images of one cloud and region."""
 
-    def __init__(self, service: ImageService) -> None:
-        self._service = service
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._region = client.words.region
 
     def find(self, name_or_id: str) -> ImageFacts:
-        """Return the one image with this ID, or this name.
+        """Return the one image with this ID or this name.
 
-        :raises NotFound: when there is none.
-        :raises Refused: when several have the name.
+        :raises NotFound: if there is none.
+        :raises Refused: if several have the name.
         """
-        what = f"image '{printable(name_or_id)}'"
-        with self._service.errors(what):
-            try:
-                found = self._service.connection.image.find_image(name_or_id)
-            except sdk.DuplicateResource as error:
-                raise Refused(
-                    f"Several images are called '{printable(name_or_id)}'; name one by its ID."
-                ) from error
-        if found is None:
-            raise NotFound(
-                f"There is no {what} in region '{self._service.region}'; `openstack image list`"
-                " shows what there is."
-            )
-        return self.get(str(found.id))
+        if _may_be_id(name_or_id):
+            action = f"read image '{name_or_id}'"
+            answer = self._client.request("GET", _path(name_or_id), action, accept=_NOT_AN_ID)
+            if answer.status not in _NOT_AN_ID:
+                return described(answer, _facts, "an image")
+        found = self._named(name_or_id)
+        if len(found) > 1:
+            raise Refused(Message(_ambiguous(name_or_id, found), Hint.NAME_IMAGE_BY_ID))
+        if not found:
+            text = f"Image '{name_or_id}' not found in region '{self._region}'."
+            raise NotFound(Message(text, Hint.LIST_IMAGES))
+        return found[0]
 
     def get(self, image_id: str) -> ImageFacts:
         """Return the image with this ID.
 
-        :raises NotFound: when there is none.
+        :raises NotFound: if there is none.
         """
-        return _facts(self._service.get(_path(image_id), f"image {printable(image_id)}"))
+        answer = self._client.request("GET", _path(image_id), f"read image '{image_id}'")
+        return described(answer, _facts, "an image")
 
     def select(self, owner: str, properties: Mapping[str, str]) -> Iterator[ImageFacts]:
         """Yield the images of project `owner` whose properties have these values.
@@ -55,38 +59,101 @@ class ImageClient:
         have made public with any property they like.
         """
         query = {"owner": owner, **properties}
-        for facts in map(_facts, self._service.pages("/images", "images", query)):
+        for facts in self._list(query):
             if facts.owner == owner and properties.items() <= facts.properties.items():
                 yield facts
 
     def complete(self, image_id: str, settings: ImageSettings) -> None:
-        """Set on an image what its import task could not.
+        """Set on an image what its import task could not set.
 
-        :raises AccessDenied, ServiceError: as the service refuses it.
+        :raises AccessDenied, ServiceError: if the service refuses it.
         """
         for called, changes in settings.patches():
-            what = f"the {called} of image {printable(image_id)}"
-            self._service.patch(_path(image_id), changes, what)
+            self._client.request(
+                "PATCH",
+                _path(image_id),
+                f"set the {called} of image {image_id}",
+                body=json.dumps(changes).encode(),
+                headers=_PATCH,
+            )
+
+    def _named(self, name: str) -> list[ImageFacts]:
+        """Return the images with a name: those that listings show, or else hidden ones."""
+        for hidden in ({}, {"os_hidden": "true"}):
+            for wanted in _name_filters(name):
+                listed = self._filtered({"name": wanted, **hidden})
+                if found := [image for image in listed if image.name == name]:
+                    return found
+        return []
+
+    def _filtered(self, query: Mapping[str, str]) -> list[ImageFacts]:
+        """Return the images that match; none if the service takes a name for an operator."""
+        try:
+            return list(self._list(query))
+        except ServiceError as error:
+            if error.status != 400 or ":" not in query["name"]:
+                raise
+            return []
+
+    def _list(self, query: Mapping[str, str]) -> Iterator[ImageFacts]:
+        return items_of(self._client, "images", "images", query, _facts)
+
+
+def _name_filters(name: str) -> tuple[str, ...]:
+    """Return the values of the filter for a name, the most certain first.
+
+    A service takes what is before a colon for an operator, if it is not too old to know any.
+    """
+    return (f"eq:{name}", name) if ":" in name else (name,)
+
+
+def _may_be_id(text: str) -> bool:
+    return re.fullmatch("[0-9A-Fa-f-]{32,36}", text) is not None
+
+
+def _ambiguous(name: str, found: Iterable[ImageFacts]) -> str:
+    each = [
+        f"{image.id} (created {image.created_at or 'at an unknown time'}, {image.visibility})"
+        for image in found
+    ]
+    return f"{len(each)} images are named '{name}': {', '.join(each)}."
 
 
 def _path(image_id: str) -> str:
-    return f"/images/{urllib.parse.quote(image_id, safe='')}"
+    return f"images/{urllib.parse.quote(image_id, safe='')}"
 
 
 def _facts(image: Mapping[str, Any]) -> ImageFacts:
+    """Read an image's JSON object.
+
+    :raises ValueError: if it is none.
+    """
     return ImageFacts(
-        id=str(image.get("id")),
-        name=image.get("name"),
-        owner=image.get("owner"),
-        status=str(image.get("status")),
-        visibility=str(image.get("visibility")),
+        id=_text(image.get("id")),
+        name=_text_or_none(image.get("name")),
+        owner=_text_or_none(image.get("owner")),
+        status=_text(image.get("status")),
+        visibility=_text(image.get("visibility")),
         size=_number(image.get("size")),
         virtual_size=_number(image.get("virtual_size")),
         min_disk=_number(image.get("min_disk")) or 0,
         min_ram=_number(image.get("min_ram")) or 0,
         tags=tuple(_texts(image.get("tags"))),
         properties={k: str(v) for k, v in image.items() if k not in ATTRIBUTES and v is not None},
+        created_at=_text_or_none(image.get("created_at")) or "",
     )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(value)
+    return value
+
+
+def _text_or_none(value: object) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise ValueError(value)
+    return value
 
 
 def _number(value: object) -> int | None:

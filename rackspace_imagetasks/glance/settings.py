@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is set on an image after its import. Pure."""
+"""The settings of an image that are made after its import. Pure."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -23,9 +23,9 @@ class ImageSettings:
         return any(self.patches())
 
     def patches(self) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-        """Yield what to call each, and a JSON patch that is safe to send twice.
+        """Yield what each change is called, and a JSON patch that is safe to send twice.
 
-        The visibility goes last and alone: it is what a cloud may refuse, and the others not.
+        The visibility is last and on its own: a cloud may refuse it while it allows the others.
         """
         values: dict[str, Any] = {
             **self.properties,

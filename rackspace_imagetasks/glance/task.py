@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the service says of a task.
+"""A task as the service describes it.
 
-The life of a task (Rackspace developer guide, "Tasks"): pending, processing, then success or
-failure; some two days later the record is deleted, and its result is not.
+A task (Rackspace developer guide, "Tasks") is pending, then processing, and ends with success or
+failure. About two days later the service deletes the task's record, but not its result.
 """
 
 import dataclasses
@@ -10,13 +10,14 @@ import re
 from collections.abc import Mapping
 from typing import Any, Self
 
-from rackspace_imagetasks.exceptions import ServiceError
-from rackspace_imagetasks.text import printable
+RUNNING = frozenset({"pending", "processing"})
+SUCCESS = "success"
+FAILURE = "failure"
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """A task as the service described it last; `input` and `result` are not in listings."""
+    """A task as it was described last; listings leave out `input`, `result` and `message`."""
 
     id: str
     type: str
@@ -31,31 +32,35 @@ class Task:
 
     @property
     def ended(self) -> bool:
-        """Whether it is over, well or not."""
-        return self.status in ("success", "failure")
+        """Whether the task has ended, successfully or not."""
+        return self.status in (SUCCESS, FAILURE)
+
+    @property
+    def status_is_known(self) -> bool:
+        """Whether the status is one that tasks have."""
+        return self.ended or self.status in RUNNING
 
     @classmethod
-    def parse(cls, answer: object) -> Self:
-        """Read what the service says of a task.
+    def parse(cls, value: Mapping[str, Any]) -> Self:
+        """Read a task's JSON object.
 
-        :raises ServiceError: when it is no description of a task.
+        :raises ValueError: if it does not describe a task.
         """
-        task_id = answer.get("id") if isinstance(answer, dict) else None
-        if not isinstance(answer, dict) or not _is_id(task_id):
-            raise ServiceError("The image service's answer does not describe a task.")
 
         def text(key: str) -> str:
-            value = answer.get(key)
-            return "" if value in (None, "None") else str(value)
+            found = value.get(key)
+            if found is not None and not isinstance(found, str):
+                raise ValueError(found)
+            return "" if found in (None, "None") else found
 
         def mapping(key: str) -> Mapping[str, Any]:
-            value = answer.get(key)
-            return value if isinstance(value, dict) else {}
+            found = value.get(key)
+            return found if isinstance(found, dict) else {}
 
         return cls(
-            id=str(task_id),
-            type=printable(text("type")),
-            status=printable(text("status")),
+            id=_id(value.get("id")),
+            type=text("type"),
+            status=text("status"),
             message=text("message"),
             input=mapping("input"),
             result=mapping("result"),
@@ -66,6 +71,8 @@ class Task:
         )
 
 
-def _is_id(value: object) -> bool:
-    """Tell a UUID, and whatever is as harmless in a message and in a URL."""
-    return isinstance(value, str) and re.fullmatch("[A-Za-z0-9._-]{1,64}", value) is not None
+def _id(value: object) -> str:
+    """Return a task's ID: a UUID, or anything as harmless in a message and in a URL."""
+    if not isinstance(value, str) or not re.fullmatch("[A-Za-z0-9._-]{1,64}", value):
+        raise ValueError(value)
+    return value

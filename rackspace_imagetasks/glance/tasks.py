@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Glance tasks: create them, find them again, and follow them to their end."""
 
+import itertools
+import json
 import threading
 import time
 import urllib.parse
@@ -13,99 +15,111 @@ from rackspace_imagetasks.exceptions import (
     ServiceError,
     TaskTimeout,
 )
+from rackspace_imagetasks.glance.api import described, items_of
 from rackspace_imagetasks.glance.failures import failure_of
-from rackspace_imagetasks.glance.service import ImageService
-from rackspace_imagetasks.glance.task import Task
+from rackspace_imagetasks.glance.task import RUNNING, SUCCESS, Task
+from rackspace_imagetasks.glance.words import task_words
+from rackspace_imagetasks.http.client import Client
+from rackspace_imagetasks.http.retry import backoff
+from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.profile import ProviderProfile
-from rackspace_imagetasks.text import printable
 
-_PATIENCE = 10  # polls in a row that may fail: hours of work outlast minutes of an outage
+_TOLERATED_POLLS = 10  # failed polls in a row: hours of work outlast minutes of an outage
+_JSON = {"Content-Type": "application/json"}
 
 
 class TaskClient:
     """The tasks of one cloud and region; safe to use from threads.
 
-    However many tasks are followed, by however many threads, the service is asked once a
+    However many tasks are followed, by however many threads, the service is polled once every
     `profile.poll_interval`.
     """
 
     def __init__(
         self,
-        service: ImageService,
+        client: Client,
         profile: ProviderProfile,
         stop: threading.Event,
-        project_id: Callable[[], str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._service = service
+        self._client = client.worded(task_words(client.words))
         self._profile = profile
         self._stop = stop
-        self._project_id = project_id
         self._clock = clock
         self._lock = threading.Lock()
         self._followed: dict[str, Task | None] = {}
-        self._asked_at = float("-inf")
+        self._polled_at = float("-inf")
         self._inputs: dict[str, Task] = {}
 
     def create(self, kind: str, given: Mapping[str, Any]) -> Task:
         """Start a task of `kind` ("import", "export").
 
-        The request is sent once. Where its answer does not tell whether it had effect, a task that
-        runs with just this input is taken for its effect.
+        Where it is uncertain whether a request created a task, the running tasks are listed: one
+        with this very input is the task, and the request is repeated only if there is none.
 
-        :raises AccessDenied, QuotaExceeded, ServiceError: as the service refuses it.
+        :raises AccessDenied, QuotaExceeded, ServiceError: if the service refuses it.
         """
-        body = {"type": kind, "input": dict(given)}
-        try:
-            return Task.parse(self._service.post("/tasks", body, f"a new {kind} task"))
-        except ServiceError as error:
-            if error.status is not None and error.status < 500:
-                raise
-            task = self.find(kind, lambda other: given.items() <= other.items(), running=True)
-            if task is None:
-                text = f"{error} No such task runs; run the same command again."
-                raise ServiceError(text, status=error.status) from error
-            return task
+        for attempt in itertools.count(1):
+            try:
+                return self._create(kind, given)
+            except ServiceError as error:
+                if error.status is not None and 300 <= error.status < 500:
+                    raise  # refused, so no task was created
+                self._client.cancellation.wait(backoff(attempt))
+                task = self.find(kind, lambda other: given.items() <= other.items(), running=True)
+                if task is not None:
+                    return task
+                said_created = error.status is not None and error.status < 300
+                if said_created or attempt >= self._client.retry.attempts:
+                    text = f"{error} No such task is running; run the same command again."
+                    raise ServiceError(text, status=error.status) from error
+        raise AssertionError("unreachable")
+
+    def _create(self, kind: str, given: Mapping[str, Any]) -> Task:
+        body = json.dumps({"type": kind, "input": dict(given)}).encode()
+        answer = self._client.send_once("tasks", f"create an {kind} task", body, _JSON)
+        return described(answer, Task.parse, "a task")
 
     def get(self, task_id: str) -> Task:
         """Return a task with all its details.
 
-        :raises NotFound: when there is none, or it was deleted after its `expires_at`.
+        :raises NotFound: if there is none, or its record was deleted after its `expires_at`.
         """
-        path = f"/tasks/{urllib.parse.quote(task_id, safe='')}"
+        path = f"tasks/{urllib.parse.quote(task_id, safe='')}"
         try:
-            return Task.parse(self._service.get(path, f"task {printable(task_id)}"))
+            answer = self._client.request("GET", path, f"read task '{task_id}'")
         except NotFound as error:
             raise NotFound(
-                f"There is no task '{printable(task_id)}' in region '{self._service.region}'. A"
-                " task's record is deleted some two days after its end; its image or object is"
-                " not."
+                f"Task '{task_id}' not found in region '{self._client.words.region}'. The service"
+                " deletes a task's record about two days after the task ends, but not the image or"
+                " object that it created."
             ) from error
+        return described(answer, Task.parse, "a task")
 
     def list(self, **filters: str) -> Iterator[Task]:
         """Return the tasks, newest first, without input, result and message."""
         query = {"sort_key": "created_at", "sort_dir": "desc", **filters}
-        return map(Task.parse, self._service.pages("/tasks", "tasks", query))
+        return items_of(self._client, "tasks", "tasks", query, Task.parse)
 
     def find(
         self, kind: str, matches: Callable[[Mapping[str, Any]], bool], *, running: bool
     ) -> Task | None:
-        """Return the newest task of `kind` whose input matches: one that runs, or that succeeded.
+        """Return the newest task of `kind` whose input matches: a running or a successful one.
 
-        A command that is run again finds by this the task that its first run started.
+        This is how a command that is run again finds the task that its first run started.
         """
         tasks = self.with_inputs(kind, running=running)
         return next((task for task in tasks if matches(task.input)), None)
 
     def with_inputs(self, kind: str, *, running: bool) -> Iterator[Task]:
-        """Yield this project's tasks that run, or that succeeded, with all details, newest first.
+        """Yield this project's running, or successful, tasks with all details, newest first.
 
-        An administrator of the cloud is shown the tasks of all projects.
+        An administrator of the cloud sees the tasks of all projects.
         """
-        wanted = ("pending", "processing") if running else ("success",)
+        wanted = RUNNING if running else {SUCCESS}
         for listed in self.list(type=kind):
             task = self._detailed(listed) if listed.status in wanted else None
-            if task and task.status in wanted and task.owner in ("", self._project_id()):
+            if task and task.status in wanted and task.owner in ("", self._client.project_id()):
                 yield task
 
     def follow(
@@ -115,13 +129,13 @@ class TaskClient:
         timeout: float | None = None,
         on_status: Callable[[Task], None] = lambda _task: None,
     ) -> Iterator[Task]:
-        """Yield each task as it ends, well or not.
+        """Yield each task as it ends, successfully or not.
 
-        :param timeout: seconds to wait at most, for all of them; None waits without end.
-        :param on_status: called with each task each time the service was asked.
-        :raises TaskTimeout: when time is over before the last one ended.
-        :raises Cancelled: when `stop` was set.
-        :raises NotFound: when there is no such task; the others are given first.
+        :param timeout: seconds to wait for all of them; None to wait without a limit.
+        :param on_status: called with each task after each poll.
+        :raises TaskTimeout: if the time has passed before the last one ends.
+        :raises Cancelled: if `stop` is set.
+        :raises NotFound: if there is no such task; the others are yielded first.
         """
         left = list(dict.fromkeys(task_ids))
         unknown: list[str] = []
@@ -140,16 +154,19 @@ class TaskClient:
                         continue
                     except ServiceError:
                         failed_polls += 1
-                        if failed_polls > _PATIENCE:
+                        if failed_polls > _TOLERATED_POLLS:
                             raise
                         break
                     failed_polls = 0
                     on_status(task)
                     if task.ended:
                         left.remove(task_id)
-                        yield self.get(task_id)
+                        yield self._get_again(task_id)
                 if left:
                     self._pause(left, deadline)
+        except Cancelled as error:
+            text = "Stopped; the work continues in the cloud."
+            raise Cancelled(Message(text, *_follow(left))) from error
         finally:
             self._unwatch(left)
         if unknown:
@@ -162,21 +179,22 @@ class TaskClient:
         timeout: float | None = None,
         on_status: Callable[[Task], None] = lambda _task: None,
     ) -> Task:
-        """Return the task when it has succeeded.
+        """Return the task once it has succeeded.
 
         :raises TaskFailed: with the documented meaning of its failure.
+        :raises TaskTimeout, Cancelled, NotFound: as `follow`.
         """
         (task,) = self.follow([task_id], timeout=timeout, on_status=on_status)
-        if task.status != "success":
+        if task.status != SUCCESS:
             raise failure_of(task, self._profile)
         return task
 
     def _detailed(self, listed: Task) -> Task | None:
-        """Return a listed task with its input; kept, as an input never changes."""
+        """Return a listed task with its input, which is kept: an input never changes."""
         known = self._inputs.get(listed.id)
         if known is None or known.status != listed.status:
             try:
-                known = self._inputs[listed.id] = self.get(listed.id)
+                known = self._inputs[listed.id] = self._get_again(listed.id)
             except NotFound:  # deleted since it was listed
                 return None
         return known
@@ -191,12 +209,27 @@ class TaskClient:
             for task_id in task_ids:
                 self._followed.pop(task_id, None)
 
+    def _get_again(self, task_id: str) -> Task:
+        """Return a task that the service has described before, even if one answer denies it.
+
+        :raises NotFound: if a second answer denies it as well.
+        """
+        try:
+            return self.get(task_id)
+        except NotFound:
+            self._client.cancellation.wait(backoff(1))
+            return self.get(task_id)
+
     def _current(self, task_id: str) -> Task:
-        """Return a followed task as of the last poll; ask the service when that is due."""
+        """Return a followed task as of the last poll; poll the service if that is due."""
         with self._lock:
-            if self._clock() - self._asked_at >= self._profile.poll_interval:
+            if self._clock() - self._polled_at >= self._profile.poll_interval:
                 self._poll()
             task = self._followed.get(task_id) or self.get(task_id)
+            if not task.status_is_known:
+                raise ServiceError(
+                    f"Task {task_id} has the status '{task.status}', which no image task can have."
+                )
             if task.ended:
                 self._followed.pop(task_id, None)
             else:
@@ -204,11 +237,11 @@ class TaskClient:
             return task
 
     def _poll(self) -> None:
-        """Ask for all followed tasks at once, by one listing; where it is one, by its ID."""
-        self._asked_at = self._clock()
+        """Ask for all followed tasks with one listing; for a single one, by its ID."""
+        self._polled_at = self._clock()
         if len(self._followed) == 1:
-            (task_id,) = self._followed
-            self._followed[task_id] = self.get(task_id)
+            ((task_id, known),) = self._followed.items()
+            self._followed[task_id] = self._get_again(task_id) if known else self.get(task_id)
             return
         missing = set(self._followed)
         for task in self.list():
@@ -217,20 +250,26 @@ class TaskClient:
                 missing.remove(task.id)
             if not missing:
                 return
-        for task_id in missing:  # deleted: asked for by its ID, it says so
-            self._followed[task_id] = None
+        for task_id in missing:  # deleted, if a request for it by its ID says so, too
+            self._followed[task_id] = self._unlisted(task_id)
+
+    def _unlisted(self, task_id: str) -> Task | None:
+        """Return a followed task that a listing left out; None if it was deleted."""
+        if self._followed[task_id] is None:
+            return None
+        try:
+            return self._get_again(task_id)
+        except NotFound:
+            return None
 
     def _pause(self, left: Iterable[str], deadline: float) -> None:
         remaining = deadline - self._clock()
-        ids = " ".join(left)
         if remaining <= 0:
-            raise TaskTimeout(
-                f"The time to wait is over, and the work goes on in the cloud; follow it with"
-                f" `openstack image task wait {ids}`.",
-                task_id=ids,
-            )
+            text = "Timed out waiting; the work continues in the cloud."
+            raise TaskTimeout(Message(text, *_follow(left)), task_id=" ".join(left))
         if self._stop.wait(min(self._profile.poll_interval, remaining)):
-            raise Cancelled(
-                f"Stopped; the work goes on in the cloud: follow it with `openstack image task"
-                f" wait {ids}`."
-            )
+            raise Cancelled
+
+
+def _follow(task_ids: Iterable[str]) -> tuple[Hint, Mapping[str, object]]:
+    return Hint.FOLLOW_TASK, {"task": list(task_ids)}

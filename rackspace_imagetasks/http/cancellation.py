@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waiting in work that may be cancelled."""
+"""Waits that end when the work is cancelled."""
 
 import threading
 import time
@@ -14,23 +14,23 @@ class Cancellation:
     """Checks and waits that end with `Cancelled` once `abort` is set."""
 
     def __init__(
-        self, sleep: Callable[[float], None] = time.sleep, abort: threading.Event | None = None
+        self, sleep: Callable[[float], object] = time.sleep, abort: threading.Event | None = None
     ) -> None:
         self.sleep = sleep
         self._abort = abort
 
     def check(self) -> None:
-        """Return, unless the work is cancelled.
+        """Return unless the work is cancelled.
 
-        :raises Cancelled: when it is.
+        :raises Cancelled: if it is.
         """
         if self._abort is not None and self._abort.is_set():
-            raise Cancelled("The transfer was stopped.")
+            raise Cancelled("Stopped on request.")
 
     def wait(self, seconds: float) -> None:
-        """Wait `seconds`.
+        """Wait for a number of seconds.
 
-        :raises Cancelled: as soon as the transfer is called off.
+        :raises Cancelled: as soon as the work is cancelled.
         """
         self.check()
         while seconds > 0:

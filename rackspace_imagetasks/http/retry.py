@@ -1,15 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a request is worth sending again, and how long to wait before."""
+"""The retry policy: how often a request is sent, and how long to wait in between."""
 
 import random
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-#: 498 is Swift's own: the account sends requests faster than it may.
-RETRIED_STATUSES = frozenset({408, 429, 498, 500, 502, 503, 504})
+#: Statuses that may be different the next time. 498 is Swift's own: too many requests a second.
+TRANSIENT_STATUSES = frozenset({408, 429, 498, 500, 502, 503, 504})
 _FIRST_DELAY = 0.5  # seconds
 _LONGEST_DELAY = 30.0
 _LONGEST_RETRY_AFTER = 300.0
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How patient a client is. Times in seconds.
+
+    :ivar attempts: how often a request is sent at most.
+    :ivar connect_timeout: for a connection, and for one chunk of a request's body to leave.
+    :ivar read_timeout: until the next byte of an answer.
+    :ivar answer_timeout: for all of a short answer, from its headers to its end.
+    """
+
+    attempts: int = 8
+    connect_timeout: float = 60.0
+    read_timeout: float = 120.0
+    answer_timeout: float = 300.0
 
 
 def backoff(attempt: int, retry_after: str | None = None) -> float:
@@ -19,11 +36,14 @@ def backoff(attempt: int, retry_after: str | None = None) -> float:
     """
     growing = min(_FIRST_DELAY * float(2 ** min(attempt - 1, 20)), _LONGEST_DELAY)
     jittered = growing * random.uniform(0.5, 1.0)  # noqa: S311
-    return max(jittered, min(_seconds(retry_after), _LONGEST_RETRY_AFTER))
+    return max(jittered, min(requested_delay(retry_after), _LONGEST_RETRY_AFTER))
 
 
-def _seconds(retry_after: str | None) -> float:
-    """Read seconds, or a date (RFC 9110, 10.2.3); 0 for nonsense."""
+def requested_delay(retry_after: str | None) -> float:
+    """Return the seconds that a Retry-After header asks for; 0 if it cannot be understood.
+
+    The header holds seconds or a date (RFC 9110, 10.2.3).
+    """
     if not retry_after:
         return 0.0
     if retry_after.strip().isdecimal():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Export: an image of this project becomes a VHD in one of its containers."""
+"""Export: an image of this project becomes a VHD in one of its containers, and perhaps a file."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -7,65 +7,134 @@ from typing import Any
 
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.cloud import Cloud
-from rackspace_imagetasks.exceptions import IntegrityError, ServiceError
+from rackspace_imagetasks.exceptions import IntegrityError, TaskTimeout
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.task import Task
-from rackspace_imagetasks.jobs.container import CREATE_HINT, judge_container
+from rackspace_imagetasks.jobs.containers import judge_container
+from rackspace_imagetasks.jobs.options import SaveOptions
+from rackspace_imagetasks.jobs.resumable import resumable
+from rackspace_imagetasks.jobs.saves import SavePlan, export_location, plan_save
+from rackspace_imagetasks.messages import Hint, Message
+from rackspace_imagetasks.objects.names import ObjectName
+from rackspace_imagetasks.objects.transfer import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.policy import Verdict
-from rackspace_imagetasks.progress import Progress
-from rackspace_imagetasks.text import printable
 
 EXPORTED_BEFORE = "exported before"
 
 
 @dataclasses.dataclass(frozen=True)
-class ExportPlan:
-    """An export that nothing known stands in the way of."""
-
-    image: ImageFacts
-    container: str
-    create_container: bool = False
-    task: Task | None = None
-    """A task of an earlier run that does just this."""
-    warnings: tuple[str, ...] = ()
-    exported: bool = False
-    """Whether the VHD of an earlier run is there, and is taken."""
-
-    @property
-    def object_name(self) -> str:
-        """The object that the service writes (developer guide, "Export task")."""
-        return f"{self.image.id}.vhd"
-
-    @property
-    def location(self) -> str:
-        """Container and object."""
-        return f"{self.container}/{self.object_name}"
-
-    @property
-    def task_input(self) -> dict[str, str]:
-        """The task's input."""
-        return {"image_uuid": self.image.id, "receiving_swift_container": self.container}
-
-    def preview(self) -> "ExportResult":
-        """Return what a run would give, as far as it is known."""
-        status = EXPORTED_BEFORE if self.exported else "not started"
-        return self.result(self.task.id if self.task else None, status)
-
-    def result(self, task_id: str | None, status: str, size: int | None = None) -> "ExportResult":
-        """Return the row of this export."""
-        return ExportResult(self.image.id, self.image.name, task_id, status, self.location, size)
-
-
-@dataclasses.dataclass(frozen=True)
 class ExportResult:
-    """An export task, and where its VHD is once it has succeeded. Size in bytes."""
+    """An export task and the location of its VHD. The size is in bytes, once it is known.
+
+    :ivar task_id: None if an earlier run exported the image and its task is no longer known.
+    """
 
     image_id: str
     image_name: str | None
     task_id: str | None
     status: str
-    location: str | None = None
+    location: str
     size: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportPlan:
+    """An export that no known problem prevents.
+
+    :ivar create_container: whether the container has to be created.
+    :ivar task: a running task of an earlier run with the same input.
+    :ivar is_exported: whether the container has the VHD from an earlier run, which is used.
+    :ivar save: how the VHD is saved afterwards, if it is.
+    """
+
+    cloud: Cloud
+    image: ImageFacts
+    container: str
+    create_container: bool = False
+    task: Task | None = None
+    is_exported: bool = False
+    save: SavePlan | None = None
+    warnings: tuple[Message, ...] = ()
+
+    @property
+    def target(self) -> ObjectName:
+        """The object that the service writes (developer guide, "Export task")."""
+        return exported_object(self.container, self.image.id)
+
+    def preview(self) -> ExportResult:
+        """Return the result of a run, as far as it is known now."""
+        if self.is_exported:
+            return self._result(None, EXPORTED_BEFORE)
+        return self._result(self.task.id if self.task else None, "not started")
+
+    def start(self) -> ExportResult:
+        """Create the export task, unless an earlier run did, and return without waiting."""
+        if self.is_exported:
+            return self._finished(None, EXPORTED_BEFORE)
+        task = self._start_task()
+        return self._result(task.id, task.status)
+
+    def run(
+        self, *, timeout: float | None = None, transfer: TransferOptions = DEFAULT_TRANSFER
+    ) -> ExportResult:
+        """Export the image, wait until its VHD is in the container, and save it if asked to.
+
+        :param timeout: maximum number of seconds to wait for the task.
+        :raises TaskFailed: if the task fails.
+        :raises TaskTimeout: after `timeout`; the task is still running.
+        :raises IntegrityError: if the VHD is not where the task should have written it.
+        """
+        result = self._finished(None, EXPORTED_BEFORE) if self.is_exported else self._run(timeout)
+        if self.save:
+            self.save.run(transfer=transfer)
+        return result
+
+    def _run(self, timeout: float | None) -> ExportResult:
+        task = self._start_task()
+        hint = Hint.FOLLOW_TASK_AND_SAVE if self.save else Hint.FOLLOW_TASK
+        image = f"image '{self.image.label}'"
+        try:
+            with resumable(f"exporting {image}", hint, task=task.id):
+                task = self.cloud.wait_for(task, f"Exporting {image}", timeout)
+        except TaskTimeout as error:
+            error.result = self._result(task.id, "processing")
+            raise
+        if export_location(task) != self.target:
+            raise IntegrityError(
+                f"Export task '{task.id}' reports its VHD at '{export_location(task)}' instead of"
+                f" '{self.target}'; check both objects before you use either."
+            )
+        return self._finished(task.id, task.status)
+
+    def _start_task(self) -> Task:
+        if self.task:
+            return self.task
+        if self.create_container:
+            self.cloud.objects.create_container(self.container)
+        return self.cloud.tasks.create("export", task_input(self.image.id, self.container))
+
+    def _finished(self, task_id: str | None, status: str) -> ExportResult:
+        """Return the result, with the size that the object has now."""
+        exported = self.cloud.objects.head_object(self.target)
+        if exported is None:
+            raise IntegrityError(
+                f"Image '{self.image.label}' was exported, but object '{self.target}' does not"
+                " exist; it was deleted in the meantime, or is not visible yet."
+            )
+        return self._result(task_id, status, exported.size)
+
+    def _result(self, task_id: str | None, status: str, size: int | None = None) -> ExportResult:
+        return ExportResult(self.image.id, self.image.name, task_id, status, str(self.target), size)
+
+
+def exported_object(container: str, image_id: str) -> ObjectName:
+    """Return the object to which the service exports an image."""
+    return ObjectName(container, f"{image_id}.vhd")
+
+
+def task_input(image_id: str, container: str) -> dict[str, str]:
+    """Return the input of the task that exports an image to a container."""
+    return {"image_uuid": image_id, "receiving_swift_container": container}
 
 
 def plan_export(
@@ -75,14 +144,18 @@ def plan_export(
     *,
     create_container: bool = False,
     reuse: bool = False,
+    save: SaveOptions | None = None,
 ) -> ExportPlan:
     """Check everything that would make an export fail.
 
-    :param container: the container to export to; the profile's by default, made if absent.
-    :param create_container: make a named container too if it is absent.
-    :param reuse: take any VHD of the image that is in the container, and not only that of a task
-        which the service still knows.
-    :raises Refused: with all the reasons.
+    :param container: the container to export to; by default the profile's, which is created if it
+        does not exist.
+    :param create_container: create a named container, too, if it does not exist.
+    :param reuse: use any VHD of the image in the container, not only that of a task which the
+        service still knows.
+    :param save: save the VHD afterwards; implies `reuse`.
+    :raises Refused: with all reasons.
+    :raises TargetError: if the file to save to cannot be written.
     """
     name = cloud.profile.export_container if container is None else container
     verdict = policy.judge_export(image, cloud.project_id, cloud.profile)
@@ -91,99 +164,36 @@ def plan_export(
         name,
         forbidden=cloud.profile.container_name_forbids,
         may_create=create_container or container is None,
-        hint=CREATE_HINT,
     )
     verdict += judged
-    task = _task(cloud, image, name, running=True) if exists else None
-    plan = ExportPlan(image, name, create_container=not exists, task=task)
-    exported = bool(exists and not task and cloud.objects.head_object(name, plan.object_name))
-    if exported and not reuse and not _task(cloud, image, name, running=False):
-        verdict += _in_the_way(plan)
+    target = exported_object(name, image.id)
+    task = _find_task(cloud, image, name, running=True) if exists else None
+    is_exported = bool(exists and not task and cloud.objects.head_object(target))
+    if is_exported and not reuse and not save and not _find_task(cloud, image, name, running=False):
+        verdict += _in_the_way(target)
     verdict.enforce()
-    return dataclasses.replace(plan, exported=exported, warnings=verdict.warnings)
-
-
-def _task(cloud: Cloud, image: ImageFacts, container: str, *, running: bool) -> Task | None:
-    """Return a task that exports the image to the container, or has done so."""
-
-    def same(given: Mapping[str, Any]) -> bool:
-        location = (given.get("image_uuid"), given.get("receiving_swift_container"))
-        return location == (image.id, container)
-
-    return cloud.tasks.find("export", same, running=running)
-
-
-def _in_the_way(plan: ExportPlan) -> Verdict:
-    return Verdict.refuse(
-        f"There is already an object '{plan.location}', and the service does not replace it; get"
-        f" it with `openstack image task save {plan.location} --file <file>` (which deletes it too,"
-        " with --delete-object), or choose another --container."
+    return ExportPlan(
+        cloud=cloud,
+        image=image,
+        container=name,
+        create_container=not exists,
+        task=task,
+        is_exported=is_exported,
+        save=plan_save(cloud, target, save) if save else None,
+        warnings=verdict.warnings,
     )
 
 
-def export(
-    cloud: Cloud, plan: ExportPlan, progress: Progress, timeout: float | None = None
-) -> ExportResult:
-    """Return the VHD of the image: a new one, or that of an earlier run.
+def _find_task(cloud: Cloud, image: ImageFacts, container: str, *, running: bool) -> Task | None:
+    """Return a task that exports the image to the container, or has done so."""
+    wanted = task_input(image.id, container)
 
-    :param timeout: seconds to wait for the task.
-    :raises TaskFailed, TaskTimeout: as the task ends.
-    :raises IntegrityError: when the VHD is not where the task should have put it.
-    """
-    if plan.exported:
-        return _result(cloud, plan, None, EXPORTED_BEFORE)
-    return _finish_export(cloud, plan, _start_task(cloud, plan), progress, timeout)
+    def is_same(given: Mapping[str, Any]) -> bool:
+        return wanted.items() <= given.items()
+
+    return cloud.tasks.find("export", is_same, running=running)
 
 
-def start_export(cloud: Cloud, plan: ExportPlan) -> ExportResult:
-    """Create the export task, unless an earlier run did or has exported the image."""
-    if plan.exported:
-        return _result(cloud, plan, None, EXPORTED_BEFORE)
-    task = _start_task(cloud, plan)
-    return plan.result(task.id, task.status)
-
-
-def _start_task(cloud: Cloud, plan: ExportPlan) -> Task:
-    if plan.task:
-        return plan.task
-    if plan.create_container:
-        cloud.objects.create_container(plan.container)
-    return cloud.tasks.create("export", plan.task_input)
-
-
-def _finish_export(
-    cloud: Cloud, plan: ExportPlan, task: Task, progress: Progress, timeout: float | None
-) -> ExportResult:
-    name = printable(plan.image.name or plan.image.id)
-    with progress.phase(f"Exporting image '{name}'") as phase:
-        task = cloud.tasks.wait(
-            task.id, timeout=timeout, on_status=lambda current: phase.note(current.status)
-        )
-    location = export_location(task)
-    if location != plan.location:
-        raise IntegrityError(
-            f"The export task {task.id} says that its VHD is at '{printable(location)}', and it"
-            f" was to be at '{plan.location}'; look at both before you use either."
-        )
-    return _result(cloud, plan, task.id, task.status)
-
-
-def _result(cloud: Cloud, plan: ExportPlan, task_id: str | None, status: str) -> ExportResult:
-    exported = cloud.objects.head_object(plan.container, plan.object_name)
-    if exported is None:
-        raise IntegrityError(
-            f"The image was exported, but there is no object '{plan.location}'; it was deleted"
-            " meanwhile, or does not show yet."
-        )
-    return plan.result(task_id, status, exported.size)
-
-
-def export_location(task: Task) -> str:
-    """Return the `container/object` that an export task says it wrote.
-
-    :raises ServiceError: when it does not say so.
-    """
-    location = task.result.get("export_location")
-    if not isinstance(location, str) or not all(location.partition("/")[::2]):
-        raise ServiceError(f"The export task {task.id} does not say where its VHD is.")
-    return location
+def _in_the_way(target: ObjectName) -> Verdict:
+    text = f"Object '{target}' already exists, and the service does not replace objects."
+    return Verdict.refuse(Message(text, Hint.SAVE_EXISTING_OBJECT, {"location": target}))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The names that this tool gives to what it stages, and tells from a user's own. Pure."""
+"""The names of staged objects, and how to tell them from a user's own objects. Pure."""
 
 import hashlib
 import re
@@ -8,13 +8,14 @@ from pathlib import PurePath
 from rackspace_imagetasks.bytesource import ByteSource
 
 CONTAINER_PREFIX = "image-transfers-"
-"""What the names of all containers that transfers use begin with."""
+"""Prefix of the names of all containers that transfers use."""
 
 
 def staged_name(source: ByteSource, name: str) -> str:
-    """Name the staged object of an upload: the same content, the same name, so a resume finds it.
+    """Return the name of the staged object of an upload.
 
-    Safe in any URL: letters, digits, `.`, `_` and `-`.
+    The same content and image name always give the same object name, so that a second run finds
+    the object. It is safe in any URL: letters, digits, `.`, `_` and `-`.
     """
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", PurePath(name).stem).strip(".-")[:80] or "disk"
     key = f"{source.size}\0{source.identity}\0{name}"
@@ -22,10 +23,10 @@ def staged_name(source: ByteSource, name: str) -> str:
 
 
 def is_staged_name(name: str) -> bool:
-    """Tell what `staged_name` gives from the names of a user's own objects."""
+    """Return whether `staged_name` could have returned this name."""
     return re.fullmatch(r"[A-Za-z0-9._-]{1,80}-[0-9a-f]{16}\.vhd", name) is not None
 
 
 def is_transferred_name(name: str) -> bool:
-    """Tell the object of a transfer, an export's, from what a user has put into its container."""
+    """Return whether an export names its object so: by an image ID."""
     return re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.vhd", name) is not None

@@ -1,23 +1,56 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How bytes are moved, whatever the job."""
+"""Options that several jobs share."""
 
 import dataclasses
+import os
+from typing import BinaryIO
 
-from rackspace_imagetasks.objects.meter import RateLimit
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DiskOptions:
+    """How a local disk is read before an import.
 
-@dataclasses.dataclass(frozen=True)
-class TransferOptions:
-    """How much at a time, how fast, and what a failed upload leaves.
-
-    :ivar threads: how many segments travel at once.
-    :ivar limit_rate: bytes a second, or None; a `RateLimit` is shared by all jobs that have it.
-    :ivar cleanup: whether a failed upload deletes the segments that it has sent.
+    :ivar format: one of `sources.FORMATS`; None to detect it.
+    :ivar convert: convert a disk that is not a resizable VHD; False sends the file unchanged.
     """
 
-    threads: int = 4
-    limit_rate: int | RateLimit | None = None
-    cleanup: bool = False
+    format: str | None = None
+    convert: bool = True
 
 
-DEFAULT_TRANSFER = TransferOptions()
+DEFAULT_DISK = DiskOptions()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StagingOptions:
+    """Where a local disk is staged for an import.
+
+    :ivar container: the container; None for the profile's, which is created if it does not exist.
+    :ivar create_container: create the named container, too, if it does not exist.
+    :ivar keep_object: keep the staged object after the import.
+    """
+
+    container: str | None = None
+    create_container: bool = False
+    keep_object: bool = False
+
+
+DEFAULT_STAGING = StagingOptions()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SaveOptions:
+    """Where and how an exported VHD is saved.
+
+    :ivar target: a file, a directory that receives a file with the object's name, or a binary
+        stream.
+    :ivar overwrite: replace an existing file.
+    :ivar validate: check that the object is a valid VHD before the file gets its name, or before
+        the stream receives a byte.
+    :ivar delete_object: delete the object and its segments once it is saved.
+    """
+
+    target: str | os.PathLike[str] | BinaryIO
+    overwrite: bool = False
+    validate: bool = True
+    delete_object: bool = False

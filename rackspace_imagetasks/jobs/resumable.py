@@ -1,30 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an interrupt says: how far the job is, and how to go on."""
+"""What an interrupt or a time-out reports: how far the job got, and how to resume it."""
 
 import contextlib
 from collections.abc import Iterator
 
 from rackspace_imagetasks.exceptions import Cancelled, TaskTimeout
+from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.text import format_size
-
-RESUME_HINT = "What was done is kept; run the same command again to go on."
 
 
 @contextlib.contextmanager
-def resumable(doing: str, go_on: str = RESUME_HINT) -> Iterator[None]:
-    """Have an interrupt, or the end of the time to wait, say how far `doing` is and how to go on.
+def resumable(doing: str, hint: Hint = Hint.RESUME, **values: object) -> Iterator[None]:
+    """Have `Cancelled` and `TaskTimeout` report what was interrupted and how to resume it.
 
     :param doing: what is done, to complete "Stopped while ...".
+    :param hint: how to resume; its wording can refer to `task`, the ID of a running task.
+    :param values: what the hint's wording refers to by name.
     """
     try:
         yield
     except Cancelled as error:
-        raise Cancelled(f"Stopped while {doing}{_so_far(error)}. {go_on}") from error
+        text = f"Stopped while {doing}{_so_far(error)}."
+        raise Cancelled(Message(text, hint, values), kept=error.kept, total=error.total) from error
     except TaskTimeout as error:
+        text = f"Timed out while {doing}; task '{error.task_id}' is still running."
         raise TaskTimeout(
-            f"The time to wait is over while {doing}. Task {error.task_id} goes on in the cloud."
-            f" {go_on}",
-            task_id=error.task_id,
+            Message(text, hint, {"task": error.task_id, **values}), task_id=error.task_id
         ) from error
 
 
@@ -32,14 +33,3 @@ def _so_far(error: Cancelled) -> str:
     if error.kept is None or error.total is None:
         return ""
     return f", with {format_size(error.kept)} of {format_size(error.total)} in place"
-
-
-@contextlib.contextmanager
-def hinting(hint: str) -> Iterator[None]:
-    """Add `hint` to what an interrupt, or the end of the time to wait, says."""
-    try:
-        yield
-    except Cancelled as error:
-        raise Cancelled(f"{error} {hint}") from error
-    except TaskTimeout as error:
-        raise TaskTimeout(f"{error} {hint}", task_id=error.task_id) from error

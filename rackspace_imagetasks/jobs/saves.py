@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Save: an exported VHD in a container becomes a local file, proven segment by segment."""
+"""Save: an exported VHD in a container becomes a local file, verified segment by segment."""
 
 import dataclasses
 import os
@@ -13,26 +13,30 @@ from rackspace_imagetasks.exceptions import (
     ImageTasksError,
     IntegrityError,
     Refused,
+    ServiceError,
     TransferError,
 )
 from rackspace_imagetasks.formats import vhd
-from rackspace_imagetasks.jobs.exports import export_location
-from rackspace_imagetasks.jobs.options import DEFAULT_TRANSFER, TransferOptions
+from rackspace_imagetasks.glance.failures import require_success
+from rackspace_imagetasks.glance.task import Task
+from rackspace_imagetasks.jobs.options import SaveOptions
 from rackspace_imagetasks.jobs.resumable import resumable
+from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.deletion import delete
 from rackspace_imagetasks.objects.download import Downloaded, download, download_stream
+from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.source import ObjectSource
-from rackspace_imagetasks.objects.store import ObjectStore, shown
+from rackspace_imagetasks.objects.transfer import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.partfile import require_writable
-from rackspace_imagetasks.progress import Progress
-from rackspace_imagetasks.text import printable
-
-_BEGIN_ANEW = "What was written is not complete; the same command begins anew."
 
 
 @dataclasses.dataclass(frozen=True)
 class SaveResult:
-    """A saved object; sizes in bytes. `path` is None for a stream."""
+    """A saved object; sizes in bytes.
+
+    :ivar path: None if the object was written to a stream.
+    :ivar fetched_bytes: bytes that this run fetched.
+    """
 
     location: str
     path: Path | None
@@ -40,132 +44,158 @@ class SaveResult:
     fetched_bytes: int
 
 
-def find_export(cloud: Cloud, text: str, progress: Progress) -> tuple[str, str]:
-    """Return the container and object that `container/object`, or an export task's ID, names.
+@dataclasses.dataclass(frozen=True)
+class SavePlan:
+    """A save that no known problem prevents.
 
-    A task that still runs is waited for.
-
-    :raises NotFound, TaskFailed: as the task ends.
-    :raises Refused: when the task is no export.
-    :raises IntegrityError: when the task points elsewhere than its own input says.
+    :ivar source: the object to save.
+    :ivar task: the export task that writes the object, if one was named and still runs.
     """
-    container, slash, name = text.partition("/")
-    if slash:
-        if not container or not name:
-            raise Refused(f"'{printable(text)}' names no object; write <container>/<object>.")
-        return container, name
-    with progress.phase(f"Waiting for task {printable(text)}") as phase:
-        task = cloud.tasks.wait(text, on_status=lambda current: phase.note(current.status))
+
+    cloud: Cloud
+    source: ObjectName
+    options: SaveOptions
+    task: Task | None = None
+
+    def run(self, *, transfer: TransferOptions = DEFAULT_TRANSFER) -> SaveResult:
+        """Fetch the object; run again after a failure, fetch only what is missing.
+
+        :raises TaskFailed: if the export task fails.
+        :raises TransferError, TargetError: what was fetched stays in `FILE.part`.
+        :raises IntegrityError: if the object is not a valid VHD, or was replaced before its
+            deletion.
+        """
+        if self.task:
+            title = f"Waiting for task '{self.task.id}'"
+            require_consistent(self.cloud.wait_for(self.task, title))
+        target = self.options.target
+        if isinstance(target, str | os.PathLike):
+            done = self._to_file(_file_for(self.source, Path(target)), transfer)
+        else:
+            done = self._to_stream(target, transfer)
+        if self.options.delete_object:
+            self._delete(done)
+        return SaveResult(str(self.source), done.path, done.size, done.fetched_bytes)
+
+    def _to_file(self, file: Path, transfer: TransferOptions) -> Downloaded:
+        with resumable(f"saving '{self.source}'"):
+            return download(
+                self.cloud.objects,
+                self.source,
+                file,
+                self.cloud.transfer(transfer),
+                overwrite=self.options.overwrite,
+                validate=_require_vhd if self.options.validate else None,
+            )
+
+    def _to_stream(self, output: BinaryIO, transfer: TransferOptions) -> Downloaded:
+        if self.options.validate:
+            _require_vhd(ObjectSource(self.cloud.objects, self.source))
+        with resumable(f"writing '{self.source}' to the output", Hint.START_OVER):
+            return download_stream(
+                self.cloud.objects,
+                self.source,
+                output,
+                self.cloud.transfer(transfer),
+            )
+
+    def _delete(self, saved: Downloaded) -> None:
+        """Delete the object that was saved, but not an object that has replaced it since.
+
+        :raises TransferError: if not all of it can be deleted; the saved file is complete.
+        """
+        store = self.cloud.objects.until(self.cloud.stop)
+        info = store.head_object(self.source)
+        if info is not None and (info.etag, info.size) != (saved.etag, saved.size):
+            raise IntegrityError(
+                f"Object '{self.source}' was replaced after it was saved, so it was not deleted;"
+                " the saved data is complete."
+            )
+        hint, values = Hint.CLEAN_CONTAINER, {"container": self.source.container}
+        try:
+            with resumable(f"deleting '{self.source}', which is saved", hint, **values):
+                delete(store, self.source)
+        except Cancelled:
+            raise
+        except ImageTasksError as error:
+            raise TransferError(
+                Message(
+                    f"'{self.source}' is saved, but could not be deleted completely: {error}",
+                    hint,
+                    values,
+                )
+            ) from error
+
+
+def plan_save(cloud: Cloud, export: str | ObjectName, options: SaveOptions) -> SavePlan:
+    """Check that an export can be saved.
+
+    :param export: `container/object`, or the ID of an export task.
+    :raises Refused: if it is neither, or the task is not an export.
+    :raises NotFound: if the task does not exist.
+    :raises TargetError: if the file exists or cannot be written.
+    :raises IntegrityError: if a task reports another object than its input names.
+    """
+    task = None
+    if isinstance(export, str):
+        export, task = _find_export(cloud, export)
+    if isinstance(options.target, str | os.PathLike):
+        require_writable(_file_for(export, Path(options.target)), overwrite=options.overwrite)
+    return SavePlan(cloud, export, options, task)
+
+
+def _find_export(cloud: Cloud, text: str) -> tuple[ObjectName, Task | None]:
+    """Return the object that `container/object` or a task's ID names, and a task that runs."""
+    if "/" in text:
+        return ObjectName.parse(text), None
+    task = cloud.tasks.get(text)
     if task.type != "export":
         raise Refused(
-            f"The task '{printable(text)}' is an {printable(task.type)}; only an export has a VHD"
-            " to save."
+            f"Task '{text}' is an {task.type} task; only export tasks have a VHD to save."
         )
-    container, _, name = export_location(task).partition("/")
-    expected = (task.input.get("receiving_swift_container"), f"{task.input.get('image_uuid')}.vhd")
-    if (container, name) != expected:
+    if not task.ended:
+        return _expected_object(task), task
+    return require_consistent(require_success(task, cloud.profile)), None
+
+
+def export_location(task: Task) -> ObjectName:
+    """Return the object that an export task reports to have written.
+
+    :raises ServiceError: if it reports none.
+    """
+    location = task.result.get("export_location")
+    if not isinstance(location, str) or not all(location.partition("/")[::2]):
+        raise ServiceError(f"Export task '{task.id}' does not report the location of its VHD.")
+    return ObjectName.parse(location)
+
+
+def require_consistent(task: Task) -> ObjectName:
+    """Return the object of an export task, if it is the one that the task's input names.
+
+    :raises IntegrityError: if it is another one.
+    """
+    location = export_location(task)
+    if location != _expected_object(task):
         raise IntegrityError(
-            f"The export task {task.id} says that its VHD is at"
-            f" '{printable(f'{container}/{name}')}', which is not where it was to write; look at"
-            " it, and name the object itself if it is right."
+            f"Export task '{task.id}' reports its VHD at '{location}', which is not the location"
+            " in its input; check that object, and name it instead of the task if it is right."
         )
-    return container, name
+    return location
 
 
-def save_object(
-    cloud: Cloud,
-    container: str,
-    name: str,
-    target: str | os.PathLike[str] | BinaryIO,
-    progress: Progress,
-    *,
-    overwrite: bool = False,
-    validate: bool = True,
-    delete_object: bool = False,
-    transfer: TransferOptions = DEFAULT_TRANSFER,
-) -> SaveResult:
-    """Fetch an object into a file, or in order into a stream.
-
-    :param target: a file, a directory that takes the object's name, or a binary stream.
-    :param validate: check that it is a VHD: the file before it gets its name, the object before
-        the stream gets a byte.
-    :param delete_object: delete the object and its segments once the file is complete.
-    :raises TransferError, TargetError: what arrived stays in `FILE.part` for the next run.
-    :raises IntegrityError: when it is no VHD, or when another object has its name by the time it
-        is to be deleted.
-    """
-    location = f"{container}/{name}"
-    if isinstance(target, str | os.PathLike):
-        with resumable(f"saving '{printable(location)}'"):
-            done = download(
-                cloud.objects,
-                container,
-                name,
-                _file(Path(target), name),
-                overwrite=overwrite,
-                threads=transfer.threads,
-                limit_rate=transfer.limit_rate,
-                progress=progress,
-                stop=cloud.stop,
-                validate=_require_vhd if validate else None,
-            )
-    else:
-        if validate:
-            _require_vhd(ObjectSource(cloud.objects, container, name))
-        with resumable(f"writing '{printable(location)}' to the output", _BEGIN_ANEW):
-            done = download_stream(
-                cloud.objects,
-                container,
-                name,
-                target,
-                limit_rate=transfer.limit_rate,
-                progress=progress,
-                stop=cloud.stop,
-            )
-    if delete_object:
-        _delete_saved(cloud.objects.until(cloud.stop), container, name, done)
-    return _result(location, done)
+def _expected_object(task: Task) -> ObjectName:
+    container, image = map(task.input.get, ("receiving_swift_container", "image_uuid"))
+    return ObjectName(str(container), f"{image}.vhd")
 
 
-def check_target(location: str, target: str | os.PathLike[str], *, overwrite: bool) -> None:
-    """Check that `container/object` can be saved there, before long work.
-
-    :raises TargetError: see `require_writable`.
-    """
-    require_writable(_file(Path(target), location), overwrite=overwrite)
-
-
-def _delete_saved(store: ObjectStore, container: str, name: str, saved: Downloaded) -> None:
-    """Delete the object that was saved, and not one that has replaced it meanwhile.
-
-    :raises TransferError: when a part of it cannot be deleted; what was saved is complete.
-    """
-    info = store.head_object(container, name)
-    if info is not None and (info.etag, info.size) != (saved.etag, saved.size):
-        raise IntegrityError(
-            f"The object {info.shown} was replaced after it was saved, so it is not deleted; what"
-            " was saved is complete and is kept."
-        )
-    rest = f"`openstack image task clean --container {printable(container)} --delete` deletes the"
-    rest += " rest."
-    try:
-        with resumable(f"deleting {shown(container, name)}, which is saved", rest):
-            delete(store, container, name)
-    except Cancelled:
-        raise
-    except ImageTasksError as error:
-        raise TransferError(
-            f"{shown(container, name)} is saved, but not all of it is deleted: {error} {rest}"
-        ) from error
-
-
-def _file(target: Path, name: str) -> Path:
-    """Return the file to write: in a directory, by the last part of the object's name."""
+def _file_for(source: ObjectName, target: Path) -> Path:
+    """Return the file to write; in a directory, its name is the last part of the object's."""
     if not target.is_dir():
         return target
-    last = PurePosixPath(name).name
+    last = PurePosixPath(source.name).name
     if last in ("", ".", "..") or not last.isprintable():
-        raise Refused(f"'{printable(name)}' is not a name for a file; give one with --file.")
+        text = f"'{source.name}' cannot be used as a file name."
+        raise Refused(Message(text, Hint.NAME_FILE))
     return target / last
 
 
@@ -173,11 +203,7 @@ def _require_vhd(source: ByteSource) -> None:
     report = vhd.check(source)
     if report.errors:
         raise IntegrityError(
-            f"'{printable(source.name)}' is not a VHD that can be imported:",
+            f"'{source.name}' is not a valid VHD:",
             *(f"- {finding.detail}" for finding in report.errors),
-            "The object holds just these bytes; to save them all the same, use --no-validate.",
+            Message("The object contains exactly these bytes.", Hint.SAVE_UNVALIDATED),
         )
-
-
-def _result(location: str, done: Downloaded) -> SaveResult:
-    return SaveResult(location, done.path, done.size, done.fetched_bytes)

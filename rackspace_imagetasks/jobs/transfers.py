@@ -1,92 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
 """Transfer: export here, copy from Swift to Swift, import there; safe to run again at any point.
 
-State is in the clouds alone. The image at the target gets the coordinating property in the same
-request as all its other settings, so an image that has it is complete; until then the export, the
-copy's segments and the import task are found again by what they were made from.
+All state is in the clouds. The image at the target gets the coordinating property in the same
+request as its other settings, so an image that has it is complete. Until then, the export, the
+copied segments and the import task are found again by what they were made from.
 """
 
 import dataclasses
 import re
-import urllib.parse
 
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.exceptions import Refused
 from rackspace_imagetasks.glance.facts import ImageFacts
-from rackspace_imagetasks.glance.settings import NO_SETTINGS, ImageSettings
+from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.glance.task import Task
-from rackspace_imagetasks.jobs import exports, imports
+from rackspace_imagetasks.jobs import exports, imports, marks
 from rackspace_imagetasks.jobs.exports import ExportPlan
 from rackspace_imagetasks.jobs.imports import ImportPlan
 from rackspace_imagetasks.jobs.names import CONTAINER_PREFIX
-from rackspace_imagetasks.jobs.options import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.jobs.resumable import resumable
+from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.copy import copy
 from rackspace_imagetasks.objects.deletion import delete, delete_segments, mark_as_kept
 from rackspace_imagetasks.objects.source import ObjectSource
+from rackspace_imagetasks.objects.transfer import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.policy import Verdict
-from rackspace_imagetasks.progress import Progress
-from rackspace_imagetasks.text import printable
 
-COORDINATING_PROPERTY = "image_task_source"
-"""On an image and its copies: identity service, region and image ID of the first of them."""
-MARKED_PROPERTY = "image_task_marked"
-"""On the same images: the ID of the image that was marked.
-
-A snapshot of a server inherits the properties of the image that the server was made from; what
-names another image than the one it is on was inherited, and does not count.
-"""
-_OURS = (COORDINATING_PROPERTY, MARKED_PROPERTY)
-_GLANCES_OWN = "os_glance"  # a prefix that Glance lets nobody set
-
-
-@dataclasses.dataclass(frozen=True)
-class TransferPlan:
-    """A transfer that nothing known stands in the way of."""
-
-    image: ImageFacts
-    origin: str
-    """The coordinating property's value."""
-    export: ExportPlan
-    existing: ImageFacts | None = None
-    """The image at the target, if it is there already."""
-    importing: Task | None = None
-    """The import task of an earlier run, which needs no export any more."""
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What the user should know all the same."""
-        return self.export.warnings
-
-    def preview(self, target: Cloud) -> "TransferResult":
-        """Return what a run would give, as far as it is known."""
-        status = "already there" if self.existing else "not started"
-        return self.result(target, status, self.existing.id if self.existing else None)
-
-    def result(self, target: Cloud, status: str, target_id: str | None) -> "TransferResult":
-        """Return the row of this transfer."""
-        return TransferResult(self.image.id, self.image.name, target.region, status, target_id)
-
-    def marks(self, image_id: str) -> dict[str, str]:
-        """Return the properties that mark image `image_id` as the origin or a copy of it."""
-        return {COORDINATING_PROPERTY: self.origin, MARKED_PROPERTY: image_id}
-
-    @property
-    def staged_import(self) -> ImportPlan:
-        """The import at the target; its object has the export's name."""
-        return ImportPlan(
-            name=self.image.name or self.image.id,
-            settings=NO_SETTINGS,
-            container=self.export.container,
-            object_name=self.export.object_name,
-            task=self.importing,
-        )
+_GLANCE_PREFIX = "os_glance"  # of properties that Glance lets nobody set
 
 
 @dataclasses.dataclass(frozen=True)
 class TransferResult:
-    """An image and its copy in another region. `status`: "transferred", "already there"."""
+    """An image and its copy in another place.
+
+    :ivar status: "transferred", "already there" or "not started".
+    """
 
     image_id: str
     name: str | None
@@ -95,182 +44,193 @@ class TransferResult:
     target_image_id: str | None = None
 
 
-def plan_transfer(source: Cloud, target: Cloud, image: ImageFacts) -> TransferPlan:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TransferPlan:
+    """A transfer that no known problem prevents.
+
+    :ivar origin: the value of the coordinating property.
+    :ivar export: the export in the source region; the copy at the target has the same name.
+    :ivar existing: the image at the target, if an earlier run has completed it.
+    :ivar importing: the import task of an earlier run; the export is not needed any more.
+    :ivar keep_objects: keep the exported and the staged object.
+    """
+
+    source: Cloud
+    target: Cloud
+    image: ImageFacts
+    origin: str
+    export: ExportPlan
+    existing: ImageFacts | None = None
+    importing: Task | None = None
+    keep_objects: bool = False
+
+    @property
+    def warnings(self) -> tuple[Message, ...]:
+        """What the user should know before the transfer."""
+        return self.export.warnings
+
+    def preview(self) -> TransferResult:
+        """Return the result of a run, as far as it is known now."""
+        if self.existing:
+            return self._result("already there", self.existing.id)
+        return self._result("not started")
+
+    def run(
+        self, *, timeout: float | None = None, transfer: TransferOptions = DEFAULT_TRANSFER
+    ) -> TransferResult:
+        """Transfer the image, or finish what an earlier run began.
+
+        :param timeout: maximum number of seconds to wait for each task.
+        :raises TaskError, TransferError, Refused: what was done is kept, and a second run resumes.
+        """
+        target_id = self.existing.id if self.existing else self._transfer(timeout, transfer)
+        if not marks.is_marked(self.image):
+            marked = ImageSettings(marks.marks(self.origin, self.image.id))
+            self.source.images.complete(self.image.id, marked)
+        if self.keep_objects:
+            mark_as_kept(self.source.objects, self.export.target)
+        else:
+            self._delete_objects()
+        return self._result("already there" if self.existing else "transferred", target_id)
+
+    def _transfer(self, timeout: float | None, transfer: TransferOptions) -> str:
+        if self.importing is None:  # else the object is staged, and a task may be reading it
+            self._export(timeout)
+            self._copy(transfer)
+        return self._import(timeout)
+
+    def _export(self, timeout: float | None) -> None:
+        """Export the image, and check the VHD as the target's service does."""
+        with resumable(f"exporting image '{self.image.label}'"):
+            self.export.run(timeout=timeout)
+        exported = ObjectSource(self.source.objects, self.export.target)
+        policy.judge_vhd(imports.check(self.target, exported)).enforce()
+
+    def _copy(self, transfer: TransferOptions) -> None:
+        target, lifetime = self.export.target, self.target.profile.staging_lifetime
+        self.target.objects.create_container(target.container)
+        with resumable(f"copying image '{self.image.label}' to region '{self.target.region}'"):
+            copy(
+                self.source.objects,
+                target,
+                self.target.objects,
+                target,
+                self.source.transfer(transfer),
+                expire_after=None if self.keep_objects else lifetime,
+            )
+
+    def _import(self, timeout: float | None) -> str:
+        """Return the ID of the image at the target, complete with its settings."""
+        staged = ImportPlan(
+            cloud=self.target, name=self.image.label, object=self.export.target, task=self.importing
+        )
+        task = staged.task or staged.create_task()
+        _task, image_id = staged.await_image(task, timeout, Hint.RESUME)
+        self.target.images.complete(image_id, self._settings(image_id))
+        return image_id
+
+    def _settings(self, image_id: str) -> ImageSettings:
+        properties = settable_properties(self.image, self.source, self.target)
+        return ImageSettings(
+            properties=properties | marks.marks(self.origin, image_id),
+            tags=self.image.tags,
+            min_disk=self.image.min_disk or None,
+            min_ram=self.image.min_ram or None,
+        )
+
+    def _delete_objects(self) -> None:
+        """Delete the staged object, and last the exported one, from which all can be repeated."""
+        delete(self.target.objects, self.export.target)
+        delete_segments(self.target.objects, self.export.target)
+        delete(self.source.objects, self.export.target)
+
+    def _result(self, status: str, target_id: str | None = None) -> TransferResult:
+        return TransferResult(self.image.id, self.image.name, self.target.region, status, target_id)
+
+
+def plan_transfer(
+    source: Cloud, target: Cloud, image: ImageFacts, *, keep_objects: bool = False
+) -> TransferPlan:
     """Check everything that would make the export here or the import there fail.
 
-    :raises Refused: with all the reasons.
-    :raises NotFound: when the target region lacks a service.
-    :raises AccessDenied: when the caller may not run tasks there.
+    :raises Refused: with all reasons.
+    :raises NotFound: if the target region lacks a service.
+    :raises AccessDenied: if the caller may not run tasks there.
     """
     _judge_place(source, target, image).enforce()
-    origin = _origin(source, image)
-    started = ExportPlan(image, _container(source, target))
-    if existing := _copy_of(target, origin):
-        return TransferPlan(image, origin, started, existing=existing)
-    if importing := imports.earlier_import(target, started.location, include_succeeded=True):
-        return TransferPlan(image, origin, started, importing=importing)
-    arrival = _judge_arrival(source, target, image)
+    source.require_apart(target)
+    container = container_for(source, target)
+    plan = TransferPlan(
+        source=source,
+        target=target,
+        image=image,
+        origin=marks.origin_of(image, source.place),
+        export=ExportPlan(source, image, container),
+        keep_objects=keep_objects,
+    )
+    if existing := _find_copy(target, plan.origin):
+        return dataclasses.replace(plan, existing=existing)
+    staged = plan.export.target
+    if importing := imports.find_import(target, staged, include_succeeded=True):
+        return dataclasses.replace(plan, importing=importing)
+    return dataclasses.replace(plan, export=_plan_export(plan, container))
+
+
+def _plan_export(plan: TransferPlan, container: str) -> ExportPlan:
+    """Plan the export, and report its problems together with those of the import."""
+    arrival = _judge_arrival(plan)
     try:
         export = exports.plan_export(
-            source, image, started.container, create_container=True, reuse=True
+            plan.source, plan.image, container, create_container=True, reuse=True
         )
     except Refused as error:
         raise Refused(*error.messages, *arrival.refusals) from error
     arrival.enforce()
-    return TransferPlan(image, origin, export)
+    return export
 
 
 def _judge_place(source: Cloud, target: Cloud, image: ImageFacts) -> Verdict:
-    if (_place(source), source.project_id) != (_place(target), target.project_id):
+    if (source.place, source.project_id) != (target.place, target.project_id):
         return Verdict()
-    return Verdict.refuse(f"{image.title} is in region '{source.region}' already.")
+    return Verdict.refuse(f"{image.title} is already in region '{source.region}'.")
 
 
-def _judge_arrival(source: Cloud, target: Cloud, image: ImageFacts) -> Verdict:
+def _judge_arrival(plan: TransferPlan) -> Verdict:
     """Judge whether the image could be imported at the target."""
-    target.objects.head_container(_container(source, target))  # raises where we have no access
-    properties = _settable_properties(source, target, image)
-    return policy.judge_import(
-        image.name or image.id, ImageSettings(properties), target.profile
-    ) + policy.judge_disk_size(image, target.region, target.profile)
+    target, image = plan.target, plan.image
+    target.objects.head_container(plan.export.container)  # raises if we have no access
+    settings = ImageSettings(settable_properties(image, plan.source, target))
+    return policy.judge_import(image.label, settings, target.profile) + policy.judge_disk_size(
+        image, target.region, target.profile
+    )
 
 
-def _container(source: Cloud, target: Cloud) -> str:
-    """Name the container, the same here and there, of transfers to this target.
+def container_for(source: Cloud, target: Cloud) -> str:
+    """Return the container, the same here and there, of transfers to this target.
 
-    One for each target: a transfer that ends deletes nothing that another one needs.
+    Each target has its own, so that a transfer never deletes what a transfer to another target
+    still needs.
     """
-    (host, region), here = _place(target), _place(source)[0]
-    words = [region] if host == here else [host, region]
+    (host, region), (source_host, _) = target.place, source.place
+    words = [region] if host == source_host else [host, region]
     if target.project_id != source.project_id:
         words.append(target.project_id)
     return CONTAINER_PREFIX + re.sub(r"[^A-Za-z0-9-]", "-", "-".join(words))
 
 
-def _origin(cloud: Cloud, image: ImageFacts) -> str:
-    """Return what the image is a copy of, or else itself."""
-    copied = image.properties.get(COORDINATING_PROPERTY) if _is_marked(image) else None
-    return copied or f"{'/'.join(_place(cloud))}/{image.id}"
+def _find_copy(target: Cloud, origin: str) -> ImageFacts | None:
+    wanted = {marks.COORDINATING_PROPERTY: origin}
+    copies = target.images.select(target.project_id, wanted)
+    complete = (copy for copy in copies if copy.status == "active" and marks.is_marked(copy))
+    return next(complete, None)
 
 
-def _is_marked(image: ImageFacts) -> bool:
-    return image.properties.get(MARKED_PROPERTY) == image.id
-
-
-def _place(cloud: Cloud) -> tuple[str, str]:
-    """Return identity service and region; what clouds.yaml calls a cloud differs by machine."""
-    auth_url = str(cloud.connection.config.config.get("auth", {}).get("auth_url", ""))
-    return urllib.parse.urlsplit(auth_url).netloc, cloud.region
-
-
-def _copy_of(target: Cloud, origin: str) -> ImageFacts | None:
-    copies = target.images.select(target.project_id, {COORDINATING_PROPERTY: origin})
-    return next((image for image in copies if image.status == "active" and _is_marked(image)), None)
-
-
-def _settable_properties(source: Cloud, target: Cloud, image: ImageFacts) -> dict[str, str]:
-    """Return the properties that the target may be asked to set."""
-    prefixes = (source.profile.protected_prefix, target.profile.protected_prefix, _GLANCES_OWN)
-    fixed = tuple(filter(None, prefixes))
-    return {k: v for k, v in image.properties.items() if not k.startswith(fixed) and k not in _OURS}
-
-
-def run_transfer(
-    source: Cloud,
-    target: Cloud,
-    plan: TransferPlan,
-    progress: Progress,
-    *,
-    keep_objects: bool = False,
-    timeout: float | None = None,
-    transfer: TransferOptions = DEFAULT_TRANSFER,
-) -> TransferResult:
-    """Bring the image to the target, or finish what an earlier run began.
-
-    :param keep_objects: keep the exported and the staged object.
-    :param timeout: seconds to wait for each task.
-    :raises TaskError, TransferError, Refused: what was done is kept, and the next run goes on.
-    """
-    if plan.existing:
-        target_id = plan.existing.id
-    else:
-        if plan.importing is None:  # else the object is staged, and a task may be reading it
-            _export(source, target, plan, progress, timeout)
-            _copy(source, target, plan, progress, transfer, keep_objects=keep_objects)
-        target_id = _import(source, target, plan, progress, timeout)
-    if not (_is_marked(plan.image) and COORDINATING_PROPERTY in plan.image.properties):
-        source.images.complete(plan.image.id, ImageSettings(plan.marks(plan.image.id)))
-    if keep_objects:
-        mark_as_kept(source.objects, plan.export.container, plan.export.object_name)
-    else:
-        _clean(source, target, plan.export)
-    status = "already there" if plan.existing else "transferred"
-    return plan.result(target, status, target_id)
-
-
-def _export(
-    source: Cloud, target: Cloud, plan: TransferPlan, progress: Progress, timeout: float | None
-) -> None:
-    """Export, and judge the VHD as the target's service will."""
-    with resumable(f"exporting {_named(plan.image)}"):
-        exports.export(source, plan.export, progress, timeout)
-    exported = ObjectSource(source.objects, plan.export.container, plan.export.object_name)
-    policy.judge_vhd(imports.check(target, exported)).enforce()
-
-
-def _copy(
-    source: Cloud,
-    target: Cloud,
-    plan: TransferPlan,
-    progress: Progress,
-    transfer: TransferOptions,
-    *,
-    keep_objects: bool,
-) -> None:
-    container, name = plan.export.container, plan.export.object_name
-    target.objects.create_container(container)
-    with resumable(f"copying {_named(plan.image)} to region '{target.region}'"):
-        copy(
-            source.objects,
-            target.objects,
-            container,
-            name,
-            container,
-            name,
-            threads=transfer.threads,
-            limit_rate=transfer.limit_rate,
-            expire_after=None if keep_objects else target.profile.staging_lifetime,
-            progress=progress,
-            stop=source.stop,
-        )
-
-
-def _import(
-    source: Cloud, target: Cloud, plan: TransferPlan, progress: Progress, timeout: float | None
-) -> str:
-    """Return the ID of the image at the target, complete with its settings."""
-    staged, image = plan.staged_import, plan.image
-    # Again: while this run copied, another one of the same command may have come further.
-    task = staged.task or imports.earlier_import(target, staged.location)
-    task = task or target.tasks.create("import", staged.task_input)
-    with resumable(f"importing {_named(image)} in region '{target.region}'"):
-        _task, image_id = imports.await_image(target, staged, task, progress, timeout)
-    settings = ImageSettings(
-        properties=_settable_properties(source, target, image) | plan.marks(image_id),
-        tags=image.tags,
-        min_disk=image.min_disk or None,
-        min_ram=image.min_ram or None,
-    )
-    target.images.complete(image_id, settings)
-    return image_id
-
-
-def _named(image: ImageFacts) -> str:
-    return f"image '{printable(image.name or image.id)}'"
-
-
-def _clean(source: Cloud, target: Cloud, export: ExportPlan) -> None:
-    """Delete what was staged, here last: without it, nothing is left to begin again with."""
-    delete(target.objects, export.container, export.object_name)
-    delete_segments(target.objects, export.container, export.object_name)
-    delete(source.objects, export.container, export.object_name)
+def settable_properties(image: ImageFacts, source: Cloud, target: Cloud) -> dict[str, str]:
+    """Return the properties of the image that can be set at the target."""
+    prefixes = (source.profile.protected_prefix, target.profile.protected_prefix, _GLANCE_PREFIX)
+    reserved = tuple(filter(None, prefixes))
+    return {
+        key: value
+        for key, value in image.properties.items()
+        if not key.startswith(reserved) and key not in marks.MARKS
+    }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far a transfer is, for who interrupts it."""
+"""How much of a transfer an interrupt does not lose."""
 
 import contextlib
 import threading
@@ -9,27 +9,27 @@ from rackspace_imagetasks.exceptions import Cancelled
 
 
 class TransferCounter:
-    """Counts the bytes that an interrupt does not lose; safe to use from threads.
+    """Counts the bytes that the next run does not have to transfer; safe to use from threads.
 
-    :param total: the bytes of the whole, once they are known.
+    :ivar total: the number of bytes to transfer, or None while it is not known.
     """
 
-    def __init__(self, total: int | None = None) -> None:
-        self.total = total
+    def __init__(self) -> None:
+        self.total: int | None = None
         self._kept = 0
         self._lock = threading.Lock()
 
     def keep(self, amount: int) -> None:
-        """Count `amount` bytes as done; negative when they turn out to be wrong."""
+        """Count `amount` bytes as kept; negative if they turn out to be wrong."""
         with self._lock:
             self._kept += amount
 
     @contextlib.contextmanager
-    def told(self) -> Iterator[None]:
-        """Have `Cancelled` say how far the transfer is."""
+    def reported(self) -> Iterator[None]:
+        """Add the number of kept bytes to a `Cancelled` that passes."""
         try:
             yield
         except Cancelled as error:
             if self.total is None:
                 raise
-            raise Cancelled(str(error), kept=self._kept, total=self.total) from error
+            raise Cancelled(*error.messages, kept=self._kept, total=self.total) from error

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every chunk passes: the stop, the rate limit and the progress."""
+"""What every chunk passes: cancellation, the rate limit and the progress."""
 
 import threading
 import time
@@ -9,16 +9,16 @@ from rackspace_imagetasks.http.cancellation import Cancellation
 from rackspace_imagetasks.progress import Phase
 from rackspace_imagetasks.units import MIB
 
-_LARGEST_PORTION = MIB
-_SMALL_PORTION = 64 * 1024
-_SMALLEST_PORTION = 4 * 1024
-_TURNS = 16  # a second: so many threads each have one
+_MAX_CHUNK = MIB
+_MAX_RETRIED_CHUNK = 64 * 1024
+_MIN_CHUNK = 4 * 1024
+_CHUNKS_PER_SECOND = 16  # enough for as many threads to send one each
 
 
 class RateLimit:
-    """A token bucket that all threads of a transfer share, or of several transfers.
+    """A token bucket that the threads of one transfer, or of several transfers, share.
 
-    :param rate: bytes a second, or None for no limit.
+    :param rate: bytes per second, or None for no limit.
     """
 
     def __init__(self, rate: int | None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -29,21 +29,21 @@ class RateLimit:
 
     @classmethod
     def of(cls, limit: "int | RateLimit | None") -> "RateLimit":
-        """Return a limit of one's own for a number of bytes a second, or the shared one given."""
+        """Return a new limit for a number of bytes per second; return a `RateLimit` as it is."""
         return limit if isinstance(limit, RateLimit) else cls(limit)
 
     @property
-    def portion(self) -> int:
-        """How many bytes to book at once, so that no thread waits for more than a second or so.
+    def chunk_size(self) -> int:
+        """How many bytes to book at once, so that no thread waits much longer than a second.
 
-        A service hangs up on a connection that is silent for too long (Swift, after 60 s).
+        A service closes a connection that is silent for too long (Swift: 60 s).
         """
         if not self._rate:
-            return _LARGEST_PORTION
-        return min(max(self._rate // _TURNS, _SMALLEST_PORTION), _LARGEST_PORTION)
+            return _MAX_CHUNK
+        return min(max(self._rate // _CHUNKS_PER_SECOND, _MIN_CHUNK), _MAX_CHUNK)
 
     def delay(self, amount: int) -> float:
-        """Book `amount` bytes and give the seconds to wait before they may pass."""
+        """Book `amount` bytes and return the seconds to wait before sending them."""
         if not self._rate:
             return 0.0
         with self._lock:
@@ -54,29 +54,29 @@ class RateLimit:
 
 
 class Meter:
-    """Counts the bytes of a transfer in a phase of its progress."""
+    """Counts the bytes of one phase of a transfer and keeps them within the rate limit."""
 
     def __init__(self, phase: Phase, cancellation: Cancellation, limit: RateLimit) -> None:
         self._phase = phase
         self._cancellation = cancellation
         self._limit = limit
-        self.portion = limit.portion
-        """How many bytes to hand to a connection at once."""
+        self.chunk_size = limit.chunk_size
+        """How many bytes to pass to a connection at once."""
 
-    def let_pass(self, amount: int) -> None:
-        """Count `amount` bytes, once the rate limit allows them.
+    def advance(self, amount: int) -> None:
+        """Wait until the rate limit allows `amount` more bytes, then count them.
 
-        :raises Cancelled: when the transfer is called off.
+        :raises Cancelled: when the transfer is cancelled.
         """
         self._cancellation.wait(self._limit.delay(amount))
         self._phase.advance(amount)
 
     def take_back(self, amount: int) -> None:
-        """Count `amount` bytes as not done, before they are sent or fetched again.
+        """Count `amount` bytes as not done, before they are sent or received again.
 
-        What is sent from now on goes in small portions: on a slow line, a large one does not leave
-        before the time-out.
+        From now on, bytes are sent in small chunks: on a slow connection, a large chunk is not
+        sent before the timeout.
         """
         if amount:
-            self.portion = min(self.portion, _SMALL_PORTION)
+            self.chunk_size = min(self.chunk_size, _MAX_RETRIED_CHUNK)
         self._phase.advance(-amount)

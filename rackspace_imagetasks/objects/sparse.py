@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A file in the making in which blocks of zeros are holes."""
+"""An incomplete file in which blocks of zeros are holes."""
 
 import os
 from collections.abc import Iterator
@@ -8,39 +8,38 @@ from rackspace_imagetasks.bytesource import seek_data
 from rackspace_imagetasks.exceptions import TargetError
 from rackspace_imagetasks.objects.body import CHUNK
 from rackspace_imagetasks.partfile import PartFile
-from rackspace_imagetasks.text import printable
 
 ZEROS = bytes(CHUNK)
 
 
 class SparseFile:
-    """`FILE.part`, written and read from threads."""
+    """The open `FILE.part`; safe to use from threads."""
 
     def __init__(self, part: PartFile) -> None:
         self._part = part
 
     def resize(self, size: int) -> None:
-        """Make the file `size` bytes long; what is added is a hole."""
+        """Set the length of the file to `size` bytes; an added range is a hole."""
         self._part.resize(size)
 
     @property
     def size(self) -> int:
-        """The length in bytes, holes included."""
+        """The length in bytes, including holes."""
         return os.fstat(self._part.fd).st_size
 
     @property
     def allocated(self) -> int:
-        """The bytes that it takes on the disk."""
+        """The number of bytes that it occupies on the disk."""
         return os.fstat(self._part.fd).st_blocks * 512
 
     def write_at(self, offset: int, chunk: bytes) -> None:
-        """Write a chunk; one of zeros is left out where there is nothing to replace."""
+        """Write a chunk, or leave a hole if it is all zeros and there is no data to replace."""
         if chunk == ZEROS[: len(chunk)] and not self.has_data(offset, len(chunk)):
             return
         self._part.write_at(offset, chunk)
 
     def has_data(self, offset: int, length: int) -> bool:
-        """Tell whether anything but a hole is in a range; if in doubt, yes."""
+        """Return whether a range contains anything but a hole; if that is unknown, True."""
         try:
             start = seek_data(self._part.fd, offset)
         except OSError:
@@ -48,13 +47,13 @@ class SparseFile:
         return start is not None and start < offset + length
 
     def data_end(self, offset: int, length: int) -> int:
-        """Return how many bytes of a range, from its start, end with the last data in it."""
+        """Return the number of bytes from the start of a range to the end of its last data."""
         at, limit = offset, offset + length
         try:
             while (start := seek_data(self._part.fd, at)) is not None and start < limit:
                 at = os.lseek(self._part.fd, start, os.SEEK_HOLE)
         except OSError:
-            return length  # in doubt, it may all be data
+            return length  # unknown: all of it may be data
         return min(at - offset, length)
 
     def read_chunks(self, offset: int, length: int) -> Iterator[bytes]:
@@ -64,9 +63,8 @@ class SparseFile:
             try:
                 chunk = os.pread(self._part.fd, min(CHUNK, end - offset), offset)
             except OSError as error:
-                name = printable(self._part.path)
-                raise TargetError(f"Cannot read '{name}': {error.strerror}.") from error
+                raise TargetError(f"Cannot read '{self._part.path}': {error.strerror}.") from error
             if not chunk:
-                raise TargetError(f"'{printable(self._part.path)}' became shorter.")
+                raise TargetError(f"'{self._part.path}' was truncated by another program.")
             offset += len(chunk)
             yield chunk

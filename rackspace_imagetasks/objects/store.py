@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Swift, one request a method: typed answers, errors as this package's exceptions.
+"""The Object Store service, one request per method: typed results, this package's exceptions.
 
 The API: https://docs.openstack.org/api-ref/object-store/
 """
@@ -13,26 +13,28 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
-from typing import Any, NamedTuple, Self, TypeVar
-
-import requests
-from keystoneauth1.adapter import Adapter
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from rackspace_imagetasks.exceptions import IntegrityError, NotFound, ServiceError
-from rackspace_imagetasks.http.client import (
-    DROPPED,
-    Connection,
-)
-from rackspace_imagetasks.http.retry import backoff
+from rackspace_imagetasks.http.answers import Answer, ListingLimits, Stream
+from rackspace_imagetasks.http.cancellation import Cancellation
+from rackspace_imagetasks.http.client import Client
+from rackspace_imagetasks.http.errors import BrokenAnswerError
+from rackspace_imagetasks.http.notices import Notify
+from rackspace_imagetasks.http.retry import RetryPolicy, backoff
+from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.body import CHUNK, Body
-from rackspace_imagetasks.objects.names import container_path, object_path
-from rackspace_imagetasks.text import printable
+from rackspace_imagetasks.objects.names import ObjectName, container_path
+from rackspace_imagetasks.objects.words import object_words
+
+if TYPE_CHECKING:
+    from keystoneauth1.adapter import Adapter
 
 _NOT_FOUND = frozenset({404})
 
 
 class ContainerInfo(NamedTuple):
-    """A container; `size` is the bytes in it, which may lag behind."""
+    """A container; `objects` and `size` (in bytes) may be out of date."""
 
     name: str
     objects: int
@@ -40,7 +42,7 @@ class ContainerInfo(NamedTuple):
 
 
 class ObjectEntry(NamedTuple):
-    """An object in a listing; `hash` is its MD5 in hex, `bytes` is 0 for a DLO's manifest."""
+    """An object in a listing; `hash` is its MD5 in hex, `bytes` is 0 for the manifest of a DLO."""
 
     name: str
     bytes: int
@@ -53,15 +55,14 @@ Listed = TypeVar("Listed", ContainerInfo, ObjectEntry)
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """What HEAD tells of an object.
+    """The properties of an object, as HEAD returns them.
 
     :ivar size: bytes of the content, over all segments.
     :ivar etag: the MD5 in hex of a plain object's content, or of its segments' MD5s.
-    :ivar dlo_manifest: `container/prefix` of its segments, still quoted, or None.
+    :ivar dlo_manifest: `container/prefix` of the segments, still quoted, or None.
     """
 
-    container: str
-    name: str
+    object: ObjectName
     size: int
     etag: str
     is_slo: bool
@@ -69,13 +70,8 @@ class ObjectInfo:
     headers: Mapping[str, str] = field(repr=False)
 
     @property
-    def shown(self) -> str:
-        """Its name for messages."""
-        return shown(self.container, self.name)
-
-    @property
     def last_modified(self) -> datetime | None:
-        """When it was last written, to the second, rounded up; None where the service is silent."""
+        """When it was last written, rounded up to a second; None if the service does not say."""
         try:
             return parsedate_to_datetime(self.headers["Last-Modified"])
         except (KeyError, ValueError):
@@ -83,13 +79,14 @@ class ObjectInfo:
 
 
 class ObjectStore:
-    """One account's containers and objects in one region; safe to use from threads.
+    """The containers and objects of one account in one region; safe to use from threads.
 
     :param adapter: a keystoneauth adapter of the object store, such as openstacksdk's
         `Connection.object_store`.
-    :param retries: how often a request is sent again, at most.
-    :param connect_timeout: seconds, also for one chunk to leave.
-    :param read_timeout: seconds until the next byte of an answer.
+    :param retries: how many times a request is repeated at most.
+    :param connect_timeout: seconds to connect, and to send one chunk.
+    :param read_timeout: seconds to wait for the next byte of an answer.
+    :param notify: called with a message when a wait is long or the service cannot be reached.
 
     Every method raises `AccessDenied`, `NotFound`, `QuotaExceeded` or `ServiceError`, and
     `Refused`, without a request, for a name that no container or object can have.
@@ -97,38 +94,45 @@ class ObjectStore:
 
     def __init__(
         self,
-        adapter: Adapter,
+        adapter: "Adapter",
         *,
         retries: int = 7,
         connect_timeout: float = 60.0,
         read_timeout: float = 120.0,
         sleep: Callable[[float], None] = time.sleep,
+        notify: Notify | None = None,
     ) -> None:
-        self._retries = retries
-        self._connection = Connection(
+        self._client = Client(
             adapter,
-            retries=retries,
-            connect_timeout=connect_timeout,
-            read_timeout=read_timeout,
-            sleep=sleep,
+            object_words(adapter.region_name or ""),
+            retry=RetryPolicy(retries + 1, connect_timeout, read_timeout),
+            cancellation=Cancellation(sleep),
+            notify=notify,
         )
-        self.cancellation = self._connection.cancellation
+        self.cancellation = self._client.cancellation
+
+    def endpoint(self) -> str:
+        """Return the account's URL, after logging in if need be.
+
+        :raises NotFound: if the catalog has no object store in the region.
+        """
+        return self._client.endpoint()
 
     def until(self, abort: threading.Event) -> Self:
-        """Return the same store, whose requests end with `Cancelled` when `abort` is set."""
+        """Return the same store with requests that end with `Cancelled` when `abort` is set."""
         other = copy.copy(self)
-        other._connection = self._connection.until(abort)  # noqa: SLF001
-        other.cancellation = other._connection.cancellation  # noqa: SLF001
+        other._client = self._client.until(abort)  # noqa: SLF001
+        other.cancellation = other._client.cancellation  # noqa: SLF001
         return other
 
     def list_containers(self, prefix: str = "") -> Iterator[ContainerInfo]:
-        """Return the account's containers, by name."""
+        """Yield the containers of the account, sorted by name."""
         return self._pages("", "list the containers", prefix, _container)
 
     def head_container(self, name: str) -> ContainerInfo | None:
-        """Return a container's facts, or None where there is none."""
-        action = f"look at container '{printable(name)}'"
-        answer = self._connection.request("HEAD", container_path(name), action, accept=_NOT_FOUND)
+        """Return the properties of a container, or None if it does not exist."""
+        action = f"get container '{name}'"
+        answer = self._client.request("HEAD", container_path(name), action, accept=_NOT_FOUND)
         if answer.status == 404:
             return None
         return ContainerInfo(
@@ -138,20 +142,20 @@ class ObjectStore:
         )
 
     def create_container(self, name: str) -> None:
-        """Create a container, if there is none."""
-        action = f"create container '{printable(name)}'"
-        self._connection.request("PUT", container_path(name), action, body=b"")
+        """Create a container unless it exists."""
+        action = f"create container '{name}'"
+        self._client.request("PUT", container_path(name), action, body=b"")
 
     def list_objects(
         self, container: str, prefix: str = "", *, absent_is_empty: bool = False
     ) -> Iterator[ObjectEntry]:
-        """Yield the objects whose names begin with `prefix`, by name; a page is 10 000.
+        """Yield the objects whose names begin with `prefix`, sorted by name.
 
-        A listing that is not in order is refused: its pages might never end.
+        A listing that is not sorted is an error: its pages might never end.
 
-        :param absent_is_empty: take a container that is not there for an empty one.
+        :param absent_is_empty: treat a container that does not exist as an empty one.
         """
-        action = f"list container '{printable(container)}'"
+        action = f"list container '{container}'"
         try:
             yield from self._pages(container_path(container), action, prefix, _entry)
         except NotFound:
@@ -162,36 +166,30 @@ class ObjectStore:
         self, path: str, action: str, prefix: str, read: Callable[[dict[str, Any]], Listed]
     ) -> Iterator[Listed]:
         params = {"format": "json", "prefix": prefix}
+        limits = ListingLimits()
         while True:
-            answer = self._connection.request("GET", path, action, params=params)
-            page = [] if answer.status == 204 else answer.json(action)
-            if not isinstance(page, list):
-                raise ServiceError(f"Cannot {action}: the answer is not a listing.")
-            try:
-                entries: list[Listed] = [read(entry) for entry in page]
-            except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-                raise ServiceError(f"Cannot {action}: the answer is not a listing.") from error
+            answer = self._client.request("GET", path, action, params=params)
+            entries: list[Listed] = _entries(answer, read)
             if not entries:
                 return
             names = [params.get("marker", ""), *(entry.name for entry in entries)]
             if not all(name < following for name, following in pairwise(names)):
-                raise ServiceError(f"Cannot {action}: the answer is out of order.")
+                raise answer.unusable("is not sorted")
             yield from entries
+            limits.check(answer, len(entries), names[-1])
             params = params | {"marker": names[-1]}
 
-    def head_object(self, container: str, name: str) -> ObjectInfo | None:
-        """Return an object's facts, or None where there is none."""
-        action = f"look at {shown(container, name)}"
-        path = object_path(container, name)
-        answer = self._connection.request("HEAD", path, action, accept=_NOT_FOUND)
+    def head_object(self, name: ObjectName) -> ObjectInfo | None:
+        """Return the properties of an object, or None if it does not exist."""
+        action = f"get object '{name}'"
+        answer = self._client.request("HEAD", name.path, action, accept=_NOT_FOUND)
         if answer.status == 404:
             return None
         headers = answer.headers
         size = _number(headers, "Content-Length")
         if size is None:
-            raise ServiceError(f"Cannot {action}: the answer does not tell its size.")
+            raise answer.unusable("does not give its size")
         return ObjectInfo(
-            container,
             name,
             size,
             headers.get("ETag", "").strip('"'),
@@ -200,111 +198,98 @@ class ObjectStore:
             headers,
         )
 
-    def get_manifest(self, container: str, name: str) -> list[dict[str, Any]]:
-        """Return the entries of a Static Large Object's manifest, as Swift keeps them."""
-        action = f"read the manifest of {shown(container, name)}"
+    def get_manifest(self, name: ObjectName) -> list[dict[str, Any]]:
+        """Return the entries of the manifest of a Static Large Object, as Swift stores them."""
+        action = f"read the manifest of object '{name}'"
         params = {"multipart-manifest": "get"}
-        answer = self._connection.request(
-            "GET", object_path(container, name), action, params=params
-        )
-        entries = answer.json(action)
+        answer = self._client.request("GET", name.path, action, params=params)
+        entries = answer.json()
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise ServiceError(f"Cannot {action}: the answer is not a manifest.")
+            raise answer.unusable("is not a manifest")
         return entries
 
     def get_range(
-        self, container: str, name: str, offset: int, length: int, etag: str | None = None
+        self, name: ObjectName, offset: int, length: int, etag: str | None = None
     ) -> Iterator[bytes]:
         """Yield exactly `length` bytes from `offset`, in chunks.
 
-        A connection that breaks is taken up again at the byte that was reached.
+        If the connection breaks, reading resumes at the byte that was reached.
 
         :param etag: the version to read.
-        :raises IntegrityError: when the object is another version, or not so long.
+        :raises IntegrityError: if the object is another version, or shorter.
         """
-        action = f"read {shown(container, name)}"
+        action = f"read object '{name}'"
         end, failures = offset + length, 0
         while offset < end:
-            response = self._open_range(container, name, offset, end, etag)
+            stream = self._open_range(name, offset, end, etag)
             try:
-                for chunk in _chunks(response, end - offset):
+                for chunk in stream.chunks(end - offset, CHUNK):
                     offset += len(chunk)
                     failures = 0 if len(chunk) == CHUNK else failures
                     yield chunk
-            except DROPPED as error:
+            except BrokenAnswerError as error:
                 failures += 1
-                if failures > self._retries:
+                if failures >= self._client.retry.attempts:
                     raise ServiceError(
                         f"Cannot {action}: the connection broke {failures} times at byte {offset}."
                     ) from error
                 self.cancellation.wait(backoff(failures))
             finally:
-                response.close()
+                stream.close()
 
-    def _open_range(
-        self, container: str, name: str, offset: int, end: int, etag: str | None
-    ) -> requests.Response:
+    def _open_range(self, name: ObjectName, offset: int, end: int, etag: str | None) -> Stream:
         headers = {"Range": f"bytes={offset}-{end - 1}"}
         if etag:
             headers["If-Match"] = f'"{etag}"'
-        response = self._connection.open(
-            object_path(container, name),
-            f"read {shown(container, name)}",
-            headers,
-            frozenset({412, 416}),
-        )
-        if response.status_code == 206:
-            expected = f"bytes {offset}-{end - 1}/"
-            if response.headers.get("Content-Range", "").startswith(expected):
-                return response
-        whole = response.headers.get("Content-Length") == str(end) and offset == 0
-        if response.status_code == 200 and whole:
-            return response
-        response.close()
-        if response.status_code == 412:
-            raise IntegrityError(
-                f"{shown(container, name)} was replaced while it was read; run the command again."
-            )
+        action = f"read object '{name}'"
+        stream = self._client.open(name.path, action, headers, frozenset({412, 416}))
+        content_range = stream.headers.get("Content-Range", "")
+        if stream.status == 206 and content_range.startswith(f"bytes {offset}-{end - 1}/"):
+            return stream
+        whole = stream.headers.get("Content-Length") == str(end) and offset == 0
+        if stream.status == 200 and whole:
+            return stream
+        stream.close()
+        if stream.status == 412:
+            text = f"Object '{name}' was replaced while it was being read."
+            raise IntegrityError(Message(text, Hint.TRY_AGAIN))
         raise IntegrityError(
-            f"{shown(container, name)} does not hold the bytes {offset} to {end - 1}: the service"
-            f" answered {response.status_code}"
-            f" {printable(response.headers.get('Content-Range', ''), 60)}".rstrip()
+            f"Object '{name}' does not contain bytes {offset} to {end - 1}: the service answered"
+            f" {stream.status} {content_range[:60]}".rstrip()
             + "."
         )
 
     def put_object(
         self,
-        container: str,
-        name: str,
+        name: ObjectName,
         body: Body | bytes,
         *,
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
     ) -> str:
-        """Write an object and give the answer's ETag."""
-        answer = self._connection.request(
+        """Write an object and return the ETag of the response."""
+        answer = self._client.request(
             "PUT",
-            object_path(container, name),
-            f"write {shown(container, name)}",
+            name.path,
+            f"write object '{name}'",
             body=body,
             headers=headers,
             params=params,
+            probe=container_path(name.container),
         )
         return answer.headers.get("ETag", "").strip('"')
 
-    def post_object(self, container: str, name: str, headers: Mapping[str, str]) -> None:
-        """Replace an object's metadata, its expiry included."""
-        action = f"update {shown(container, name)}"
-        self._connection.request("POST", object_path(container, name), action, headers=headers)
+    def post_object(self, name: ObjectName, headers: Mapping[str, str]) -> None:
+        """Replace the metadata of an object, including its expiry."""
+        action = f"update object '{name}'"
+        self._client.request("POST", name.path, action, headers=headers)
 
-    def delete_object(
-        self, container: str, name: str, params: Mapping[str, str] | None = None
-    ) -> bytes:
-        """Delete an object, which may be gone already, and give the answer's text."""
-        answer = self._connection.request(
+    def delete_object(self, name: ObjectName, params: Mapping[str, str] | None = None) -> bytes:
+        """Delete an object if it exists, and return the content of the response."""
+        answer = self._client.request(
             "DELETE",
-            object_path(container, name),
-            f"delete {shown(container, name)}",
+            name.path,
+            f"delete object '{name}'",
             headers={"Accept": "application/json"},
             params=params,
             accept=_NOT_FOUND,
@@ -312,29 +297,31 @@ class ObjectStore:
         return answer.content
 
 
-def _chunks(response: requests.Response, length: int) -> Iterator[bytes]:
-    while length > 0:
-        chunk = response.raw.read(min(CHUNK, length), decode_content=False)
-        if not chunk:
-            raise requests.ConnectionError("the answer ended early")
-        length -= len(chunk)
-        yield chunk
+def _entries(answer: Answer, read: Callable[[dict[str, Any]], Listed]) -> list[Listed]:
+    page = [] if answer.status == 204 else answer.json()
+    try:
+        if not isinstance(page, list):
+            raise TypeError(page)
+        return [read(entry) for entry in page]
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+        raise answer.unusable("is not a listing") from error
 
 
 def _container(entry: dict[str, Any]) -> ContainerInfo:
-    return ContainerInfo(str(entry["name"]), int(entry["count"]), int(entry["bytes"]))
+    return ContainerInfo(_text(entry["name"]), int(entry["count"]), int(entry["bytes"]))
 
 
 def _entry(entry: dict[str, Any]) -> ObjectEntry:
-    texts = (str(entry[key]) for key in ("hash", "last_modified"))
-    return ObjectEntry(str(entry["name"]), int(entry["bytes"]), *texts)
+    texts = (_text(entry[key]) for key in ("hash", "last_modified"))
+    return ObjectEntry(_text(entry["name"]), int(entry["bytes"]), *texts)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
 
 
 def _number(headers: Mapping[str, str], header: str) -> int | None:
     text = headers.get(header, "")
     return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
-
-
-def shown(container: str, name: str) -> str:
-    """Return an object's name for messages."""
-    return f"'{printable(container)}/{printable(name)}'"

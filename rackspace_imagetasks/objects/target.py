@@ -1,26 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where an object is written: whole, or as a Static Large Object whose segments may be there."""
+"""The requests that write an object: whole, or as a Static Large Object with its segments."""
 
 import json
-import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 
-from rackspace_imagetasks.exceptions import IntegrityError, NotFound, ServiceError
+from rackspace_imagetasks.exceptions import IntegrityError, NotFound
 from rackspace_imagetasks.http.retry import backoff
+from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.body import Body
-from rackspace_imagetasks.objects.counter import TransferCounter
+from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.segments import Segment, segments_container, slo_etag
-from rackspace_imagetasks.objects.store import ObjectEntry, ObjectStore, shown
-from rackspace_imagetasks.objects.workers import in_parallel
-from rackspace_imagetasks.text import printable
+from rackspace_imagetasks.objects.store import ObjectEntry, ObjectStore
+from rackspace_imagetasks.objects.transfer import Transfer
+from rackspace_imagetasks.objects.verified import SegmentCorrupt
 
-ATTEMPTS = 3
+_ATTEMPTS = 3
 _INCOMPLETE_LIFETIME = 7 * 24 * 60 * 60  # seconds
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 #: Segments, each with its MD5 in hex.
 Hashes = dict[Segment, str]
@@ -28,17 +24,16 @@ Hashes = dict[Segment, str]
 
 @dataclass(frozen=True)
 class Written:
-    """What an upload or a copy did.
+    """The result of an upload or a copy.
 
     :ivar size: bytes of the object.
     :ivar etag: the MD5 in hex of a plain object, or of its segments' MD5s.
-    :ivar segments: how many segments it has; 0 for a single PUT.
+    :ivar segments: the number of segments; 0 for a single PUT.
     :ivar sent_bytes: bytes that this run sent.
     :ivar reused_bytes: bytes that an earlier run had sent.
     """
 
-    container: str
-    name: str
+    object: ObjectName
     size: int
     etag: str
     segments: int
@@ -48,172 +43,152 @@ class Written:
 
 @dataclass
 class Target:
-    """The object to write; every MD5 that the service gives is compared.
+    """The object to write; every MD5 that the service returns is verified.
 
+    :ivar store: its requests end when the transfer is cancelled.
     :ivar expire_after: seconds after which Swift deletes the object and its segments, or None.
-    :ivar threads: how many requests may be under way at once.
-    :ivar sent: the names of the segments that this run has written, or tried to.
+    :ivar sent: the segments that this run has written, or tried to write.
     """
 
     store: ObjectStore
-    container: str
-    name: str
+    object: ObjectName
+    transfer: Transfer
     expire_after: int | None
-    threads: int
-    abort: threading.Event
-    counter: TransferCounter
-    sent: set[str] = field(default_factory=set)
+    sent: set[ObjectName] = field(default_factory=set)
 
-    @property
-    def segments(self) -> str:
-        """The container of the segments."""
-        return segments_container(self.container)
+    def create_containers(self) -> None:
+        """Create the container of the object and that of its segments."""
+        self.store.create_container(self.object.container)
+        self.store.create_container(self._segments)
 
     def put_whole(self, body: Body) -> Written:
         """Write the object with one PUT."""
-        self.store.create_container(self.container)
-        etag = self._put(self.container, self.name, body, _expiry(self.expire_after))
-        self._check(etag, len(body))
+        self.store.create_container(self.object.container)
+        etag = self._put(self.object, body, _expiry(self.expire_after))
+        self.verify(etag, len(body))
         return self.written(len(body), etag, segments=0, sent=len(body))
 
-    def written(self, size: int, etag: str, *, segments: int, sent: int) -> Written:
-        """Say what was done: `sent` bytes in this run, and the rest in an earlier one."""
-        # What is sent again, as it went away meanwhile, may exceed the size.
-        reused = max(size - sent, 0)
-        return Written(self.container, self.name, size, etag, segments, sent, reused)
-
-    def put_segment(self, name: str, body: Body) -> str:
-        """Write one segment and give its MD5."""
+    def put_segment(self, segment: Segment, body: Body) -> str:
+        """Write one segment and return its MD5."""
+        name = self._name(segment)
         self.sent.add(name)
-        etag = self._put(self.segments, name, body, self._segments_expiry)
-        self.counter.keep(len(body))
+        etag = self._put(name, body, self._segments_expiry)
+        self.transfer.keep(len(body))
         return etag
 
-    @property
-    def _segments_expiry(self) -> Mapping[str, str]:
-        """What nobody completes is not to stay for ever."""
-        return _expiry(_INCOMPLETE_LIFETIME if self.expire_after is None else self.expire_after)
-
-    def _put(self, container: str, name: str, body: Body, headers: Mapping[str, str]) -> str:
-        """Write `body` until the service has the same MD5."""
-        for _ in range(ATTEMPTS):
-            etag = self.store.put_object(container, name, body, headers=headers)
-            if etag == body.md5:
-                return etag
-        self.store.delete_object(container, name)
-        raise IntegrityError(
-            f"{shown(container, name)} arrived damaged {ATTEMPTS} times: MD5"
-            f" {printable(etag, 40)} instead of {body.md5}; look at the network between."
-        )
-
-    def listed(self, prefix: str) -> dict[str, ObjectEntry]:
+    def list_segments(self, prefix: str) -> dict[str, ObjectEntry]:
         """Return the segments that the service lists, by name."""
-        return {entry.name: entry for entry in self.store.list_objects(self.segments, prefix)}
-
-    def each(self, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-        """Do `work` for each item, several at a time; results come in the items' order."""
-        return in_parallel(work, items, self.threads, self.abort)
-
-    def reuse(self, segment: Segment) -> bool:
-        """Make a segment that an earlier run wrote expire with this one's; False if it is gone."""
-        if not self._set_expiry(self.segments, segment.name, self._segments_expiry):
-            return False
-        self.counter.keep(segment.length)
-        return True
+        return {entry.name: entry for entry in self.store.list_objects(self._segments, prefix)}
 
     def reuse_whole(self) -> bool:
-        """Make the object that an earlier run wrote expire as this one's; False if it is gone."""
-        return self._set_expiry(self.container, self.name, _expiry(self.expire_after))
+        """Set the expiry of an object that an earlier run wrote; return False if it is gone."""
+        return self._set_expiry(self.object, _expiry(self.expire_after))
 
-    def _set_expiry(self, container: str, name: str, expiry: Mapping[str, str]) -> bool:
-        try:
-            self.store.post_object(container, name, expiry)
-        except NotFound:  # the listing lags behind
+    def reuse(self, segment: Segment) -> bool:
+        """Set the expiry of a segment that an earlier run wrote; return False if it is gone."""
+        if not self._set_expiry(self._name(segment), self._segments_expiry):
             return False
+        self.transfer.keep(segment.length)
         return True
 
-    def put_segmented(
-        self,
-        plan: list[Segment],
-        present: Callable[[], Hashes],
-        send: Callable[[list[Segment]], Hashes],
-        confirm: Callable[[], None],
-    ) -> Written:
-        """Write what is missing, then the manifest.
+    def keep_segments(self, segments: Iterable[Segment]) -> None:
+        """Remove the expiry of the segments, unless the object expires.
 
-        :param present: gives the segments that are already there and right.
-        :param send: writes segments.
-        :param confirm: raises when the source has changed meanwhile.
-        """
-        self.store.create_container(self.container)
-        self.store.create_container(self.segments)
-        hashes, sent = present(), 0
-        for attempt in range(1, ATTEMPTS + 1):
-            missing = [segment for segment in plan if segment not in hashes]
-            hashes |= send(missing)
-            sent += sum(segment.length for segment in missing)
-            confirm()
-            self._let_stay(plan)
-            try:
-                etag = self._put_manifest([(segment, hashes[segment]) for segment in plan])
-                break
-            except ServiceError as error:
-                # A segment went away meanwhile (400), or the servers' clocks differ (409).
-                if error.status not in (400, 409) or attempt == ATTEMPTS:
-                    raise
-                self.store.cancellation.wait(backoff(attempt))
-                if error.status == 400:
-                    hashes = self._still_there(hashes)
-        size = sum(segment.length for segment in plan)
-        self._check(etag, size)
-        return self.written(size, etag, segments=len(plan), sent=sent)
-
-    def _let_stay(self, plan: list[Segment]) -> None:
-        """Have the segments of an object that is to stay expire no more.
-
-        Before the manifest is written: an object whose segments expire would lose its content.
+        This comes before the manifest: the object would lose its content when they expire.
         """
         if self.expire_after is None:
-            self.each(lambda segment: self._set_expiry(self.segments, segment.name, {}), plan)
+            self.transfer.each(lambda one: self._set_expiry(self._name(one), {}), segments)
 
-    def _still_there(self, hashes: Hashes) -> Hashes:
-        """Return the segments that the service has, asked for one by one: a listing may lag."""
+    def still_present(self, hashes: Hashes) -> Hashes:
+        """Return the segments that exist, by one request each: a listing may be out of date."""
 
-        def is_there(segment: Segment) -> bool:
-            info = self.store.head_object(self.segments, segment.name)
+        def is_present(segment: Segment) -> bool:
+            info = self.store.head_object(self._name(segment))
             return info is not None and (info.size, info.etag) == (segment.length, hashes[segment])
 
-        found = self.each(is_there, hashes)
-        there = zip(hashes.items(), found, strict=True)
-        return {segment: md5 for (segment, md5), is_right in there if is_right}
+        found = self.transfer.each(is_present, hashes)
+        return {
+            segment: md5 for (segment, md5), present in zip(hashes.items(), found, strict=True)
+            if present
+        }  # fmt: skip
 
-    def _put_manifest(self, segments: list[tuple[Segment, str]]) -> str:
-        """Name the segments; the service compares each MD5 and size."""
+    def put_manifest(self, hashes: Hashes) -> str:
+        """Write the manifest, for which the service checks each MD5 and size; return its ETag."""
         entries = [
-            {"path": f"/{self.segments}/{segment.name}", "etag": md5, "size_bytes": segment.length}
-            for segment, md5 in segments
+            {"path": f"/{self._name(segment)}", "etag": md5, "size_bytes": segment.length}
+            for segment, md5 in hashes.items()
         ]
         self.store.put_object(
-            self.container,
-            self.name,
+            self.object,
             json.dumps(entries).encode(),
             params={"multipart-manifest": "put"},
             headers=_expiry(self.expire_after),
         )
-        return slo_etag(md5 for _, md5 in segments)
+        return slo_etag(hashes.values())
 
-    def _check(self, etag: str, size: int) -> None:
-        """Compare what the service says it holds with what was sent."""
-        for attempt in range(1, ATTEMPTS + 1):
-            info = self.store.head_object(self.container, self.name)
+    def verify(self, etag: str, size: int) -> None:
+        """Check that the service has stored the object as it was sent.
+
+        :raises IntegrityError: if it has not.
+        """
+        for attempt in range(1, _ATTEMPTS + 1):
+            info = self.store.head_object(self.object)
             if info is not None and (info.etag, info.size) == (etag, size):
                 return
-            self.store.cancellation.wait(backoff(attempt))
-        held = f"has {info.size} bytes, MD5 {printable(info.etag, 40)}" if info else "has none"
-        raise IntegrityError(
-            f"{shown(self.container, self.name)} is not what was sent ({size} bytes, MD5 {etag}):"
-            f" the service {held}; run the command again."
+            self.transfer.wait(backoff(attempt))
+        stored = f"{info.size} bytes with MD5 {info.etag[:40]}" if info else "no object"
+        text = (
+            f"Object '{self.object}' is not what was sent ({size} bytes with MD5 {etag}): the"
+            f" service has {stored}."
         )
+        raise IntegrityError(Message(text, Hint.TRY_AGAIN))
+
+    def written(self, size: int, etag: str, *, segments: int, sent: int) -> Written:
+        """Return the result: `sent` bytes in this run, and the rest in an earlier one."""
+        # Segments that disappeared meanwhile are sent twice, which may exceed the size.
+        return Written(self.object, size, etag, segments, sent, max(size - sent, 0))
+
+    @property
+    def _segments(self) -> str:
+        """The container of the segments."""
+        return segments_container(self.object.container)
+
+    @property
+    def _segments_expiry(self) -> Mapping[str, str]:
+        """The expiry until the manifest is written; an upload that is never completed has one."""
+        return _expiry(_INCOMPLETE_LIFETIME if self.expire_after is None else self.expire_after)
+
+    def _name(self, segment: Segment) -> ObjectName:
+        return ObjectName(self._segments, segment.name)
+
+    def _put(self, name: ObjectName, body: Body, headers: Mapping[str, str]) -> str:
+        """Write `body` until the service has the same MD5, which is returned."""
+        for _ in range(_ATTEMPTS):
+            etag = self._put_once(name, body, headers)
+            if etag == body.md5:
+                return etag
+        self.store.delete_object(name)
+        text = (
+            f"Object '{name}' arrived damaged {_ATTEMPTS} times: its MD5 is {etag[:40]}, expected"
+            f" {body.md5}."
+        )
+        raise IntegrityError(Message(text, Hint.CHECK_NETWORK))
+
+    def _put_once(self, name: ObjectName, body: Body, headers: Mapping[str, str]) -> str:
+        """Write `body`; start again if a segment that it reads arrives corrupt."""
+        for _ in range(1, _ATTEMPTS):
+            try:
+                return self.store.put_object(name, body, headers=headers)
+            except SegmentCorrupt:
+                self.transfer.check()
+        return self.store.put_object(name, body, headers=headers)
+
+    def _set_expiry(self, name: ObjectName, expiry: Mapping[str, str]) -> bool:
+        try:
+            self.store.post_object(name, expiry)
+        except NotFound:  # the listing is out of date
+            return False
+        return True
 
 
 def _expiry(seconds: int | None) -> Mapping[str, str]:

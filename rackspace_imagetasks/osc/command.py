@@ -5,7 +5,7 @@ import argparse
 import contextlib
 import typing
 
-from cliff import columns
+from osc_lib import exceptions as osc_exceptions
 from osc_lib.command import command
 
 from rackspace_imagetasks.osc import options
@@ -15,80 +15,92 @@ if typing.TYPE_CHECKING:
 
     from openstack.connection import Connection
 
-    from rackspace_imagetasks.exceptions import TaskTimeout
     from rackspace_imagetasks.imagetasks import ImageTasks
-    from rackspace_imagetasks.jobs.saves import SaveResult
+    from rackspace_imagetasks.messages import Message
     from rackspace_imagetasks.profile import ProviderProfile
 
 
 Table = tuple[tuple[str, ...], list[tuple[object, ...]]]
-"""What a Lister's `take_action` gives: titles and rows."""
+"""What a Lister's `take_action` returns: titles and rows."""
 
 S = typing.TypeVar("S")
 R = typing.TypeVar("R")
 
 
-class SizeColumn(columns.FormattableColumn[int | None]):
-    """A size: in units for people, in bytes for machines."""
+class PluginCommand(command.Command):
+    """A command whose errors are told in the words of the command line."""
 
-    def human_readable(self) -> str:
-        """Return the size in binary units."""
-        from rackspace_imagetasks.text import format_size
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """Run the command.
 
-        return "" if self._value is None else format_size(self._value)
+        :raises CommandError: with the messages of any error of this package.
+        """
+        from rackspace_imagetasks.exceptions import ImageTasksError
+        from rackspace_imagetasks.osc.hints import worded_error
+
+        try:
+            return int(super().run(parsed_args) or 0)
+        except ImageTasksError as error:
+            raise osc_exceptions.CommandError(worded_error(error)) from error
+
+    def warn(self, messages: "Iterable[str | Message]") -> None:
+        """Log warnings to stderr."""
+        from rackspace_imagetasks.osc.hints import worded
+
+        for message in messages:
+            self.log.warning("%s", worded(message))
 
 
-class TextColumn(columns.FormattableColumn[object]):
-    """What a service or a file said: harmless for people, unchanged for machines."""
-
-    def human_readable(self) -> str:
-        """Return it without control characters; nothing where there is nothing."""
-        from rackspace_imagetasks.text import printable
-
-        return printable("" if self._value is None else self._value)
-
-    def machine_readable(self) -> str | None:
-        """Return it as it is."""
-        return None if self._value is None else str(self._value)
-
-
-class BatchCommand(command.Command):
-    """A command that still prints its rows when some of the work failed, and then exits with 1.
+class BatchCommand(PluginCommand, command.Lister):
+    """A command that prints its rows even if some of the work failed, and then exits with 1.
 
     :cvar titles: the titles of its columns.
-    :ivar failed: whether anything that it was to do failed.
+    :ivar has_failed: whether any of the work failed.
     """
 
     titles: tuple[str, ...] = ()
-    failed = False
+    has_failed = False
 
     def run(self, parsed_args: argparse.Namespace) -> int:
-        """Run the command; 1 if anything failed."""
+        """Run the command; return 1 if any of the work failed."""
         _check_columns(parsed_args.columns, self.titles)
-        return super().run(parsed_args) or int(self.failed)
+        return super().run(parsed_args) or int(self.has_failed)
+
+    def report(self, messages: "Iterable[Message]") -> None:
+        """Log errors to stderr; the command still prints its rows, and exits with 1."""
+        from rackspace_imagetasks.osc.hints import worded
+
+        for message in messages:
+            self.has_failed = True
+            self.log.error("%s", worded(message))
 
 
 def _check_columns(wanted: "Sequence[str]", titles: "Sequence[str]") -> None:
-    """Refuse -c with no known column before the work: cliff does it after, the rows being lost."""
-    from rackspace_imagetasks.exceptions import Refused
+    """Refuse unknown columns before the work: cliff does so afterwards, when the rows are lost.
 
+    :raises CommandError: if none of the wanted columns exists.
+    """
     known = {title.lower().replace(" ", "_") for title in titles}
     if wanted and known.isdisjoint(name.lower().strip().replace(" ", "_") for name in wanted):
-        raise Refused(f"-c names no column that there is; there are {', '.join(titles)}.")
+        unknown = ", ".join(map(repr, wanted))
+        raise osc_exceptions.CommandError(
+            f"Unknown column {unknown}. Available columns: {', '.join(titles)}."
+        )
 
 
 class ImageTaskCommand(BatchCommand):
     """A command that works on a cloud through `ImageTasks`."""
 
-    auth_required = False  # before it runs; it logs in by itself, to say what to check if it cannot
+    auth_required = False  # until it runs: it logs in by itself, to explain why that failed
 
     @contextlib.contextmanager
     def image_tasks(self, parsed_args: argparse.Namespace) -> "Iterator[ImageTasks]":
-        """Give the client, set up by the common options, with progress on stderr."""
+        """Yield the client, configured by the common options, with progress on stderr."""
         from rackspace_imagetasks.exceptions import Cancelled
         from rackspace_imagetasks.imagetasks import ImageTasks
-        from rackspace_imagetasks.jobs.resumable import RESUME_HINT
+        from rackspace_imagetasks.messages import Hint, Message
         from rackspace_imagetasks.osc import signals
+        from rackspace_imagetasks.osc.hints import worded, worded_error
         from rackspace_imagetasks.osc.progress import progress_on
 
         self._log_in()
@@ -97,78 +109,78 @@ class ImageTaskCommand(BatchCommand):
         progress = progress_on(self.app.stderr, self.app.options.verbose_level)
         tasks = ImageTasks(connection, profile=profile, progress=progress)
         try:
-            with contextlib.closing(progress), signals.stopping(tasks.stop):
+            with contextlib.closing(progress), signals.stopping(tasks.cloud.stop):
                 yield tasks
         except Cancelled as error:
-            self.app.stderr.write(f"{error}\n")
+            self.app.stderr.write(f"{worded_error(error)}\n")
             raise KeyboardInterrupt from error
         except KeyboardInterrupt:  # the work did not end by itself in time
-            self.app.stderr.write(f"Stopped. {RESUME_HINT}\n")
+            self.app.stderr.write(f"{worded(Message('Stopped.', Hint.RESUME))}\n")
             raise
 
     def _log_in(self) -> None:
         """Log in as the client does before a command that needs it.
 
-        :raises AccessDenied: when the cloud refuses the credentials.
+        :raises AccessDenied: if the cloud refuses the credentials.
         """
-        from rackspace_imagetasks.glance.service import refused_credentials
+        from rackspace_imagetasks.http.login import refused_credentials
 
         self.auth_required = True
         with refused_credentials():
             self.app.prepare_to_run_command(self)
 
     def target(self, tasks: "ImageTasks", parsed_args: argparse.Namespace) -> "ImageTasks":
-        """Return the client of --to-region and --to-cloud; it stops and reports with `tasks`."""
-        from rackspace_imagetasks.cloud import connect_to
+        """Return the client for --to-region and --to-cloud; it stops and reports with `tasks`."""
         from rackspace_imagetasks.exceptions import Refused
         from rackspace_imagetasks.imagetasks import ImageTasks
+        from rackspace_imagetasks.regions import connect_to
 
         if not parsed_args.to_region and not parsed_args.to_cloud:
-            raise Refused("Say where to: --to-region <region>, --to-cloud <cloud>, or both.")
+            raise Refused("Name the target with --to-region <region>, --to-cloud <cloud>, or both.")
         connection = connect_to(
             tasks.cloud.connection, cloud=parsed_args.to_cloud, region=parsed_args.to_region
         )
         return ImageTasks(
             connection,
             profile=_profile(connection, parsed_args),
-            progress=tasks.progress,
-            stop=tasks.stop,
+            progress=tasks.cloud.progress,
+            stop=tasks.cloud.stop,
         )
 
-    def run_each(
+    def run_batch(
         self, subjects: "Sequence[S]", job: "Callable[[S], R]", concurrency: int
     ) -> "list[R]":
-        """Run the job for each subject; say which failed and why, and give what the others gave.
+        """Run the job for each subject, report what failed, and return the results.
 
-        A single subject's failure is the command's.
+        A job whose time-out knows its result so far has that as its result.
+
+        :raises ImageTasksError: if there is a single subject and no result.
         """
         from rackspace_imagetasks.batch import run_each
 
-        outcomes = run_each(subjects, job, concurrency=concurrency)
+        outcomes = run_each(
+            subjects, lambda subject: self._or_timed_out(job, subject), concurrency=concurrency
+        )
         if len(outcomes) == 1 and outcomes[0].error:
             raise outcomes[0].error
-        self.fail_with(outcome.reason for outcome in outcomes if outcome.error)
+        for outcome in outcomes:
+            self.report(outcome.messages)
         return [outcome.result for outcome in outcomes if outcome.result is not None]
 
-    def goes_on(self, error: "TaskTimeout", row: "R") -> "R":
-        """Say that a task goes on, and have the command end with 1; its row is still printed."""
-        self.fail_with([error])
-        return row
+    def _or_timed_out(self, job: "Callable[[S], R]", subject: "S") -> "R":
+        from rackspace_imagetasks.exceptions import TaskTimeout
 
-    def fail_with(self, errors: "Iterable[object]") -> None:
-        """Say what failed; the command's rows are still printed."""
-        for error in errors:
-            self.failed = True
-            self.log.error("%s", error)
-
-    def warn(self, sentences: "Iterable[str]") -> None:
-        """Say on stderr what the user should know."""
-        for sentence in sentences:
-            self.log.warning("%s", sentence)
+        try:
+            return job(subject)
+        except TaskTimeout as error:
+            if error.result is None:
+                raise
+            self.report(error.messages)
+            return typing.cast("R", error.result)
 
 
-class SavingCommand(ImageTaskCommand, command.Lister):
-    """A command that may save an object, into a file or to standard output."""
+class SavingCommand(ImageTaskCommand):
+    """A command that can save an object, into a file or to standard output."""
 
     def produce_output(
         self,
@@ -181,23 +193,12 @@ class SavingCommand(ImageTaskCommand, command.Lister):
             return 0
         return int(super().produce_output(parsed_args, column_names, data))
 
-    def save(
-        self, tasks: "ImageTasks", export: str, parsed_args: argparse.Namespace
-    ) -> "SaveResult":
-        """Save an export as the options say."""
-        streaming = parsed_args.file == options.STDOUT
-        return tasks.save_export(
-            export,
-            self.app.stdout.buffer if streaming else parsed_args.file,
-            overwrite=parsed_args.overwrite,
-            validate=not parsed_args.no_validate,
-            delete_object=parsed_args.delete_object,
-            transfer=options.transfer_options(parsed_args),
-        )
-
 
 def _profile(connection: "Connection", parsed_args: argparse.Namespace) -> "ProviderProfile":
-    """Return the cloud's profile with what the options say in place of its own."""
+    """Return the cloud's profile, with the values of options in place of its own.
+
+    :raises Refused: if the poll interval is shorter than the provider allows.
+    """
     from rackspace_imagetasks.cloud import profile_of_cloud
     from rackspace_imagetasks.exceptions import Refused
 
@@ -206,7 +207,8 @@ def _profile(connection: "Connection", parsed_args: argparse.Namespace) -> "Prov
     given = {name: getattr(parsed_args, name, None) for name in names}
     if (given["poll_interval"] or profile.poll_interval) < profile.poll_interval:
         raise Refused(
-            f"The provider asks for {profile.poll_interval:g} s between polls at least;"
-            " image_tasks.poll_interval in the cloud's entry in clouds.yaml can allow less."
+            f"--poll-interval must be at least {profile.poll_interval:g} seconds for this"
+            " provider; to allow less, set image_tasks.poll_interval in the cloud's entry in"
+            " clouds.yaml."
         )
     return profile.overridden({k: v for k, v in given.items() if v is not None}, "options")

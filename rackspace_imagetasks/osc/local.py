@@ -3,21 +3,21 @@
 
 import argparse
 
-from osc_lib.command import command
+from rackspace_imagetasks.osc.command import PluginCommand
 
 
-class LocalCommand(command.Command):
-    """A command that runs where no cloud is configured."""
+class LocalCommand(PluginCommand):
+    """A command that runs even if no cloud is configured."""
 
     auth_required = False
 
     def limits(self, parsed_args: argparse.Namespace) -> tuple[int, int]:
-        """Return the largest virtual and physical size that may be imported, in bytes.
+        """Return the largest virtual and physical size that can be imported, in bytes.
 
-        They are what the options say, else what clouds.yaml says of the chosen cloud, else the
-        provider's own.
+        Options come first, then the chosen cloud's entry in clouds.yaml, then the provider's own
+        limits.
 
-        :raises Refused: when clouds.yaml has settings of no meaning.
+        :raises Refused: if clouds.yaml has invalid settings.
         """
         from rackspace_imagetasks.profile import profile_of
 
@@ -29,6 +29,8 @@ class LocalCommand(command.Command):
         )
 
     def tell(self, sentence: str) -> None:
-        """Say on stderr how it went, unless the user asked for quiet."""
+        """Write a sentence to stderr, unless the user asked for quiet."""
+        from rackspace_imagetasks.osc.hints import worded
+
         if self.app.options.verbose_level > 0:
-            self.app.stderr.write(f"{sentence}\n")
+            self.app.stderr.write(f"{worded(sentence)}\n")

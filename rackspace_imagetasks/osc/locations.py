@@ -5,54 +5,53 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from rackspace_imagetasks.exceptions import Refused
-from rackspace_imagetasks.text import printable
+from rackspace_imagetasks.objects.names import ObjectName
 
 
 @dataclass(frozen=True)
 class Location:
-    """A local file (`path`), or an object (`container` and `object_name`)."""
+    """A local file (`path`) or an object; exactly one of them is set."""
 
     path: Path | None = None
-    container: str = ""
-    object_name: str = ""
+    object: ObjectName | None = None
 
     def __str__(self) -> str:
-        return str(self.path or f"{self.container}/{self.object_name}")
+        return str(self.path or self.object)
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        """The same for two ways to name the same."""
-        return (str(self.path.resolve()) if self.path else "", self.container, self.object_name)
+    def key(self) -> str | ObjectName:
+        """A key that is equal for two spellings of the same location."""
+        return str(self.path.resolve()) if self.path else self.object or ""
 
     @property
     def image_name(self) -> str:
-        """The name that an image from here gets: the last part, without its suffix."""
-        return PurePosixPath(self.path or self.object_name).stem
+        """The default name of an image from here: the last part without its suffix."""
+        return PurePosixPath(self.path or (self.object.name if self.object else "")).stem
 
     @classmethod
     def parse(cls, text: str) -> "Location":
-        """Tell a file from an object.
+        """Return the file or object that `text` names.
 
         `./disk.vhd`, `/srv/disk.vhd` and `disk.vhd` are files; `images/disk.vhd` is an object.
 
-        :raises Refused: when it may be either, or is neither.
+        :raises Refused: if it could be either, or names a container without an object.
         """
         container, slash, name = text.partition("/")
         if not slash or container in ("", ".", ".."):
             return cls(path=Path(text))
         if is_there(Path(text)):
             raise Refused(
-                f"'{printable(text)}' is a file here, and may be an object too; write"
-                f" './{printable(text)}' for the file."
+                f"'{text}' names an existing file and could also be an object; write './{text}' for"
+                " the file."
             )
         if not name:
-            raise Refused(f"'{printable(text)}' names a container; add the object's name.")
-        return cls(container=container, object_name=name)
+            raise Refused(f"'{text}' names a container; add the name of an object.")
+        return cls(object=ObjectName(container, name))
 
 
 def is_there(path: Path) -> bool:
-    """Say whether there is a file; one that cannot even be looked for is not."""
+    """Return whether there is a file; one that cannot be looked up does not count."""
     try:
         return path.exists()
-    except OSError:  # a name that is too long, a directory that may not be searched
+    except OSError:  # a name that is too long, a directory that cannot be searched
         return False

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Options that several commands have, and what they say."""
+"""Options that several commands share, and their values."""
 
 import argparse
 import typing
@@ -10,36 +10,38 @@ from rackspace_imagetasks.i18n import _
 
 if typing.TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TextIO
 
     from rackspace_imagetasks.imagetasks import ImageTasks
-    from rackspace_imagetasks.jobs.options import TransferOptions
+    from rackspace_imagetasks.jobs.options import DiskOptions, SaveOptions, StagingOptions
     from rackspace_imagetasks.objects.meter import RateLimit
+    from rackspace_imagetasks.objects.transfer import TransferOptions
 
-LONGEST = 1e9  # seconds; more than any wait can take
+MAX_SECONDS = 1e9  # more than any wait can take
 STDOUT = "-"
-"""As --file: standard output."""
+"""The value of --file for standard output."""
 
 
 def add_image_arguments(parser: argparse.ArgumentParser, help_text: str) -> None:
-    """Add <image> and, to select instead of naming, --property."""
+    """Add <image>, and --property to select images instead of naming them."""
     parser.add_argument("image", metavar="<image>", nargs="*", help=help_text)
     parser.add_argument(
         "--property",
         metavar="<key=value>",
         action=parseractions.KeyValueAction,
-        help=_("Take all images that have this property instead (repeat to narrow)"),
+        help=_("Select images by property instead of by name (repeat to narrow the selection)"),
     )
 
 
 def images_of(tasks: "ImageTasks", parsed_args: argparse.Namespace) -> list[str]:
-    """Return the images that are named, or the IDs of those that --property selects, once each.
+    """Return the named images, or the IDs of those that --property selects, each once.
 
-    :raises Refused: when it is neither or both, or none is selected.
+    :raises Refused: if there are neither or both, or no image is selected.
     """
     from rackspace_imagetasks.exceptions import ImageTasksError, Refused
 
     if parsed_args.image and parsed_args.property:
-        raise Refused("Name images or select them with --property <key=value>, not both.")
+        raise Refused("Name images or select them with --property <key=value>, but not both.")
     if parsed_args.property:
         return _selected(tasks, parsed_args.property)
     if not parsed_args.image:
@@ -50,21 +52,20 @@ def images_of(tasks: "ImageTasks", parsed_args: argparse.Namespace) -> list[str]
     for image in parsed_args.image:
         try:
             once.setdefault(tasks.image_id(image), image)
-        except ImageTasksError:  # said when its turn comes
+        except ImageTasksError:  # reported when its turn comes
             once.setdefault(image, image)
     return list(once.values())
 
 
 def _selected(tasks: "ImageTasks", properties: dict[str, str]) -> list[str]:
     from rackspace_imagetasks.exceptions import Refused
-    from rackspace_imagetasks.text import printable
 
     images = tasks.select(properties)
     if not images:
-        wanted = printable(", ".join(f"{key}={value}" for key, value in properties.items()))
+        wanted = ", ".join(f"{key}={value}" for key, value in properties.items())
         raise Refused(
-            f"No image of your project in region '{tasks.cloud.region}' has {wanted}; `openstack"
-            " image show <image>` shows an image's properties."
+            f"No image of your project in region '{tasks.cloud.region}' has {wanted}. Run"
+            " `openstack image show <image>` to see an image's properties."
         )
     return images
 
@@ -77,13 +78,13 @@ def add_wait_options(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         type=seconds,
         const=float("inf"),
-        help=_("Wait for the task to end, at most <seconds> if given (default: do not wait)"),
+        help=_("Wait for the task to finish, at most <seconds> if given (default: do not wait)"),
     )
     add_poll_option(parser)
 
 
 def timeout_of(parsed_args: argparse.Namespace) -> float | None:
-    """Return the seconds that --wait allows; None is without end."""
+    """Return the number of seconds that --wait allows, or None for no limit."""
     return None if parsed_args.wait in (None, float("inf")) else float(parsed_args.wait)
 
 
@@ -93,26 +94,24 @@ def add_poll_option(parser: argparse.ArgumentParser) -> None:
         "--poll-interval",
         metavar="<seconds>",
         type=seconds,
-        help=_("Seconds between two requests for status (default and least: the provider's, 30)"),
+        help=_("Seconds between two status requests (default and minimum: the provider's, 30)"),
     )
 
 
 def add_save_options(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    """Add --file and what goes with it."""
+    """Add --file and its related options."""
     group = parser.add_argument_group(_("saving"))
     group.add_argument(
         "--file",
         metavar="<file>",
         required=required,
-        help=_("File to save to; a directory takes the object's name, and - is standard output"),
+        help=_("File to save to; a directory to use the object's name, or - for standard output"),
     )
-    group.add_argument(
-        "--overwrite", action="store_true", help=_("Replace a file that is there already")
-    )
+    group.add_argument("--overwrite", action="store_true", help=_("Replace an existing file"))
     group.add_argument(
         "--no-validate",
         action="store_true",
-        help=_("Save the object even if it is not a valid VHD (segments are compared anyway)"),
+        help=_("Save the object even if it is not a valid VHD (checksums are still verified)"),
     )
     group.add_argument(
         "--delete-object",
@@ -122,41 +121,53 @@ def add_save_options(parser: argparse.ArgumentParser, *, required: bool) -> None
 
 
 def check_save_options(parsed_args: argparse.Namespace, subjects: "Sequence[str]") -> None:
-    """Refuse one file for several objects.
+    """Check that several objects are not saved to one file.
 
-    :raises Refused: with what to do.
+    :raises Refused: if they would be.
     """
     from collections import Counter
     from pathlib import Path, PurePosixPath
 
     from rackspace_imagetasks.exceptions import Refused
-    from rackspace_imagetasks.text import printable
 
     if len(subjects) > 1 and parsed_args.file and not Path(parsed_args.file).is_dir():
-        raise Refused("Several objects do not fit one file; give a directory with --file.")
+        raise Refused("Several objects cannot be saved to one file; name a directory with --file.")
     names = Counter(PurePosixPath(subject).name for subject in subjects if "/" in subject)
     twice = [name for name, count in names.items() if count > 1]
     if twice:
-        raise Refused(
-            *(f"Two of the objects would be the same file '{printable(n)}'." for n in twice)
-        )
+        raise Refused(*(f"More than one object would be saved as '{name}'." for name in twice))
+
+
+def save_options(parsed_args: argparse.Namespace, stdout: "TextIO") -> "SaveOptions":
+    """Return the values of --file and its related options.
+
+    :param stdout: the stream for `--file -`.
+    """
+    from rackspace_imagetasks.jobs.options import SaveOptions
+
+    return SaveOptions(
+        target=stdout.buffer if parsed_args.file == STDOUT else parsed_args.file,
+        overwrite=parsed_args.overwrite,
+        validate=not parsed_args.no_validate,
+        delete_object=parsed_args.delete_object,
+    )
 
 
 def add_transfer_options(parser: argparse.ArgumentParser, *, upload: bool = False) -> None:
-    """Add --threads and --limit-rate, and for an upload --cleanup."""
+    """Add --threads and --limit-rate, and --cleanup for an upload."""
     group = parser.add_argument_group(_("transfer"))
     group.add_argument(
         "--threads",
         metavar="<number>",
-        type=whole_number,
+        type=positive_number,
         default=4,
-        help=_("How many segments to move at a time (default: 4)"),
+        help=_("Maximum number of segments to transfer at the same time (default: 4)"),
     )
     group.add_argument(
         "--limit-rate",
         metavar="<size>",
         type=rate_limit,
-        help=_("Bytes per second at most, such as 10MiB (default: no limit)"),
+        help=_("Maximum bytes per second, such as 10MiB (default: no limit)"),
     )
     if not upload:
         return
@@ -164,19 +175,37 @@ def add_transfer_options(parser: argparse.ArgumentParser, *, upload: bool = Fals
         "--cleanup",
         action="store_true",
         help=_(
-            "Delete the segments sent so far when the upload fails (default: keep them for a"
-            " resume; they expire by themselves)"
+            "Delete the uploaded segments if the upload fails (default: keep them until they"
+            " expire, so that the upload can be resumed)"
         ),
     )
 
 
 def transfer_options(parsed_args: argparse.Namespace) -> "TransferOptions":
-    """Return what --threads, --limit-rate and --cleanup say."""
-    from rackspace_imagetasks.jobs.options import TransferOptions
+    """Return the values of --threads, --limit-rate and --cleanup."""
+    from rackspace_imagetasks.objects.transfer import TransferOptions
 
     return TransferOptions(
         parsed_args.threads, parsed_args.limit_rate, getattr(parsed_args, "cleanup", False)
     )
+
+
+def staging_options(parsed_args: argparse.Namespace) -> "StagingOptions":
+    """Return the values of --container, --create-container and --keep-object."""
+    from rackspace_imagetasks.jobs.options import StagingOptions
+
+    return StagingOptions(
+        container=parsed_args.container,
+        create_container=parsed_args.create_container,
+        keep_object=bool(parsed_args.keep_object),
+    )
+
+
+def disk_options(parsed_args: argparse.Namespace) -> "DiskOptions":
+    """Return the values of --source-format and --no-convert."""
+    from rackspace_imagetasks.jobs.options import DiskOptions
+
+    return DiskOptions(format=parsed_args.source_format, convert=not parsed_args.no_convert)
 
 
 def add_limit_options(parser: argparse.ArgumentParser) -> None:
@@ -185,13 +214,13 @@ def add_limit_options(parser: argparse.ArgumentParser) -> None:
         "--max-virtual-size",
         metavar="<size>",
         type=size,
-        help=_("Largest disk that the provider takes, such as 160GiB (default: 40GiB)"),
+        help=_("Largest disk that the provider accepts, such as 160GiB (default: 40GiB)"),
     )
     parser.add_argument(
         "--max-physical-size",
         metavar="<size>",
         type=size,
-        help=_("Largest VHD file that the provider takes, such as 160GiB (default: 40GiB)"),
+        help=_("Largest VHD file that the provider accepts, such as 160GiB (default: 40GiB)"),
     )
 
 
@@ -200,9 +229,9 @@ def add_concurrency_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--concurrency",
         metavar="<number>",
-        type=whole_number,
+        type=positive_number,
         default=4,
-        help=_("How many of several to work on at a time (default: 4)"),
+        help=_("Maximum number of concurrent jobs (default: 4)"),
     )
 
 
@@ -211,23 +240,23 @@ def add_dry_run_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help=_("Check everything and say what would be done, but change nothing"),
+        help=_("Check everything and show what would be done, but change nothing"),
     )
 
 
 def seconds(text: str) -> float:
-    """Read a number of seconds over 0, for argparse."""
+    """Parse a number of seconds greater than 0, for argparse."""
     try:
         value = float(text)
     except ValueError:
         value = 0
-    if not 0 < value < LONGEST:
-        raise argparse.ArgumentTypeError(_("'%s' is not a number of seconds over 0") % text)
+    if not 0 < value < MAX_SECONDS:
+        raise argparse.ArgumentTypeError(_("'%s' is not a number of seconds greater than 0") % text)
     return value
 
 
 def size(text: str) -> int:
-    """Read a size such as 40GiB in bytes, for argparse."""
+    """Parse a size such as 40GiB into bytes, for argparse."""
     from rackspace_imagetasks.text import parse_size
 
     try:
@@ -235,26 +264,26 @@ def size(text: str) -> int:
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     if not value:
-        raise argparse.ArgumentTypeError(_("a size must be over 0"))
+        raise argparse.ArgumentTypeError(_("a size must be greater than 0"))
     return value
 
 
 def rate_limit(text: str) -> "RateLimit":
-    """Read a size a second, for argparse; all subjects of the command share the limit."""
+    """Parse a size per second, for argparse; all jobs of the command share the limit."""
     from rackspace_imagetasks.objects.meter import RateLimit
 
     return RateLimit(size(text))
 
 
 def number(text: str) -> int:
-    """Read a whole number, 0 or more, for argparse."""
+    """Parse a whole number, 0 or more, for argparse."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(_("'%s' is not a whole number") % text)
     return int(text)
 
 
-def whole_number(text: str) -> int:
-    """Read a whole number over 0, for argparse."""
+def positive_number(text: str) -> int:
+    """Parse a whole number greater than 0, for argparse."""
     if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(_("'%s' is not a whole number over 0") % text)
+        raise argparse.ArgumentTypeError(_("'%s' is not a whole number greater than 0") % text)
     return int(text)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Progress on standard error: bars on a terminal, a line now and then in a log, or nothing."""
+"""Progress on standard error: bars on a terminal, occasional lines in a log, or nothing."""
 
 import contextlib
 import threading
@@ -10,21 +10,23 @@ from typing import Protocol, TextIO
 from rich import progress as rich_progress
 from rich.console import Console
 
+from rackspace_imagetasks.messages import Message
+from rackspace_imagetasks.osc.hints import worded
 from rackspace_imagetasks.progress import Phase, Progress, SilentPhase, SilentProgress
 from rackspace_imagetasks.text import format_size, printable
 
-_LINE_EVERY = 10.0  # seconds
+_LINE_INTERVAL = 10.0  # seconds
 
 
 class ShownProgress(Progress, Protocol):
-    """Progress that takes a part of the screen until it is closed."""
+    """Progress that occupies a part of the screen until it is closed."""
 
     def close(self) -> None:
-        """Leave the screen to others."""
+        """Release the screen."""
 
 
 def progress_on(stream: TextIO, verbose_level: int) -> ShownProgress:
-    """Choose how to show progress: 0 is `-q`, 1 the default, 2 and more `-v`."""
+    """Return progress for a verbosity level: 0 for `-q`, 1 by default, 2 and more for `-v`."""
     if verbose_level == 0:
         return QuietProgress()
     if stream.isatty():
@@ -33,7 +35,7 @@ def progress_on(stream: TextIO, verbose_level: int) -> ShownProgress:
 
 
 class QuietProgress(SilentProgress):
-    """Shows nothing."""
+    """Progress that is not shown."""
 
     def close(self) -> None:
         """Do nothing."""
@@ -65,12 +67,12 @@ class BarProgress:
         finally:
             self._bars.remove_task(bar)
 
-    def message(self, text: str) -> None:
+    def message(self, message: str | Message) -> None:
         """Print a line above the bars."""
-        self._bars.console.print(printable(text, limit=2000), markup=False, soft_wrap=True)
+        self._bars.console.print(worded(message), markup=False, soft_wrap=True)
 
     def close(self) -> None:
-        """Take the bars away."""
+        """Remove the bars."""
         self._bars.stop()
 
 
@@ -86,7 +88,7 @@ class _Bar:
 
 
 class LineProgress:
-    """Messages, and with `phases` a line of progress every so often."""
+    """Messages, and with `phases` occasional lines of progress."""
 
     def __init__(
         self, stream: TextIO, *, phases: bool, clock: Callable[[], float] = time.monotonic
@@ -95,17 +97,20 @@ class LineProgress:
 
     @contextlib.contextmanager
     def phase(self, title: str, total: int | None = None) -> Iterator[Phase]:
-        """Give a phase that writes lines, or none."""
+        """Yield a phase that writes lines, or nothing."""
         if not self._phases:
             yield SilentPhase()
             return
-        lines = _Lines(self.message, printable(title), total, self._clock)
+        lines = _Lines(self._write, printable(title), total, self._clock)
         yield lines
         lines.end()
 
-    def message(self, text: str) -> None:
+    def message(self, message: str | Message) -> None:
         """Write a line."""
-        self._stream.write(printable(text, limit=2000) + "\n")
+        self._write(worded(message))
+
+    def _write(self, line: str) -> None:
+        self._stream.write(f"{line}\n")
         self._stream.flush()
 
     def close(self) -> None:
@@ -122,25 +127,25 @@ class _Lines:
     ) -> None:
         self._write, self._title, self._total, self._clock = write, title, total, clock
         self._lock = threading.Lock()
-        self._done, self._noted = 0, ""
-        self._began = self._said = clock()
+        self._done, self._last_note = 0, ""
+        self._started = self._written = clock()
 
     def advance(self, amount: int) -> None:
         with self._lock:
             self._done += amount
-            if self._clock() - self._said >= _LINE_EVERY:
-                self._said = self._clock()
+            if self._clock() - self._written >= _LINE_INTERVAL:
+                self._written = self._clock()
                 self._write(f"{self._title}: {self._state()}")
 
     def note(self, text: str) -> None:
         with self._lock:
-            if text != self._noted:
-                self._noted = text
+            if text != self._last_note:
+                self._last_note = text
                 self._write(f"{self._title}: {printable(text)}")
 
     def end(self) -> None:
         if self._done:
-            seconds = self._clock() - self._began
+            seconds = self._clock() - self._started
             self._write(f"{self._title}: {format_size(self._done)} in {seconds:.1f} s")
 
     def _state(self) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ctrl-C, SIGTERM, SIGHUP: the first lets work stop and say how to go on; the next ends it."""
+"""Ctrl-C, SIGTERM, SIGHUP: the first lets work stop and report; the second ends it at once."""
 
 import contextlib
 import os
@@ -10,23 +10,23 @@ from types import FrameType
 from typing import Any
 
 EXIT_STATUS = 130
-_GRACE = 0.8  # seconds in which work may stop by itself and say where it is
+_GRACE = 0.8  # seconds in which work can stop by itself and report how far it got
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SHOW_CURSOR = b"\x1b[?25h"  # which progress bars hide
 
 
 @contextlib.contextmanager
 def stopping(stop: threading.Event) -> Iterator[None]:
-    """Set `stop` on the first signal; raise KeyboardInterrupt where that does not end it soon.
+    """Set `stop` on the first signal; raise KeyboardInterrupt if that does not end the work soon.
 
-    What the caller has the program ignore, as a shell does for a job in the background, stays
+    Signals that the caller has the program ignore, as a shell does for background jobs, stay
     ignored. Outside the main thread, where Python delivers no signals, it does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    before = _heeded(_ENDING)
+    before = _handled(_ENDING)
 
     def first(_number: int, _frame: FrameType | None) -> None:
         for each in before:
@@ -50,7 +50,7 @@ def stopping(stop: threading.Event) -> Iterator[None]:
 @contextlib.contextmanager
 def ended_by_sigterm() -> Iterator[None]:
     """Have SIGTERM and SIGHUP end the work as Ctrl-C does, so that it cleans up."""
-    before = _heeded((signal.SIGTERM, signal.SIGHUP))
+    before = _handled((signal.SIGTERM, signal.SIGHUP))
 
     def end(number: int, frame: FrameType | None) -> None:
         _ignore_hangups(before)
@@ -65,15 +65,15 @@ def ended_by_sigterm() -> Iterator[None]:
             signal.signal(each, handler)
 
 
-def _heeded(signals: Iterable[signal.Signals]) -> dict[signal.Signals, Any]:
-    """Return those that the caller does not have the program ignore, each with its handler."""
+def _handled(signals: Iterable[signal.Signals]) -> dict[signal.Signals, Any]:
+    """Return the signals that the program does not ignore, each with its handler."""
     handlers = {each: signal.getsignal(each) for each in signals}
     return {each: handler for each, handler in handlers.items() if handler != signal.SIG_IGN}
 
 
-def _ignore_hangups(heeded: Iterable[signal.Signals]) -> None:
-    """Let no second SIGHUP disturb the end: the kernel sends one, and a shell that ends another."""
-    if signal.SIGHUP in heeded:
+def _ignore_hangups(handled: Iterable[signal.Signals]) -> None:
+    """Ignore a second SIGHUP: the kernel sends one, and an exiting shell sends another."""
+    if signal.SIGHUP in handled:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A disk to read, from a file in any format: raw, VHD, and what QEMU knows.
+"""Disks in local files of any format: raw, VHD, and the formats that QEMU reads.
 
-`open_source` finds out the format and gives a `DiskSource`, the disk's own bytes.
+`open_source` detects the format and returns a `DiskSource`, the bytes of the disk.
 """
 
 from rackspace_imagetasks.sources.detect import FORMATS

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Any disk as a VHD that the service takes and XenServer grows: as a view, or as a file."""
+"""Conversion of any disk to a VHD that XenServer can resize: as a byte source, or to a file."""
 
 import os
 from dataclasses import dataclass
@@ -9,21 +9,23 @@ from uuid import UUID, uuid4
 
 from rackspace_imagetasks.exceptions import Refused, TargetError
 from rackspace_imagetasks.formats import vhd
+from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.partfile import require_writable
 from rackspace_imagetasks.progress import SILENT, Progress
 from rackspace_imagetasks.sources import DiskSource, open_source
+from rackspace_imagetasks.sources.completeness import require_complete
 from rackspace_imagetasks.sources.detect import looks_like_raw
-from rackspace_imagetasks.text import format_size, printable
+from rackspace_imagetasks.text import format_sizes
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conversion:
-    """What became of a disk.
+    """The result of a conversion.
 
-    :ivar source_format: what the disk was read as, such as `qcow2` or `vhd-fixed`.
-    :ivar source_size: the bytes of the disk there.
+    :ivar source_format: the format of the source, such as `qcow2` or `vhd-fixed`.
+    :ivar source_size: the size of the disk in it, in bytes.
     :ivar file: the name of the new VHD.
-    :ivar facts: what the new VHD says of itself.
+    :ivar facts: the properties of the new VHD.
     """
 
     source: str
@@ -41,19 +43,21 @@ def convert(
     overwrite: bool = False,
     max_virtual_size: int | None = None,
     max_physical_size: int | None = None,
+    allow_truncated: bool = False,
     progress: Progress = SILENT,
 ) -> Conversion:
-    """Write the disk in the file `source` to `target`, as a VHD that XenServer grows.
+    """Write the disk in the file `source` to `target`, as a VHD that XenServer can resize.
 
-    The target appears when it is complete; nothing is left of one that is not. All limits are
-    checked before the first byte is written.
+    The target gets its name when it is complete; after an error no file remains. All limits are
+    checked before anything is written.
 
-    :param source_format: one of `sources.FORMATS`; None to find out.
+    :param source_format: one of `sources.FORMATS`; None to detect it.
     :param overwrite: replace the target if it exists.
-    :param max_virtual_size: the largest disk allowed, in bytes; None allows any.
-    :param max_physical_size: the largest file allowed, in bytes; None allows any.
-    :raises Refused: when the VHD would break a limit.
-    :raises SourceError: when the source is no disk that can be read, or changes meanwhile.
+    :param max_virtual_size: the largest disk allowed, in bytes; None for no limit.
+    :param max_physical_size: the largest file allowed, in bytes; None for no limit.
+    :param allow_truncated: convert a disk that is shorter than its partitions or file system.
+    :raises Refused: when the VHD would exceed a limit, or the disk is truncated.
+    :raises SourceError: when the source is not a readable disk, or changes during the conversion.
     :raises TargetError: when the target exists, is the source, or cannot be written.
     """
     target = Path(target)
@@ -62,9 +66,10 @@ def convert(
         _check_apart(disk, target)
         if disk.format == "raw" and source_format is None and not looks_like_raw(disk):
             progress.message(
-                f"'{disk.name}' is read as a raw disk, though it has neither a boot sector nor a"
-                " file system; look at what it is."
+                f"'{disk.name}' is converted as a raw disk, although it has neither a boot sector"
+                " nor a file system; check that it is a disk."
             )
+        report_content(disk, progress, allow_truncated=allow_truncated)
         view = view_as_vhd(
             disk,
             max_virtual_size=max_virtual_size,
@@ -80,9 +85,18 @@ def convert(
             source=disk.name,
             source_format=disk.format,
             source_size=disk.size,
-            file=printable(target),
+            file=str(target),
             facts=facts,
         )
+
+
+def report_content(disk: DiskSource, progress: Progress, *, allow_truncated: bool) -> None:
+    """Check that a disk is complete, and report what the user should know about its content.
+
+    :raises Refused: when it is truncated and `allow_truncated` is false.
+    """
+    for notice in disk.notices + require_complete(disk, allow_truncated=allow_truncated):
+        progress.message(str(notice))
 
 
 def view_as_vhd(
@@ -94,30 +108,29 @@ def view_as_vhd(
     timestamp: datetime | int | None = None,
     progress: Progress = SILENT,
 ) -> vhd.VirtualVhd:
-    """Return the VHD of a disk as a source of bytes; its parameters are those of `convert`.
+    """Return the VHD of a disk as a byte source; its parameters are those of `convert`.
 
     :param uuid: the VHD's UUID; by default the same for the same disk.
-    :param timestamp: the time of creation to put in; by default the same for the same disk.
-    :raises Refused: when the VHD would break a limit.
+    :param timestamp: the VHD's time of creation; by default the same for the same disk.
+    :raises Refused: when the VHD would exceed a limit.
     """
     if max_virtual_size is not None and disk.size > max_virtual_size:  # before a long scan
-        reason = (
-            f"'{disk.name}' has a disk of {disk.size} bytes, over the limit of"
-            f" {max_virtual_size} ({format_size(max_virtual_size)}); shrink it, or raise"
-            " --max-virtual-size if your provider allows more."
+        words, limit_words = format_sizes(disk.size, max_virtual_size)
+        text = (
+            f"The disk in '{disk.name}' has {disk.size} bytes ({words}), over the limit of"
+            f" {max_virtual_size} bytes ({limit_words})."
         )
-        raise Refused(reason)
+        raise Refused(Message(text, Hint.SHRINK_OR_RAISE_LIMIT))
     view = vhd.VirtualVhd(disk, uuid=uuid, timestamp=timestamp, progress=progress)
     report = vhd.check(view, max_virtual_size=max_virtual_size, max_physical_size=max_physical_size)
     if report.errors:
-        raise Refused(*(f"The VHD of '{disk.name}': {found.detail}" for found in report.errors))
+        raise Refused(*(f"The VHD of '{disk.name}': {each.detail}" for each in report.errors))
     return view
 
 
 def _check_apart(disk: DiskSource, target: Path) -> None:
-    """Check that writing would not destroy the source, under its name or as the part file."""
+    """Check that neither the target nor its part file is the source."""
     for written in (target, target.with_name(target.name + ".part")):
         if written.exists() and written.samefile(disk.file.path):
-            raise TargetError(
-                f"'{printable(target)}' would be written over its own source; name another file."
-            )
+            text = f"Writing '{target}' would overwrite its own source."
+            raise TargetError(Message(text, Hint.CHOOSE_FILE))

@@ -1,115 +1,113 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The disk in a local file, whatever the file's format."""
+"""The disk in a local file, whatever the format of the file."""
 
 import os
 from collections.abc import Iterator
-from typing import Self
 
-from rackspace_imagetasks.bytesource import ByteSource, Extent, FileSource
+from rackspace_imagetasks.bytesource import BaseSource, ByteSource, Extent, FileSource
 from rackspace_imagetasks.exceptions import SourceError, VhdError
 from rackspace_imagetasks.formats import vhd
-from rackspace_imagetasks.formats.vhd.reader import FixedDisk
+from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.sources.detect import detect
 from rackspace_imagetasks.sources.qemu import QemuDisk
-from rackspace_imagetasks.sources.self_contained import check_self_contained
+from rackspace_imagetasks.sources.self_contained import check_self_contained, notices
 from rackspace_imagetasks.text import format_size
 
 
-class DiskSource:
-    """A disk as a `ByteSource`, and the file that it is read from.
+class DiskSource(BaseSource):
+    """A disk, and the file from which it is read.
 
-    :ivar file: the file itself, as a `ByteSource` too.
+    :ivar file: the file itself.
     :ivar format: `raw`, `vhd-fixed`, `vhd-dynamic`, `qcow2`, `vmdk`, `vdi`, `vhdx` or `qed`.
+    :ivar notices: what a conversion of the disk leaves out.
     """
 
-    def __init__(self, file: FileSource, disk: ByteSource, format: str) -> None:  # noqa: A002
+    def __init__(
+        self,
+        file: FileSource,
+        disk: ByteSource,
+        format: str,  # noqa: A002
+        notices: tuple[Message, ...] = (),
+    ) -> None:
+        super().__init__(file.name, disk.size, f"{file.identity}-{format}")
         self.file = file
         self.format = format
+        self.notices = notices
         self._disk = disk
 
     @property
-    def size(self) -> int:
-        """The disk's size in bytes, as its machine sees it."""
-        return self._disk.size
-
-    @property
-    def name(self) -> str:
-        """The file's path."""
-        return self.file.name
-
-    @property
-    def identity(self) -> str:
-        """Name the content by the file's identity and the format it is read as."""
-        return f"{self.file.identity}-{self.format}"
-
-    @property
     def description(self) -> str:
-        """What it is, for people: `qcow2 disk of 40 GiB`."""
-        return f"{self.format} disk of {format_size(self.size)}"
+        """The format and size, for people: `qcow2, 40 GiB`."""
+        return f"{self.format}, {format_size(self.size)}"
 
-    def read_at(self, offset: int, length: int) -> bytes:
-        """Read exactly `length` bytes of the disk from `offset`."""
+    def _read(self, offset: int, length: int) -> bytes:
         return self._disk.read_at(offset, length)
 
     def data_extents(self) -> Iterator[Extent]:
-        """Return the extents that may hold data."""
+        """Return the extents that may contain data."""
         return self._disk.data_extents()
 
     def verify_unchanged(self) -> None:
-        """Check the file.
+        """Check that the file is still the one that was opened.
 
         :raises SourceChanged: when it was written to, replaced or removed.
         """
         self.file.verify_unchanged()
 
     def close(self) -> None:
-        """Let go of the disk and its file."""
+        """Close the disk and its file."""
         self._disk.close()
         self.file.close()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *_error: object) -> None:
-        self.close()
+def open_source(
+    source: str | os.PathLike[str] | FileSource,
+    *,
+    format: str | None = None,  # noqa: A002
+) -> DiskSource:
+    """Open the disk in a file, given by its path or already open.
 
+    Raw disks and VHDs are read by this package, other formats through `qemu-nbd`. The file is
+    closed with the disk, and after an error.
 
-def open_source(path: str | os.PathLike[str], *, format: str | None = None) -> DiskSource:  # noqa: A002
-    """Open the disk in the file `path`.
-
-    Raw disks and VHDs are read by this package, other formats through `qemu-nbd`.
-
-    :param format: one of `detect.FORMATS`; None to find out.
-    :raises SourceError: when it is no readable disk that is complete in this file.
+    :param format: one of `detect.FORMATS`; None to detect it.
+    :raises SourceError: when there is no readable disk that is complete in this file.
     :raises VhdError: when it is a VHD that cannot be read.
     """
-    file = FileSource(path)
+    file = source if isinstance(source, FileSource) else FileSource(source)
     try:
-        return _open_disk(file, detect(file, format))
+        return open_parsed(file, vhd.VhdFile(file), format)
     except BaseException:
         file.close()
         raise
 
 
-def _require_certain(file: FileSource) -> None:
-    """Check that a VHD leaves no doubt what its disk holds; the rest a conversion mends.
+def open_parsed(file: FileSource, parsed: vhd.VhdFile, asked: str | None) -> DiskSource:
+    """Open the disk in an open file whose structures as a VHD are already read.
 
-    :raises VhdError: with all that is in doubt.
+    Unlike `open_source`, it leaves the file open after an error.
     """
-    if doubts := vhd.check(file).doubts:
-        raise VhdError(*(f"'{file.name}': {each.detail} {each.remedy}".rstrip() for each in doubts))
-
-
-def _open_disk(file: FileSource, format_: str) -> DiskSource:
+    format_ = detect(parsed, asked)
     disk: ByteSource = file
+    lost: tuple[Message, ...] = ()
     if format_ == "vhd":
-        _require_certain(file)
-        disk = vhd.open_disk(file)
-        format_ = "vhd-fixed" if isinstance(disk, FixedDisk) else "vhd-dynamic"
+        _require_certain(parsed)
+        inner = vhd.open_disk(parsed)
+        disk, format_ = inner, f"vhd-{inner.kind}"
     elif format_ != "raw":
         check_self_contained(file, format_)
+        lost = notices(file, format_)
         disk = QemuDisk(file, format_)
     if not disk.size:
         disk.close()
-        raise SourceError(f"'{file.name}' holds an empty disk, of 0 bytes.")
-    return DiskSource(file, disk, format_)
+        raise SourceError(f"The disk in '{file.name}' is empty: it has 0 bytes.")
+    return DiskSource(file, disk, format_, lost)
+
+
+def _require_certain(parsed: vhd.VhdFile) -> None:
+    """Check that the content of a VHD's disk is certain; a conversion repairs other errors.
+
+    :raises VhdError: with everything that is uncertain.
+    """
+    if doubts := vhd.check(parsed).doubts:
+        raise VhdError(*(each.message_about(parsed.name) for each in doubts))

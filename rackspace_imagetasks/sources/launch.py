@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Become another program that owns a listening socket and dies with its parent.
+"""Run another program that owns a listening socket and dies with its parent.
 
-Run as a program: LAUNCHER PARENT_PID LISTENER_FD PROGRAM [ARGUMENT ...]. What it does must happen
+Run as a program: LAUNCHER PARENT_PID LISTENER_FD PROGRAM [ARGUMENT ...]. This must happen
 in the child, after fork, where a process with threads can only safely exec: sd_listen_fds(3)
 wants the child's own PID in its environment and the socket as descriptor 3.
 """

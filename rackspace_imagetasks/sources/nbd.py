@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A client of the Network Block Device protocol: just what reading a disk needs.
+"""A client of the Network Block Device protocol: only what is needed to read a disk.
 
 The protocol is the NBD project's doc/proto.md: fixed newstyle handshake, structured replies and
 the `base:allocation` context. Each connection has one request in flight; threads share a pool.
-What the server says is checked before it is believed: magics, cookies, lengths and counts.
+All that the server sends is validated before it is used: magics, cookies, lengths and counts.
 """
 
 import contextlib
@@ -13,16 +13,15 @@ import socket
 import struct
 from collections.abc import Iterator, Sequence
 
-from rackspace_imagetasks.bytesource import Extent, joined
+from rackspace_imagetasks.bytesource import BaseSource, Extent, joined
 from rackspace_imagetasks.exceptions import SourceError
-from rackspace_imagetasks.text import printable
 
 MAX_READ = 2 * 2**20
-"""Bytes asked for at once; larger ones gain nothing."""
+"""The most bytes to request at once; larger requests are not faster."""
 MAX_STATUS = 2**31
-"""Bytes whose allocation is asked for at once; the protocol's lengths have 32 bits."""
+"""The most bytes whose allocation to request at once; the protocol's lengths have 32 bits."""
 _MAX_REPLY = 2**20
-"""Bytes of any answer but data: extents, errors, options."""
+"""The largest reply in bytes that is not data: extents, errors, options."""
 
 _GREETING = b"NBDMAGICIHAVEOPT"
 _OPTION = struct.Struct(">8sII")
@@ -45,14 +44,14 @@ _STATUS_ZERO = 2
 
 
 class NbdError(SourceError):
-    """The server went away, or answered what the protocol does not allow."""
+    """The server closed the connection, or violated the protocol."""
 
 
 class Connection:
-    """One connection to the default export, past its handshake.
+    """One connection to the default export, after its handshake.
 
     :ivar size: the export's size in bytes.
-    :raises NbdError: when the server is no NBD server that can do what is needed.
+    :raises NbdError: when it is not an NBD server with the required features.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -69,49 +68,49 @@ class Connection:
         content = None
         for kind, size in self._chunks():
             if content is not None or size < 8 or self._receive(8) != offset.to_bytes(8, "big"):
-                raise NbdError("data that nobody asked for")
+                raise NbdError("it sent data that was not requested")
             if kind == _CHUNK_DATA and size - 8 == length:
                 content = self._receive(length)
             elif kind == _CHUNK_HOLE and self._receive(4) == length.to_bytes(4, "big"):
                 content = bytes(length)
             else:
-                raise NbdError(f"{size - 8} bytes for {length}")
+                raise NbdError(f"it sent {size - 8} bytes instead of {length}")
         if content is None:
-            raise NbdError(f"no data for {length} bytes")
+            raise NbdError(f"it sent no data for {length} bytes")
         return content
 
     def allocation(self, offset: int, length: int) -> list[tuple[int, bool]]:
-        """Return (length, reads as zeros) of the stretches from `offset` on; at least one."""
+        """Return (length, reads as zeros) of the extents from `offset` on; at least one."""
         self._send_request(_CMD_BLOCK_STATUS, 0, offset, length)
         stretches: list[tuple[int, bool]] = []
         for kind, size in self._chunks():
             if kind != _CHUNK_STATUS or not 12 <= size <= _MAX_REPLY or size % 8 != 4:
-                raise NbdError(f"a block status of type {kind} and {size} bytes")
+                raise NbdError(f"it sent a block status of type {kind} and {size} bytes")
             context, *fields = struct.unpack(f">{size // 4}I", self._receive(size))
             if context != self._context or stretches:
-                raise NbdError("a block status that nobody asked for")
+                raise NbdError("it sent a block status that was not requested")
             stretches = [
                 (length, bool(flags & _STATUS_ZERO))
                 for length, flags in zip(fields[::2], fields[1::2], strict=True)
             ]
         if not stretches or not all(length for length, _ in stretches):
-            raise NbdError("a block status that leads nowhere")
+            raise NbdError("it sent an empty block status")
         return stretches
 
     def close(self) -> None:
-        """Drop the connection; the server needs no goodbye."""
+        """Close the connection; the server needs no notice."""
         self._sock.close()
 
     def _greet(self) -> None:
         greeting = self._receive(18)
         flags = int.from_bytes(greeting[16:], "big")
         if greeting[:16] != _GREETING or not flags & _FIXED_NEWSTYLE:
-            raise NbdError("no greeting of an NBD server")
+            raise NbdError("it did not greet as an NBD server")
         self._send(struct.pack(">I", _FIXED_NEWSTYLE | flags & _NO_ZEROES))
 
     def _ask_structured_replies(self) -> None:
         for _ in self._option(_OPT_STRUCTURED_REPLY, b""):
-            raise NbdError("more than was asked for structured replies")
+            raise NbdError("it sent an unexpected reply to the option of structured replies")
 
     def _ask_allocation(self) -> int:
         query = struct.pack(">III", 0, 1, len(_ALLOCATION)) + _ALLOCATION
@@ -121,7 +120,7 @@ class Connection:
             if kind == _REP_META_CONTEXT and content[4:] == _ALLOCATION
         ]
         if len(contexts) != 1:
-            raise NbdError("no base:allocation context")
+            raise NbdError("it has no base:allocation context")
         return contexts[0]
 
     def _go(self) -> int:
@@ -131,19 +130,19 @@ class Connection:
             if kind == _REP_INFO and len(content) == 12 and content[:2] == b"\0\0"
         ]
         if len(sizes) != 1 or sizes[0] >= 2**63:
-            raise NbdError("no believable size of the disk")
+            raise NbdError("it sent no plausible size of the disk")
         return sizes[0]
 
     def _option(self, option: int, content: bytes) -> Iterator[tuple[int, bytes]]:
-        """Send an option; give type and content of each reply before the final ACK."""
+        """Send an option; yield type and content of each reply before the final ACK."""
         self._send(_OPTION.pack(b"IHAVEOPT", option, len(content)) + content)
         while True:
             magic, answered, kind, length = _OPTION_REPLY.unpack(self._receive(_OPTION_REPLY.size))
             if magic != _OPTION_REPLY_MAGIC or answered != option or length > _MAX_REPLY:
-                raise NbdError("a malformed answer to an option")
+                raise NbdError("it sent a malformed reply to an option")
             reply = self._receive(length)
             if kind & _REP_ERROR:
-                raise NbdError(f"no to option {option}: {_words(reply)}")
+                raise NbdError(f"it refused option {option}: {_decoded(reply)}")
             if kind == _REP_ACK:
                 return
             yield kind, reply
@@ -153,12 +152,12 @@ class Connection:
         self._send(_REQUEST.pack(_REQUEST_MAGIC, flags, command, self._cookie, offset, length))
 
     def _chunks(self) -> Iterator[tuple[int, int]]:
-        """Yield type and length of each chunk with content, which the caller receives."""
+        """Yield type and length of each chunk with content, which the caller must receive."""
         flags = 0
         while not flags & _CHUNK_DONE:
             magic, flags, kind, cookie, length = _CHUNK.unpack(self._receive(_CHUNK.size))
             if magic != _CHUNK_MAGIC or cookie != self._cookie:
-                raise NbdError("a reply to nothing that was asked")
+                raise NbdError("it sent a reply without a request")
             if kind & _CHUNK_ERROR:
                 self._raise_error(length, final=bool(flags & _CHUNK_DONE))
             if kind != _CHUNK_NONE:
@@ -166,17 +165,17 @@ class Connection:
 
     def _raise_error(self, length: int, *, final: bool) -> None:
         if not 6 <= length <= _MAX_REPLY or not final:
-            raise NbdError("a malformed error")
+            raise NbdError("it sent a malformed error")
         content = self._receive(length)
         number, size = struct.unpack_from(">IH", content)
-        words = _words(content[6 : 6 + size])
-        raise SourceError(os.strerror(number & 0xFFFF) + (f" ({words})" if words else ""))
+        reason = _decoded(content[6 : 6 + size])
+        raise SourceError(os.strerror(number & 0xFFFF) + (f" ({reason})" if reason else ""))
 
     def _send(self, content: bytes) -> None:
         try:
             self._sock.sendall(content)
         except OSError as error:
-            raise NbdError(f"nothing any more: {error.strerror}") from error
+            raise NbdError(f"the connection failed: {error.strerror}") from error
 
     def _receive(self, length: int) -> bytes:
         pieces, missing = [], length
@@ -184,38 +183,29 @@ class Connection:
             try:
                 piece = self._sock.recv(missing, socket.MSG_WAITALL)
             except OSError as error:
-                raise NbdError(f"nothing any more: {error.strerror}") from error
+                raise NbdError(f"the connection failed: {error.strerror}") from error
             if not piece:
-                raise NbdError("nothing any more: it hung up")
+                raise NbdError("it closed the connection")
             pieces.append(piece)
             missing -= len(piece)
         return b"".join(pieces)
 
 
-class NbdDisk:
-    """The disk behind connections to one NBD server, as a `ByteSource` for threads.
+class NbdDisk(BaseSource):
+    """The disk that is read through connections to one NBD server, by any number of threads.
 
-    :param sockets: connected ones, as many as requests shall be in flight.
+    :param sockets: connected sockets, one for each request in flight.
     :raises NbdError: when the handshake fails.
     """
 
     def __init__(self, sockets: Sequence[socket.socket], name: str, identity: str) -> None:
-        self.name = name
-        self.identity = identity
         self._connections = [Connection(sock) for sock in sockets]
+        super().__init__(name, self._connections[0].size, identity)
         self._idle: queue.LifoQueue[Connection] = queue.LifoQueue()
         for connection in self._connections:
             self._idle.put(connection)
 
-    @property
-    def size(self) -> int:
-        """The disk's size in bytes."""
-        return self._connections[0].size
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        """Read exactly `length` bytes from `offset`."""
-        if offset < 0 or length < 0 or offset + length > self.size:
-            raise SourceError(f"'{self.name}' holds no {length} bytes at offset {offset}.")
+    def _read(self, offset: int, length: int) -> bytes:
         end = offset + length
         with self._connection(offset) as connection:
             pieces = [
@@ -225,14 +215,11 @@ class NbdDisk:
         return b"".join(pieces)
 
     def data_extents(self) -> Iterator[Extent]:
-        """Return what the server does not know to be zeros, in as few extents as can be."""
+        """Return the extents that the server does not know to be zeros, joined."""
         return joined(extent for extent, zeros in self._stretches() if not zeros)
 
-    def verify_unchanged(self) -> None:
-        """Do nothing: who opened the file that the server reads knows."""
-
     def close(self) -> None:
-        """Drop all connections."""
+        """Close all connections."""
         for connection in self._connections:
             connection.close()
 
@@ -242,21 +229,21 @@ class NbdDisk:
             with self._connection(offset) as connection:
                 found = connection.allocation(offset, min(MAX_STATUS, self.size - offset))
             for length, zeros in found:
-                # The last stretch may go on beyond what was asked for, never beyond the disk.
+                # The last extent may end after the requested range, but never after the disk.
                 end = min(offset + length, self.size)
                 yield Extent(offset, end - offset), zeros
                 offset = end
 
     @contextlib.contextmanager
     def _connection(self, offset: int) -> Iterator[Connection]:
-        """Lend a connection, and say in a sentence what goes wrong with it."""
+        """Lend a connection; turn its errors into sentences."""
         connection = self._idle.get()
         try:
             yield connection
         except NbdError as error:
-            connection.close()  # no telling where the next answer begins
+            connection.close()  # where the next reply begins is unknown
             raise NbdError(
-                f"Cannot read '{self.name}' at offset {offset}: its NBD server gave {error}."
+                f"Cannot read '{self.name}' at offset {offset} from qemu-nbd: {error}."
             ) from error
         except SourceError as error:
             raise SourceError(f"Cannot read '{self.name}' at offset {offset}: {error}.") from error
@@ -264,5 +251,5 @@ class NbdDisk:
             self._idle.put(connection)
 
 
-def _words(content: bytes) -> str:
-    return printable(content.decode(errors="replace"))
+def _decoded(content: bytes) -> str:
+    return content.decode(errors="replace")

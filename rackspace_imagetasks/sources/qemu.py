@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Disks in the formats that QEMU reads, served to us alone by a `qemu-nbd` child.
+"""Disks in the formats that QEMU reads, served to this process alone by a `qemu-nbd` child.
 
-No byte goes through a temporary file, no socket has a name in the file system, and qemu is told
-what to open: this one open file, as this one format, with no backing file. It never probes, and
-never takes a file's name for a URL.
+There is no temporary file and no socket with a name in the file system. QEMU opens only this one
+open file, in this one format, without a backing file. It never probes the format and never
+interprets a file name as a URL.
 """
 
 import contextlib
@@ -11,60 +11,86 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from rackspace_imagetasks.bytesource import FileSource
+from rackspace_imagetasks.bytesource import Extent, FileSource
 from rackspace_imagetasks.exceptions import SourceError
+from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.sources.nbd import MAX_READ, NbdDisk, NbdError
 from rackspace_imagetasks.sources.readahead import ReadAhead
-from rackspace_imagetasks.text import printable
 
 CONNECTIONS = 4
-"""Requests in flight: a child decompresses in as many threads."""
-# Exit statuses of `qemu-img check` beside 0.
-_ONLY_LEAKS = 3
-_NOTHING_TO_CHECK = 63
+"""The number of requests in flight: the child decompresses in as many threads."""
+# Exit statuses of `qemu-img check` of a sound disk.
+_SOUND, _ONLY_LEAKS, _CANNOT_CHECK = 0, 3, 63
+_CORRUPT = 2
+_LOADER_FAILED = 127  # as the dynamic loader fails without memory
+_NO_RESOURCES = re.compile(
+    r"cannot allocate|out of memory|failed to (allocate|map)|resource temporarily unavailable"
+    r"|(create|creating|spawn)\w* (a )?(new )?thread|too many open files",
+    re.IGNORECASE,
+)
+_GRACE = 5  # seconds for a child that has failed to end
+_LOG_TO_REPLAY = "log that needs to be replayed"
 
 
 class QemuDisk(ReadAhead):
-    """The disk in `file`, as a `ByteSource`.
+    """The disk in `file`.
 
-    :param driver: QEMU's name of the file's format.
+    :param driver: QEMU's name of the format.
     :raises SourceError: when qemu-nbd is not installed, or cannot read the file.
     """
 
     def __init__(self, file: FileSource, driver: str) -> None:
         _check_whole(file, driver)
         self._file = file
-        self.name = file.name
-        self.identity = f"{file.identity}-{driver}"
         self._server = _Server(file, driver)
-        super().__init__(self._shake_hands(driver), MAX_READ)
+        super().__init__(self._connect(driver), MAX_READ)
+
+    def _read(self, offset: int, length: int) -> bytes:
+        try:
+            return super()._read(offset, length)
+        except NbdError as error:
+            raise self._explained(error) from error
+
+    def data_extents(self) -> Iterator[Extent]:
+        """Yield the disk's extents."""
+        try:
+            yield from super().data_extents()
+        except NbdError as error:
+            raise self._explained(error) from error
+
+    def _explained(self, error: NbdError) -> SourceError:
+        """Return why the child ended, if it did; otherwise the error itself."""
+        return _failure("qemu-nbd", *self._server.end(), self._file) or error
 
     def verify_unchanged(self) -> None:
-        """Check the file.
+        """Check that the file is still the one that was opened.
 
         :raises SourceChanged: when it was written to, replaced or removed.
         """
         self._file.verify_unchanged()
 
     def close(self) -> None:
-        """End the child, then drop the connections."""
+        """End the child, then close the connections."""
         self._server.close()
 
-    def _shake_hands(self, driver: str) -> NbdDisk:
+    def _connect(self, driver: str) -> NbdDisk:
+        file = self._file
         try:
-            return NbdDisk(self._server.sockets, self.name, self.identity)
+            return NbdDisk(self._server.sockets, file.name, f"{file.identity}-{driver}")
         except NbdError as error:
-            reason = self._server.last_words() or f"it gave {error}"
+            status, output = self._server.end()
             self._server.close()
-            raise SourceError(
-                f"qemu-nbd cannot read '{self.name}' as {driver}: {reason.rstrip('.')}."
+            raise _failure("qemu-nbd", status, output, file) or SourceError(
+                f"qemu-nbd cannot read '{file.name}' as {driver}:"
+                f" {(_last_line(output) or str(error)).rstrip('.')}."
             ) from error
         except BaseException:
             self._server.close()
@@ -72,7 +98,7 @@ class QemuDisk(ReadAhead):
 
 
 class _Server:
-    """A `qemu-nbd` child whose every connection is ours, from before it starts to after it ends.
+    """A `qemu-nbd` child that this process alone is connected to, from its start to its end.
 
     :ivar sockets: the connections.
     """
@@ -81,12 +107,12 @@ class _Server:
         program = _program("qemu-nbd", file.name, driver)
         listener, self.sockets = _private_listener(CONNECTIONS)
         self._stderr = os.memfd_create("qemu-nbd")
-        # The parent that a death signal is about is a thread (prctl(2)), not the process: the
-        # child gets one that lives as long as it, whoever opens and whoever closes the disk.
+        # The parent of a death signal is a thread (prctl(2)), not the process: the child gets one
+        # that lives as long as the child, whichever threads open and close the disk.
         self._parent = ThreadPoolExecutor(1, thread_name_prefix="qemu-nbd")
         self._process: subprocess.Popen[bytes] | None = None
         try:
-            with listener:
+            with listener, _resources("qemu-nbd", file):
                 self._process = self._parent.submit(
                     self._start,
                     [program, "--read-only", f"--shared={CONNECTIONS}", _image(driver)],
@@ -97,15 +123,20 @@ class _Server:
             self.close()
             raise
 
-    def last_words(self) -> str:
-        """Return the last line of what it said, once it has ended; empty if it said nothing."""
-        if self._process:
-            self._process.kill()  # it has ended, or does not speak our protocol
-            self._process.wait()
-        return _last_line(os.pread(self._stderr, 2**20, 0))
+    def end(self) -> tuple[int, bytes]:
+        """End the child; return its exit status, and its standard error."""
+        process = self._process
+        if process is None:  # closed by another thread
+            return 0, b""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=_GRACE)  # it has failed, and is about to end
+        is_running = process.poll() is None
+        process.kill()
+        status = process.wait()
+        return 0 if is_running else status, os.pread(self._stderr, 2**20, 0)
 
     def close(self) -> None:
-        """Kill it *before* the connections go, so that it never serves another in their place."""
+        """Kill the child before closing the connections, so that it never serves others."""
         if self._process:
             self._process.kill()
             self._process.wait()
@@ -127,7 +158,7 @@ class _Server:
             stdout=subprocess.DEVNULL,
             stderr=self._stderr,
             pass_fds=[listener.fileno()],
-            process_group=0,  # Ctrl-C is for us; we end it
+            process_group=0,  # Ctrl-C is for this process, which ends the child
             env=os.environ | {"LC_ALL": "C"},
         )
 
@@ -135,63 +166,114 @@ class _Server:
 def _program(program: str, name: str, driver: str) -> str:
     path = shutil.which(program)
     if path is None:
-        raise SourceError(
-            f"Reading '{name}' ({driver}) needs the program {program}; install the package"
-            " qemu-utils (Debian, Ubuntu) or qemu-img (RHEL, Fedora)."
-        )
+        text = f"The program {program}, which reads '{name}' ({driver}), is not installed."
+        raise SourceError(Message(text, Hint.INSTALL_QEMU))
     return path
 
 
 def _image(driver: str) -> str:
-    """Return what QEMU opens: its standard input, as this format."""
+    """Return the specification of standard input in this format, for QEMU to open."""
     image = {
         "driver": driver,
         "read-only": True,
-        # Not even what the file's header names: refused before, and here once more.
+        # Not even the file that the header names: such a file is refused before, and here again.
         "backing": None,
-        # The open file itself, whatever its path has become; `file` is no URL's protocol.
+        # The open file itself, even if it was renamed; `file` is not the protocol of a URL.
         "file": {"driver": "file", "filename": "/dev/fd/0"},
     }
     return "json:" + json.dumps(image)
 
 
 def _check_whole(file: FileSource, driver: str) -> None:
-    """Check the disk's tables: of a file that was cut off, QEMU reads the rest as zeros.
+    """Check the disk's tables: QEMU reads the missing part of a truncated file as zeros.
 
-    :raises SourceError: when they are damaged, or point behind the file's end.
+    :raises SourceError: when they are damaged or refer to data after the end of the file, or when
+        qemu-img cannot check them.
     """
-    with _qemu_img("check", file, driver) as checking:
-        _, said = checking.communicate()
-    if checking.returncode not in (0, _ONLY_LEAKS, _NOTHING_TO_CHECK):
-        raise _not_whole(file, _last_line(said) or "its tables contradict each other")
-    with _qemu_img("map", file, driver) as mapping:
+    with _qemu_img("check", file, driver) as (checking, errors):
+        checking.communicate()
+        status, output = checking.returncode, errors()
+    if status not in (_SOUND, _ONLY_LEAKS, _CANNOT_CHECK):
+        raise _failure("qemu-img", status, output, file) or _damaged(
+            file, _last_line(output) or "its tables are inconsistent"
+        )
+    with _qemu_img("map", file, driver) as (mapping, errors):
         assert mapping.stdout
-        if any(_ends_behind(line, file.size) for line in mapping.stdout):
-            raise _not_whole(file, "its last data would be behind the end of the file")
-    if mapping.returncode:
-        raise _not_whole(file, "its tables cannot be read to their end")
+        if any(_ends_after(line, file.size) for line in mapping.stdout):
+            raise _damaged(file, "its last data would be after the end of the file")
+        status, output = mapping.wait(), errors()
+    if status:
+        raise _failure("qemu-img", status, output, file) or _damaged(
+            file, "its tables cannot be read to their end"
+        )
 
 
 @contextlib.contextmanager
-def _qemu_img(command: str, file: FileSource, driver: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run qemu-img, on the open file, no longer than the block."""
-    with subprocess.Popen(
-        [_program("qemu-img", file.name, driver), command, "--output=json", _image(driver)],
-        stdin=file.fileno(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE if command == "check" else subprocess.DEVNULL,
-        process_group=0,
-        env=os.environ | {"LC_ALL": "C"},
-    ) as process:
-        try:
-            yield process
-        except BaseException:
-            process.kill()
-            raise
+def _qemu_img(
+    command: str, file: FileSource, driver: str
+) -> Iterator[tuple["subprocess.Popen[bytes]", Callable[[], bytes]]]:
+    """Run qemu-img on the open file, at most as long as the block.
+
+    Yields the process, and a function that returns its standard error.
+    """
+    stderr = os.memfd_create("qemu-img")
+    try:
+        with (
+            _resources("qemu-img", file),
+            subprocess.Popen(
+                [_program("qemu-img", file.name, driver), command, "--output=json", _image(driver)],
+                stdin=file.fileno(),
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                process_group=0,
+                env=os.environ | {"LC_ALL": "C"},
+            ) as process,
+        ):
+            try:
+                yield process, lambda: os.pread(stderr, 2**20, 0)
+            except BaseException:
+                process.kill()
+                raise
+    finally:
+        os.close(stderr)
 
 
-def _ends_behind(line: bytes, size: int) -> bool:
-    """Read a line of `qemu-img map`, an extent: the check above overlooks less than a cluster."""
+@contextlib.contextmanager
+def _resources(program: str, file: FileSource) -> Iterator[None]:
+    """Turn the lack of memory, processes or threads into a sentence."""
+    try:
+        yield
+    except MemoryError as error:
+        raise _no_resources(program, file, "out of memory") from error
+    except RuntimeError as error:  # of a thread that cannot be started
+        raise _no_resources(program, file, str(error)) from error
+    except OSError as error:
+        raise _no_resources(program, file, error.strerror or str(error)) from error
+
+
+def _failure(program: str, status: int, output: bytes, file: FileSource) -> SourceError | None:
+    """Return the error if the program failed for a reason other than a damaged disk."""
+    said = output.decode(errors="replace")
+    if _LOG_TO_REPLAY in said:
+        text = f"'{file.name}' was not closed properly: its log must be replayed before it is read."
+        return SourceError(Message(text, Hint.REPLAY_LOG))
+    if status < 0:
+        return _no_resources(program, file, f"it was ended by {signal.Signals(-status).name}")
+    if status == _LOADER_FAILED or (status != _CORRUPT and _NO_RESOURCES.search(said)):
+        return _no_resources(program, file, _last_line(output) or "it could not be started")
+    return None
+
+
+def _no_resources(program: str, file: FileSource, reason: str) -> SourceError:
+    text = f"Cannot read '{file.name}', because {program} failed: {reason.rstrip('.')}."
+    return SourceError(Message(text, Hint.FREE_MEMORY))
+
+
+def _ends_after(line: bytes, size: int) -> bool:
+    """Return whether an extent, a line of `qemu-img map`, ends after the end of the file.
+
+    `qemu-img check` does not detect the loss of less than a cluster.
+    """
     try:
         extent = json.loads(line.strip().strip(b"[],"))
     except ValueError:
@@ -201,28 +283,24 @@ def _ends_behind(line: bytes, size: int) -> bool:
     return int(extent["offset"]) + int(extent["length"]) > size
 
 
-def _not_whole(file: FileSource, reason: str) -> SourceError:
-    return SourceError(
-        f"'{file.name}' is damaged, or not all of it is there: {reason.rstrip('.')}; compare it"
-        " with its original."
-    )
+def _damaged(file: FileSource, reason: str) -> SourceError:
+    text = f"'{file.name}' is damaged or incomplete: {reason.rstrip('.')}."
+    return SourceError(Message(text, Hint.COMPARE_WITH_ORIGINAL))
 
 
 def _last_line(output: bytes) -> str:
-    """Return what QEMU said last, without what only we know the meaning of."""
+    """Return QEMU's last line, without the parts that are only of use to this program."""
     lines = output.decode(errors="replace").strip().split("\n")
-    return printable(
-        re.sub(r"^(qemu-\w+: |ERROR:? )|(Could|Failed)[^']*'json:.*}': ", "", lines[-1])
-    )
+    return re.sub(r"^(qemu-\w+: |ERROR:? )|(Could|Failed)[^']*'json:.*}': ", "", lines[-1])
 
 
 def _private_listener(count: int) -> tuple[socket.socket, list[socket.socket]]:
-    """Return a listening socket that already has all the connections it will ever have, and those.
+    """Return a listening socket with all the connections that it will ever have, and those.
 
-    Anyone on this machine could connect to an abstract socket. But a queue of `count` places in
-    which `count` connections of ours wait has no room for another's (if one came first, our last
-    would be refused, and we try another socket), and after shutdown(2) the kernel queues no more,
-    also when places become free. The server can only accept what waits: ours.
+    Every process on this machine could connect to an abstract socket. But a full queue of `count`
+    connections of this process has no room for another's (if one came first, our last connection
+    would fail, and another socket is tried), and after shutdown(2) the kernel queues no more, even
+    when the queue becomes shorter. The server can only accept the connections in the queue.
     """
     for _ in range(100):
         listener = socket.socket(socket.AF_UNIX)
@@ -240,4 +318,4 @@ def _private_listener(count: int) -> tuple[socket.socket, list[socket.socket]]:
             continue
         listener.shutdown(socket.SHUT_RD)
         return listener, sockets
-    raise SourceError("Another program on this machine keeps connecting to our sockets; end it.")
+    raise SourceError("Another program keeps connecting to the private sockets of this one.")

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Transfers against the real Swift of the development cloud, counted in its access log."""
+"""Transfers with the real Swift of the development cloud, counted in its access log."""
 
 import json
 import os
 import random
 import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 from urllib.parse import quote
@@ -16,7 +17,9 @@ import yaml
 from devcloud.accesslog import AccessLog
 from devcloud.faults import Rule
 from devcloud.tests import vhdfiles
+from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.store import ObjectStore
+from rackspace_imagetasks.objects.transfer import Transfer, TransferOptions
 from tests.functional import cloudcase
 
 MIB = 2**20
@@ -24,17 +27,17 @@ BIN = Path(sys.executable).parent
 
 
 def noise(size, seed=1):
-    """Give bytes of which no two segments are alike."""
+    """Return bytes of which no two segments are equal."""
     return random.Random(seed).randbytes(size)
 
 
 def fixed_vhd(content):
-    """Give a fixed VHD whose disk is `content`."""
+    """Return a fixed VHD whose disk is `content`."""
     return content + vhdfiles.footer(len(content), 2)
 
 
 class ObjectCase(cloudcase.CloudTestCase):
-    """A test with a container of its own, `place`, for objects with segments of `segment_size`.
+    """A test with its own container, `place`, for objects with segments of `segment_size`.
 
     Import tasks of objects in it fail at once: what is tested is the way there.
     """
@@ -50,7 +53,7 @@ class ObjectCase(cloudcase.CloudTestCase):
         self.begin()
 
     def use_segments(self, size):
-        """Have the commands send segments of `size` bytes."""
+        """Set the size of the segments that the commands send."""
         config = yaml.safe_load(Path(os.environ["OS_CLIENT_CONFIG_FILE"]).read_text())
         for cloud in config["clouds"].values():
             cloud["image_tasks"]["segment_size"] = size
@@ -59,7 +62,7 @@ class ObjectCase(cloudcase.CloudTestCase):
         self.useFixture(fixtures.EnvironmentVariable("OS_CLIENT_CONFIG_FILE", str(path)))
 
     def new_place(self, *, refusing=True):
-        """Create a container, and its container of segments; they are emptied at the end.
+        """Create a container and its container of segments, which are emptied at the end.
 
         :param refusing: have import tasks of what is in it fail at once.
         """
@@ -75,18 +78,26 @@ class ObjectCase(cloudcase.CloudTestCase):
     def empty(self, container):
         store = self.store()
         for entry in store.list_objects(container):
-            store.delete_object(container, entry.name)
+            store.delete_object(ObjectName(container, entry.name))
 
     def store(self, **options):
-        """Give the engine's store, for what the commands have no option for."""
+        """Return a store, for everything that the commands have no option for."""
         return ObjectStore(self.connection.object_store, **options)
+
+    def object(self, name):
+        """Return the name of an object in the container."""
+        return ObjectName(self.place, name)
+
+    def transfer(self, sleep=time.sleep, **options):
+        """Return a transfer with these options."""
+        return Transfer(TransferOptions(**options), sleep=sleep)
 
     def begin(self):
         """Count requests from now on."""
         self._mark = self.log.mark()
 
     def requests(self, method, part="", **facts):
-        """Give the requests since `begin` whose container is `place`, or its segments'."""
+        """Return the requests since `begin` to `place` and its container of segments."""
         return [
             request
             for request in self.log.since(self._mark)
@@ -97,18 +108,18 @@ class ObjectCase(cloudcase.CloudTestCase):
         ]
 
     def statuses(self, method, part):
-        """Give the statuses of the requests, in the order of their ends."""
+        """Return the statuses of the requests, in the order in which they ended."""
         return [request.status for request in self.requests(method, part)]
 
     def held(self):
-        """Give the names in the container, and how many segments there are."""
+        """Return the names in the container, and the number of segments."""
         return sorted(self.names(self.place)), len(self.names(f"{self.place}_segments"))
 
     def names(self, container):
         return [entry.name for entry in self.store().list_objects(container)]
 
     def content(self, name):
-        """Read an object of the container by python-swiftclient."""
+        """Read an object of the container with python-swiftclient."""
         return self.swift().get_object(self.place, name)[1]
 
     def vhd(self, size=4 * MIB, name="disk.vhd"):
@@ -118,7 +129,7 @@ class ObjectCase(cloudcase.CloudTestCase):
         return path
 
     def send(self, path, *words, **how):
-        """Import a file as it is, by the command, into the container."""
+        """Import a file without conversion into the container, with the command."""
         return self.openstack(
             *("image", "task", "import", "--file", path, "--no-convert", "-f", "json"),
             *("--name", self.mark, "--container", self.place, *words),
@@ -126,7 +137,7 @@ class ObjectCase(cloudcase.CloudTestCase):
         )
 
     def save(self, name, path, *words, **how):
-        """Save an object of the container, by the command."""
+        """Save an object of the container with the command."""
         return self.openstack(
             *("image", "task", "save", f"{self.place}/{name}", "--file", path, "-f", "json"),
             *words,
@@ -138,18 +149,19 @@ class ObjectCase(cloudcase.CloudTestCase):
         store, entries = self.store(), []
         for number, piece in enumerate(pieces):
             path = f"{name}/{number:08d}"
-            etag = store.put_object(f"{self.place}_segments", path, piece)
+            etag = store.put_object(ObjectName(f"{self.place}_segments", path), piece)
             entries.append({"path": f"/{self.place}_segments/{path}", "etag": etag})
         query = {"multipart-manifest": "put"}
-        store.put_object(self.place, name, json.dumps(entries).encode(), params=query)
+        content = json.dumps(entries).encode()
+        store.put_object(self.object(name), content, params=query)
 
     def put_dlo(self, name, pieces):
-        """Write a Dynamic Large Object as the service's exports are: numbered from 1."""
+        """Write a Dynamic Large Object as the exports of the service, numbered from 1."""
         store = self.store()
         for number, piece in enumerate(pieces, 1):
-            store.put_object(self.place, f"{name}-{number:05d}", piece)
+            store.put_object(self.object(f"{name}-{number:05d}"), piece)
         manifest = {"X-Object-Manifest": f"{self.place}/{quote(name)}-"}
-        store.put_object(self.place, name, b"", headers=manifest)
+        store.put_object(self.object(name), b"", headers=manifest)
 
     def process(self, *words, **options):
         """Start the `openstack` command as a process of its own."""

@@ -57,9 +57,14 @@ class ProcessTestCase(cloudcase.CloudTestCase):
         self.assertEqual(0, child.exitcode, (self.tmp / "forked").read_text())
 
     def settings(self, cloud="alice", **image_tasks):
-        """Have clouds.yaml say more under `image_tasks` of a cloud."""
+        """Change the `image_tasks` of a cloud's entry in clouds.yaml."""
         clouds = yaml.safe_load((self.root / "clouds.yaml").read_text())
-        clouds["clouds"][cloud]["image_tasks"].update(image_tasks)
+        self.entry(cloud, image_tasks={**clouds["clouds"][cloud]["image_tasks"], **image_tasks})
+
+    def entry(self, cloud="alice", **settings):
+        """Change a cloud's entry in clouds.yaml for this test."""
+        clouds = yaml.safe_load((self.root / "clouds.yaml").read_text())
+        clouds["clouds"][cloud].update(settings)
         path = self.tmp / "clouds.yaml"
         path.write_text(yaml.safe_dump(clouds))
         self.useFixture(fixtures.EnvironmentVariable("OS_CLIENT_CONFIG_FILE", str(path)))

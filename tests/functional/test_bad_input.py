@@ -23,18 +23,18 @@ class ImageTest(BadInputTest):
     def test_unknown_image(self):
         """It names the image and the region."""
         text = self.refused_unsent("export", f"no-{self.mark}")
-        self.assertIn(f"no image 'no-{self.mark}' in region 'DFW'", text)
+        self.assertIn(f"Image 'no-{self.mark}' not found in region 'DFW'", text)
 
     def test_ambiguous_image(self):
         """Two images of one name: the ID is the remedy."""
         self.imported()
         self.imported()
-        self.assertIn("name one by its ID", self.refused_unsent("export", f"image-{self.mark}"))
+        self.assertIn("the image by its ID", self.refused_unsent("export", f"image-{self.mark}"))
 
     def test_image_of_another_project(self):
         """A private image of another is unknown; a shared one is refused."""
         row = self.imported()
-        self.assertIn("no image", self.refused_unsent("export", row["Image"], cloud="bob"))
+        self.assertIn("not found", self.refused_unsent("export", row["Image"], cloud="bob"))
         image = self.sdk().image
         image.update_image(row["Image"], visibility="shared")
         bob = self.sdk("bob").current_project_id
@@ -53,7 +53,7 @@ class ImageTest(BadInputTest):
         """Only an active image is exported."""
         row = self.imported()
         self.sdk("admin").image.deactivate_image(row["Image"])
-        self.assertIn("is deactivated", self.refused_unsent("export", row["Image"]))
+        self.assertIn("has status 'deactivated'", self.refused_unsent("export", row["Image"]))
 
     def test_licensed_image(self):
         """The provider's licence property keeps an image in."""
@@ -77,7 +77,7 @@ class ContainerTest(BadInputTest):
         row = self.imported()
         for name in ("a.b", "a?b", "a/b"):
             text = self.refused_unsent("export", row["Image"], "--container", name)
-            self.assertIn("no container name with", text)
+            self.assertIn("is not valid: it cannot contain", text)
 
     def test_missing_container(self):
         """A named container is not made without being asked."""
@@ -85,7 +85,7 @@ class ContainerTest(BadInputTest):
         text = self.refused_unsent("export", row["Image"], "--container", f"no-{self.mark}")
         self.assertIn("--create-container", text)
         text = self.refused_unsent("import", f"no-{self.mark}/x.vhd")
-        self.assertIn(f"no container 'no-{self.mark}'", text)
+        self.assertIn(f"Container 'no-{self.mark}' not found", text)
         path = self.corpus("go-vhd-xapi.vhd")
         text = self.refused_unsent("import", path, "--container", f"no-{self.mark}")
         self.assertIn("--create-container", text)
@@ -94,14 +94,14 @@ class ContainerTest(BadInputTest):
         """The object is named."""
         container = self.container()
         text = self.refused_unsent("import", f"{container}/no such é%.vhd")
-        self.assertIn(f"no object '{container}/no such é%.vhd'", text)
+        self.assertIn(f"Object '{container}/no such é%.vhd' not found", text)
 
     def test_an_object_in_the_way(self):
         """An export does not replace what is there."""
         row, container = self.imported(), self.container()
         self.swift().put_object(container, f"{row['Image']}.vhd", b"x")
         text = self.refused_unsent("export", row["Image"], "--container", container)
-        self.assertIn(f"already an object '{container}/{row['Image']}.vhd'", text)
+        self.assertIn(f"Object '{container}/{row['Image']}.vhd' already exists", text)
 
     def test_no_container(self):
         """An empty name, as of a variable that is not set, is not taken for the default."""
@@ -109,7 +109,7 @@ class ContainerTest(BadInputTest):
         path = self.corpus("go-vhd-xapi.vhd")
         for words in (("export", row["Image"]), ("import", path), ("clean",)):
             self.assertIn("1 to 256", self.refused_unsent(*words, "--container", ""))
-        self.assertIn("no container", self.refused_unsent("clean", "--container", self.mark))
+        self.assertIn("not found", self.refused_unsent("clean", "--container", self.mark))
 
 
 class FileTest(BadInputTest):
@@ -171,24 +171,26 @@ class FileTest(BadInputTest):
     def test_settings_need_wait(self):
         """What is set on the image after its import needs the import's end."""
         text = self.refused_unsent("import", self.corpus("go-vhd-xapi.vhd"), "--tag", "x")
-        self.assertIn("add --wait", text)
+        self.assertIn("dd --wait", text)
 
     def test_a_column_that_is_not_there(self):
         """It is refused before the work, not after it, when its rows would be lost."""
         text = self.refused_unsent("import", self.corpus("go-vhd-xapi.vhd"), "-c", "nosuch")
-        self.assertIn("there are Image, Name", text)
+        self.assertIn("Available columns: Image, Name", text)
 
     def test_options_of_local_files(self):
         """They are not ignored for an object."""
         text = self.refused_unsent("import", "c/x.vhd", "--container", "c", "--no-convert")
-        self.assertEqual(2, text.count("is about local files"))
+        self.assertEqual(2, text.count("applies to local files"))
 
     def test_nothing_to_import(self):
         """No source at all, or one name for several."""
-        self.assertIn("Name what to import", self.refused_unsent("import"))
+        self.assertIn(
+            "Name a local file or <container>/<object> to import", self.refused_unsent("import")
+        )
         text = self.refused_unsent("import", "a.vhd", "b.vhd", "--name", "x", "--tag", "x")
-        self.assertIn("--name names one image", text)
-        self.assertIn("add --wait", text)
+        self.assertIn("--name applies to one image", text)
+        self.assertIn("dd --wait", text)
         text = self.refused_unsent("import", self.corpus("go-vhd-xapi.vhd"), "--name", "")
         self.assertIn("needs a name", text)
 
@@ -196,7 +198,7 @@ class FileTest(BadInputTest):
         """Each option that needs another one is named, all at once."""
         text = self.refused_unsent("export", "x", "--overwrite", "--delete-object")
         self.assertEqual(2, text.count("add --file"))
-        self.assertIn("add --wait", self.refused_unsent("export", "x", "--file", "x.vhd"))
+        self.assertIn("dd --wait", self.refused_unsent("export", "x", "--file", "x.vhd"))
 
 
 class WhoTest(BadInputTest):
@@ -243,7 +245,7 @@ class TaskTest(BadInputTest):
         """An import's task has nothing to save."""
         task = self.imported()["Task"]
         text = self.refused_unsent("save", task, "--file", self.tmp / "x.vhd")
-        self.assertIn("only an export has a VHD", text)
+        self.assertIn("only export tasks have a VHD", text)
         self.assertEqual([], list(self.tmp.glob("x.vhd*")))
 
     def test_unknown_task(self):
@@ -268,7 +270,7 @@ class TaskTest(BadInputTest):
         )
         outcome = self.task("wait", answer.json()["id"], status=1)
         self.assertEqual("failure", outcome.rows[0]["Status"])
-        self.assertIn("What to do:", outcome.stderr)
+        self.assertIn("Convert the disk with `openstack image vhd convert`", outcome.stderr)
 
     def test_wait_times_out_and_says_how_to_go_on(self):
         """The task goes on; following it again succeeds."""
@@ -282,7 +284,7 @@ class TaskTest(BadInputTest):
         )
         (row,) = outcome.rows
         self.assertEqual("processing", row["Status"])
-        self.assertIn(f"openstack image task wait {row['Task']}`", outcome.stderr)
+        self.assertRegex(outcome.stderr, f"([Ww]ait for|image task wait) {row['Task']}")
         self.assertEqual(1, len(self.objects(container)))
         self.assertEqual("success", self.task("wait", row["Task"]).rows[0]["Status"])
 
@@ -293,7 +295,7 @@ class TaskTest(BadInputTest):
         words = ("export", row["Image"], "--container", container)
         target = self.tmp / "saved.vhd"
         outcome = self.task(*words, "--wait", "0.3", "--file", target, status=1)
-        self.assertIn("and then saves the VHD", outcome.stderr)
+        self.assertIn("follow it and save the VHD", outcome.stderr)
         self.assertFalse(target.exists())
         self.task("wait", outcome.rows[0]["Task"])
         again = self.task(*words, "--wait").rows[0]
@@ -307,7 +309,7 @@ class TaskTest(BadInputTest):
         words = ("import", self.corpus("go-vhd-xapi.vhd"), "--name", f"x-{self.mark}", "--wait")
         words += ("--container", container, "--tag", "t", "--property", "role=web")
         text = self.refused(*words, "--public")
-        self.assertIn("is imported and active, but not all is set", text)
+        self.assertIn("is imported and active, but not all settings could be applied", text)
         self.assertIn("visibility 'public'", text)
         (image,) = self.sdk().image.images(name=f"x-{self.mark}")
         self.assertEqual((["t"], "web"), (image.tags, image.properties["role"]))

@@ -41,8 +41,12 @@ class FleetTest(processcase.ProcessTestCase):
         outcome = self.task(*words, "--concurrency", "4", status=1)
         arrived = {row["Image"] for row in outcome.rows if row["Status"] == "transferred"}
         self.assertEqual(set(ids) - {failing, licensed}, arrived)
-        self.assertRegex(outcome.stderr, rf"{failing}: The import task .* failed: .*What to do")
-        self.assertRegex(outcome.stderr, rf"{licensed}: Image '{self.name}-07' may not leave")
+        self.assertRegex(
+            outcome.stderr, rf"{failing}: The import task .* failed: .*Convert the disk"
+        )
+        self.assertRegex(
+            outcome.stderr, f"{licensed}: The licence of image '{self.name}-07' does not allow"
+        )
 
         again = self.task(*words, status=1)
         statuses = {row["Image"]: row["Status"] for row in again.rows}

@@ -70,4 +70,4 @@ class ExamplesTest(cloudcase.CloudTestCase):
             example.send_signal(signal.SIGINT)
             _, said = example.communicate(timeout=20)
         self.assertEqual(1, example.returncode)
-        self.assertIn("openstack image task wait", said)
+        self.assertIn("Wait for task", said)

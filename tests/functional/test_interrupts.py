@@ -63,7 +63,7 @@ class InterruptTest(processcase.ProcessTestCase):
             self.until(begun)
             said = self.interrupted(process, number)
             there = f"{2 * segment} MiB of 12 MiB"
-            self.assertRegex(said, f"Stopped while sending .*vhd', with {there} in place")
+            self.assertRegex(said, f"Stopped while uploading .*vhd', with {there} in place")
             self.assertIn("run the same command again", said)
         swift = self.log()
         self.task(*words[2:])
@@ -131,7 +131,7 @@ class InterruptTest(processcase.ProcessTestCase):
         process = self.begin(*("image", "task", "export", *ids, "--wait", "--concurrency", "1"))
         self.until(self.follows(f"Exporting image '{self.name}-1"))
         said = self.interrupted(process)
-        self.assertIn("1 of 3 were done, 1 not begun.", said)
+        self.assertIn("1 of 3 images done, 1 not started.", said)
         self.assertEqual(1, said.count("openstack image task wait"))
         self.assertNotIn(f"{ids[2]}.vhd", self.objects("image-exports"))
 
@@ -166,7 +166,7 @@ class InterruptTest(processcase.ProcessTestCase):
         last = shown.rpartition(b"Importing")[2]
         self.assertIn(b"\x1b[?25h", last)
         self.assertIn(b"\x1b[2K", last)
-        self.assertIn(b"Stopped; the work goes on", last)
+        self.assertIn(b"Stopped while importing", last)
 
 
 def _read(terminal, until=None):

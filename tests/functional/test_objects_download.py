@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Downloads from a real Swift that misbehaves: what arrives, what was asked, what is left."""
+"""Downloads from a real Swift with faults: what arrives, is requested, and remains."""
+
+import time
 
 from devcloud import operations
 from devcloud.faults import Rule
@@ -20,15 +22,16 @@ class DownloadCase(objectcase.ObjectCase):
         self.part = self.tmp / "saved.part"
 
     def download(self, name="disk", pieces=PIECES, **options):
-        """Fetch an object by the engine; it must arrive whole."""
+        """Download an object, which must be complete."""
         done = self.try_download(name, **options)
         self.assertEqual(b"".join(pieces), self.path.read_bytes())
         self.assertFalse(self.part.exists())
         return done
 
-    def try_download(self, name="disk", read_timeout=60.0, sleep=None, **options):
-        store = self.store(read_timeout=read_timeout, **({"sleep": sleep} if sleep else {}))
-        return download(store, self.place, name, self.path, **{"threads": 8} | options)
+    def try_download(self, name="disk", read_timeout=60.0, sleep=time.sleep, threads=8):
+        store = self.store(read_timeout=read_timeout, sleep=sleep)
+        transfer = self.transfer(sleep, threads=threads)
+        return download(store, self.object(name), self.path, transfer)
 
     def fault(self, segment, **effect):
         return self.inject(Rule("GET", f"/{self.place}_segments/disk/{segment:08d}$", **effect))
@@ -44,7 +47,7 @@ class SegmentTest(DownloadCase):
         self.begin()
 
     def test_passing_answers(self):
-        """Each status that may pass is followed by one more GET of that segment alone."""
+        """After each transient status, only that segment is requested again."""
         statuses = (408, 429, 498, 500, 502, 503, 504)
         for segment, status in enumerate(statuses):
             self.fault(segment, status=status, headers={"Retry-After": "1"})
@@ -55,7 +58,7 @@ class SegmentTest(DownloadCase):
         self.assertGreaterEqual(sum(waits), len(statuses))
 
     def test_broken_connections(self):
-        """A connection that breaks or ends early goes on at the byte reached."""
+        """After a connection breaks or ends early, reading resumes at the byte reached."""
         effects = (
             {"drop": "before"},
             {"drop": "download", "offset": 500_000},
@@ -72,7 +75,7 @@ class SegmentTest(DownloadCase):
             self.assertLess(second.sent, MIB)
 
     def test_stalled(self):
-        """A service that falls silent in the middle of a body is given up, and asked again."""
+        """A request that stalls in the middle of a body times out and is sent again."""
         stalled = self.fault(3, stall=SILENCE, offset=500_000)
         self.download(read_timeout=1.5)
         self.assertEqual([1], stalled.fired())
@@ -80,7 +83,7 @@ class SegmentTest(DownloadCase):
         self.assertTrue([request for request in again if request.seconds < SILENCE])
 
     def test_more_than_declared(self):
-        """Bytes beyond those that were asked for are not taken."""
+        """Bytes beyond the requested range are ignored."""
         headers = {"Content-Range": f"bytes 0-{MIB - 1}/{MIB}", "Content-Length": str(MIB + 9)}
         body = "x" * (MIB + 9)
         self.fault(3, status=206, headers=headers, body=body)
@@ -94,10 +97,10 @@ class SegmentTest(DownloadCase):
         self.assertEqual(2 * MIB, self.fetched("/disk/00000003"))
 
     def test_corrupted_for_good(self):
-        """It is named; what is right stays for the next run, which fetches that one alone."""
+        """A corrupt segment is named; the next run keeps the segments that are right."""
         self.fault(3, corrupt=True, offset=300_000, times=3)
         error = self.assertRaises(IntegrityError, self.try_download, threads=1)
-        self.assertIn(f"'{self.place}_segments/disk/00000003' is altered", str(error))
+        self.assertIn(f"'{self.place}_segments/disk/00000003' is corrupt", str(error))
         self.assertFalse(self.path.exists())
         self.begin()
         done = self.download()
@@ -105,7 +108,7 @@ class SegmentTest(DownloadCase):
         self.assertEqual(5 * MIB, self.fetched("/disk/0000"))
 
     def test_given_up(self):
-        """When nothing helps, the last answer is said, and FILE.part stays."""
+        """After the last retry, the last response is reported, and FILE.part is kept."""
         self.fault(2, status=503, times=8)
         error = self.assertRaises(
             ServiceError, self.try_download, threads=1, sleep=lambda _seconds: None
@@ -115,7 +118,7 @@ class SegmentTest(DownloadCase):
         self.assertEqual(2 * MIB, self.download().reused_bytes)
 
     def test_altered_on_disk(self):
-        """A segment that rots on the server's disk is named, and no file gets the name."""
+        """A segment that is corrupt on the server's disk is named, and no file appears."""
         account = self.connection.object_store.get_endpoint().rpartition("/")[2]
         container, name = f"{self.place}_segments", "disk/00000005"
         stored = operations.object_file(self.root, "DFW", account, container, name)
@@ -126,13 +129,13 @@ class SegmentTest(DownloadCase):
         self.assertFalse(self.path.exists())
 
     def test_missing(self):
-        """A segment that is gone is named."""
+        """A deleted segment is named."""
         self.connection.object_store.delete(f"/{self.place}_segments/disk/00000005")
         error = self.assertRaises(NotFound, self.try_download)
         self.assertIn(f"{self.place}_segments/disk/00000005", str(error))
 
     def test_a_segment_is_replaced(self):
-        """Another segment of the same name is not taken for the one in the manifest."""
+        """A segment that was replaced under the same name is detected."""
         self.swift().put_object(f"{self.place}_segments", "disk/00000005", noise(MIB, 99))
         error = self.assertRaises(IntegrityError, self.try_download)
         self.assertIn("disk/00000005' was replaced", str(error))
@@ -148,12 +151,12 @@ class DynamicTest(DownloadCase):
         self.connection.object_store.delete(f"/{self.place}/disk-{number:05d}")
 
     def test_whole(self):
-        """A DLO is fetched by its segments, each once."""
+        """Each segment of a DLO is fetched once."""
         self.download()
         self.assertEqual([206] * len(PIECES), self.statuses("GET", "/disk-"))
 
     def test_missing_and_extra(self):
-        """Gaps and strangers are named before a byte is fetched."""
+        """Missing and extra segments are named before a byte is fetched."""
         self.delete(3)
         self.swift().put_object(self.place, "disk-notes", b"x")
         error = self.assertRaises(IntegrityError, self.try_download, sleep=lambda _seconds: None)
@@ -161,14 +164,14 @@ class DynamicTest(DownloadCase):
         self.assertEqual([], self.requests("GET", "/disk-"))
 
     def test_the_listing_lags_behind(self):
-        """A listing without the last segments is looked at again."""
+        """A listing without the last segments is read again."""
         self.inject(Rule("GET", f"/{self.place}$", "prefix=disk-", status=200, body="[]"))
         self.download()
 
 
 class ReplacedTest(DownloadCase):
     def test_between_two_ranges(self):
-        """An object that is replaced while it is fetched is not mixed with its successor."""
+        """Two versions of an object that is replaced meanwhile are not mixed."""
         swift = self.swift()
         swift.put_object(self.place, "disk", PIECES[0])
         self.inject(Rule("GET", f"/{self.place}/disk$", drop="download", offset=500_000))
@@ -178,14 +181,14 @@ class ReplacedTest(DownloadCase):
             replaced.append(swift.put_object(self.place, "disk", PIECES[1]))
 
         error = self.assertRaises(IntegrityError, self.try_download, sleep=sleep)
-        self.assertIn("was replaced while it was read; run the command again", str(error))
+        self.assertIn("was replaced while it was being read. Try again.", str(error))
         self.assertFalse(self.path.exists())
         self.download(pieces=PIECES[1:2])
 
     def test_the_manifest(self):
-        """So with a manifest, between two reads of an object as a source."""
+        """Replacing a manifest between two reads of a byte source is detected."""
         self.put_slo("disk", PIECES)
-        source = ObjectSource(self.store(), self.place, "disk")
+        source = ObjectSource(self.store(), self.object("disk"))
         self.assertEqual(PIECES[0], source.read_at(0, MIB))
         self.put_slo("disk", PIECES[::-1])
         self.assertRaises(SourceChanged, source.read_at, 0, MIB)
@@ -193,7 +196,7 @@ class ReplacedTest(DownloadCase):
 
 class CommandTest(DownloadCase):
     def test_faults_on_the_way(self):
-        """The command brings an export home on a bad day."""
+        """The command saves an export despite several faults."""
         content = fixed_vhd(b"".join(PIECES[:4]))
         self.put_dlo("disk.vhd", [content[at : at + MIB] for at in range(0, len(content), MIB)])
         effects = (
@@ -212,12 +215,12 @@ class CommandTest(DownloadCase):
             self.assertEqual(2, len(self.requests("GET", f"/disk.vhd-{number:05d}")))
 
     def test_damage_is_said(self):
-        """Exit status 1, the segment's name, no file; then only that segment is fetched."""
+        """A corrupt segment ends the command; the next run fetches only that segment."""
         content = fixed_vhd(b"".join(PIECES[:4]))
         self.put_slo("disk.vhd", [content[at : at + MIB] for at in range(0, len(content), MIB)])
         self.inject(Rule("GET", f"/{self.place}_segments/disk.vhd/00000004", corrupt=True, times=3))
         outcome = self.save("disk.vhd", self.path, "--threads", 1, status=1)
-        self.assertIn("disk.vhd/00000004' is altered", outcome.stderr)
+        self.assertIn("disk.vhd/00000004' is corrupt", outcome.stderr)
         self.assertEqual("", outcome.stdout)
         self.assertFalse(self.path.exists())
         (row,) = self.save("disk.vhd", self.path).rows

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A cloud of this test's own, to harm: tokens of seconds, exports in segments, a dead server."""
+"""A separate cloud to break: short-lived tokens, segmented exports, a server that dies."""
 
 import filecmp
 import subprocess
@@ -46,13 +46,13 @@ class FragileTest(objectcase.ObjectCase):
             self.addCleanup(environment.cleanUp)
 
     def test_everything_breaks(self):
-        """One cloud for three breakdowns, because it takes seconds to start."""
+        """Three faults in one cloud, because it takes seconds to start."""
         self.export_in_segments()
         self.token_expires()
         self.server_dies()
 
     def export_in_segments(self):
-        """What the service exported, a DLO of three segments, is saved by export and by save."""
+        """An exported DLO of three segments is saved by `export` and by `save`."""
         path = self.corpus("node-vhd-dynamic.vhd")
         row = self.task("import", path, "--name", "x", "--wait", "--no-convert").rows[0]
         saved = self.tmp / "saved.vhd"
@@ -67,7 +67,7 @@ class FragileTest(objectcase.ObjectCase):
         self.assertEqual(([], 0), self.held())
 
     def token_expires(self):
-        """A token that ends in mid-transfer costs each thread one 401 at most; no segment is lost.
+        """A token that expires during a transfer costs each thread at most one 401.
 
         The login library would renew it in time by itself, were the clocks right.
         """
@@ -89,7 +89,7 @@ class FragileTest(objectcase.ObjectCase):
         auth.MIN_TOKEN_LIFE_SECONDS = 120
 
     def server_dies(self):
-        """While the object server is down, segments wait; when it is back, they arrive."""
+        """Segments wait while the object server is down, and arrive when it is back."""
         path = self.vhd(7 * MIB)
         for transfer in (self.up, self.down):
             self.clear(transfer)
@@ -100,7 +100,7 @@ class FragileTest(objectcase.ObjectCase):
             self.assertIn(503, statuses)
 
     def restart_once(self, restarted):
-        """Give a way to wait before another try that restarts what is dead, the first time."""
+        """Return a function that sleeps, and restarts dead servers the first time."""
 
         def sleep(seconds):
             if not restarted.is_set():
@@ -111,25 +111,21 @@ class FragileTest(objectcase.ObjectCase):
         return sleep
 
     def clear(self, transfer):
-        """Leave nothing for an upload to go on with."""
+        """Delete everything that an upload could reuse."""
         if transfer == self.up:
             self.empty(self.place)
             self.empty(f"{self.place}_segments")
 
     def up(self, path, threads, sleep=time.sleep):
         with FileSource(path) as source:
-            upload(
-                self.store(sleep=sleep),
-                source,
-                self.place,
-                "disk",
-                segment_size=MIB,
-                threads=threads,
-            )
+            transfer = self.transfer(sleep, threads=threads)
+            store = self.store(sleep=sleep)
+            upload(store, source, self.object("disk"), transfer, segment_size=MIB)
         self.assertEqual(path.read_bytes(), self.content("disk"))
         self.assertEqual((["disk"], 8), self.held())
 
     def down(self, path, threads, sleep=time.sleep):
         saved = self.tmp / f"down-{time.monotonic()}"
-        download(self.store(sleep=sleep), self.place, "disk", saved, threads=threads)
+        transfer = self.transfer(sleep, threads=threads)
+        download(self.store(sleep=sleep), self.object("disk"), saved, transfer)
         self.assertTrue(filecmp.cmp(path, saved, shallow=False))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Other clients of Swift fetch what we send, and we fetch what they send."""
+"""Interoperation with python-swiftclient in both directions."""
 
 import subprocess
 
@@ -9,7 +9,7 @@ from tests.functional.objectcase import BIN, MIB
 
 class InteropTest(objectcase.ObjectCase):
     def client(self, *words):
-        """Run python-swiftclient's own command."""
+        """Run the command of python-swiftclient."""
         store = self.connection.object_store
         access = ("--os-storage-url", store.get_endpoint(), "--os-auth-token", store.get_token())
         subprocess.run(
@@ -20,7 +20,7 @@ class InteropTest(objectcase.ObjectCase):
         )
 
     def test_it_fetches_what_we_sent(self):
-        """`swift download`, which compares MD5s too, gets the file back."""
+        """`swift download`, which also compares MD5s, restores the file."""
         path = self.vhd()
         self.send(path)
         (name,), _ = self.held()

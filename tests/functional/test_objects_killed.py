@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""kill -9 at any moment, and the same command again: only what is missing travels."""
+"""After kill -9 at any moment, the same command transfers only what is missing."""
 
 import filecmp
 import itertools
@@ -18,7 +18,7 @@ _PATIENCE = 60.0  # seconds
 
 class KilledCase(objectcase.ObjectCase):
     def disk(self, size):
-        """Write a fixed VHD of which no two segments are alike, faster than from noise alone."""
+        """Write a fixed VHD of which no two segments are equal, faster than from noise alone."""
         path = self.tmp / "disk.vhd"
         block = noise(4 * MIB)
         with path.open("wb") as file:
@@ -28,20 +28,20 @@ class KilledCase(objectcase.ObjectCase):
         return path
 
     def sending(self, path, *words):
-        """Start to send a file."""
+        """Start importing a file."""
         return self.process(
             *("image", "task", "import", "--file", path, "--no-convert"),
             *("--name", "x", "--container", self.place, *words),
         )
 
     def saving(self, name, path, *words):
-        """Start to save an object."""
+        """Start saving an object."""
         return self.process(
             *("image", "task", "save", f"{self.place}/{name}", "--file", path, *words)
         )
 
     def kill(self, process, ready):
-        """Kill a process once something holds of it; False when it has ended before."""
+        """Kill a process as soon as `ready` returns True; return False if it has ended before."""
         deadline = time.monotonic() + _PATIENCE
         while process.poll() is None and not ready():
             self.assertLess(time.monotonic(), deadline)
@@ -51,23 +51,23 @@ class KilledCase(objectcase.ObjectCase):
         return process.returncode < 0
 
     def finish(self, process):
-        """Let a process end well."""
+        """Wait for a process to succeed."""
         _, stderr = process.communicate(timeout=_PATIENCE)
         self.assertEqual(0, process.returncode, stderr)
 
     def written(self):
-        """Give how often each segment was written."""
+        """Return how often each segment was written."""
         names = [request.path for request in self.requests("PUT", "/slo/", status=201)]
         return {name: names.count(name) for name in names}
 
 
 class OneGibTest(KilledCase):
-    """One GiB, in segments of the size that the product itself chooses."""
+    """One GiB in segments of the default size."""
 
     segment_size = 128 * MIB
 
     def test_up_and_down(self):
-        """What arrived before the kill does not travel again, in either direction."""
+        """What arrived before the kill is not transferred again, in either direction."""
         path = self.disk(GIB)
         self.assertTrue(self.kill(self.sending(path), lambda: len(self.written()) >= 2))
         before = len(self.written())
@@ -95,7 +95,7 @@ class OneGibTest(KilledCase):
         self.assertTrue(filecmp.cmp(path, saved, shallow=False))
 
     def right(self, path, part):
-        """Give how many bytes, from the start of each segment of `part`, are those of `path`."""
+        """Return how many bytes at the start of each segment of `part` equal those of `path`."""
         right = 0
         with path.open("rb") as whole, part.open("rb") as partial:
             for _ in range(0, path.stat().st_size, self.segment_size):
@@ -110,7 +110,7 @@ class OneGibTest(KilledCase):
 
 class TenKillsTest(KilledCase):
     def test_ten_random_moments(self):
-        """Five kills on the way up, five on the way down; then all is there, each segment once."""
+        """After five kills during upload and download each, all is complete, each segment once."""
         seed = random.SystemRandom().getrandbits(32)
         self.addDetail("seed", text_content(str(seed)))
         chance = random.Random(seed)
@@ -126,7 +126,7 @@ class TenKillsTest(KilledCase):
         self.assertTrue(filecmp.cmp(path, saved, shallow=False))
 
     def at_random(self, chance):
-        """Give a moment: a few more requests than now, and some milliseconds."""
+        """Return a condition: some more requests than now, and some milliseconds."""
         mark = self.log.mark() + chance.randrange(1, 4000)
         delay = chance.random() * 0.1
 

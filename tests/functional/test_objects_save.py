@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`openstack image task save`: where it writes, what it refuses, and what it deletes when."""
+"""`openstack image task save`: where it writes, what it refuses, and what it deletes."""
 
 import json
 import os
@@ -23,13 +23,13 @@ class SaveTest(objectcase.ObjectCase):
         self.begin()
 
     def refuses(self, *words, name="disk.vhd", **how):
-        """Save in vain; give what is said on stderr."""
+        """Run a save that fails; return its standard error."""
         outcome = self.save(name, *words, status=1, **how)
         self.assertEqual("", outcome.stdout)
         return outcome.stderr
 
     def test_existing_file(self):
-        """A file in the way is replaced only by --overwrite, and refused before any GET."""
+        """An existing file is replaced only with --overwrite, and refused before any GET."""
         self.path.write_bytes(b"mine")
         self.assertIn("exists", self.refuses(self.path))
         self.assertEqual([], self.requests("GET"))
@@ -38,26 +38,26 @@ class SaveTest(objectcase.ObjectCase):
         self.assertEqual(CONTENT, self.path.read_bytes())
 
     def test_directory(self):
-        """A directory takes the last part of the object's name."""
+        """In a directory, the file has the last part of the object's name."""
         self.save("disk.vhd", self.tmp)
         self.assertEqual(CONTENT, (self.tmp / "disk.vhd").read_bytes())
 
     def test_directories_that_take_nothing(self):
-        """One that is missing or read-only is named."""
+        """A directory that is missing or read-only is named."""
         self.assertIn("There is no directory", self.refuses(self.tmp / "none" / "x"))
         self.assertIn("Cannot write '/proc/", self.refuses("/proc/x"))
         self.assertEqual([], self.requests("GET"))
 
     def test_disk_too_small(self):
-        """What does not fit is refused before any segment is fetched."""
+        """Insufficient disk space is reported before any segment is fetched."""
         free = os.statvfs(self.tmp)
         self.sparse_slo(free.f_bavail * free.f_frsize)
         said = self.refuses(self.path, name="huge.vhd")
-        self.assertRegex(said, r"has .* free, but .* are to be written; make room")
+        self.assertRegex(said, r"Not enough space in .*: .* free, but .* needed\. Free up space")
         self.assertEqual([], self.requests("GET", "_segments"))
 
     def sparse_slo(self, size):
-        """Write a manifest that names one segment so often that `size` bytes come together."""
+        """Write a manifest that names one segment until it has at least `size` bytes."""
         piece = {"path": f"/{self.place}_segments/disk.vhd/00000000"}
         count = 1000
         nested = {"path": f"/{self.place}/nested-0"}
@@ -68,8 +68,8 @@ class SaveTest(objectcase.ObjectCase):
         put(f"/{self.place}/huge.vhd?{query}", json=[nested] * times).raise_for_status()
 
     def test_disk_full_meanwhile(self):
-        """A file system that takes no more: said, FILE.part stays, and the next run goes on."""
-        self.store().put_object(self.place, "plain.vhd", CONTENT)
+        """A full file system is reported, FILE.part is kept, and the next run resumes."""
+        self.store().put_object(self.object("plain.vhd"), CONTENT)
         words = ["image", "task", "save", f"{self.place}/plain.vhd", "--file", self.path]
         outcome = self.finished(self.process(*words, preexec_fn=_two_and_a_half_mib))
         self.assertEqual(1, outcome.returncode)
@@ -88,7 +88,7 @@ class SaveTest(objectcase.ObjectCase):
         self.assertEqual((0, CONTENT), (outcome.returncode, outcome.stdout))
 
     def test_to_a_pipe_that_closes(self):
-        """A reader that leaves ends the command, in a sentence, and the object stays."""
+        """A reader that closes the pipe ends the command with one sentence; the object is kept."""
         words = ["image", "task", "save", f"{self.place}/disk.vhd", "--file", "-"]
         process = self.process(*words, "--delete-object")
         process.stdout.read(100_000)
@@ -101,10 +101,10 @@ class SaveTest(objectcase.ObjectCase):
         self.assertEqual((["disk.vhd"], 5), self.held())
 
     def test_no_vhd(self):
-        """What is no VHD gets no file's name unless asked, and is not fetched twice for that."""
+        """An object that is not a VHD is saved only on request, without fetching it again."""
         self.put_slo("notes", [noise(MIB), noise(MIB, 2)])
         said = self.refuses(self.path, "--delete-object", name="notes")
-        self.assertIn("is not a VHD that can be imported", said)
+        self.assertIn("is not a valid VHD", said)
         self.assertIn("--no-validate", said)
         self.assertFalse(self.path.exists())
         (row,) = self.save("notes", self.path, "--no-validate").rows
@@ -113,7 +113,7 @@ class SaveTest(objectcase.ObjectCase):
         self.assertEqual(["disk.vhd", "notes"], self.held()[0])
 
     def test_delete_object(self):
-        """The object goes, with its segments, once the file is complete, and not before."""
+        """The object and its segments are deleted only after the file is complete."""
         fault = Rule("GET", f"/{self.place}_segments/disk.vhd/00000003", status=403)
         self.inject(fault)
         self.refuses(self.path, "--delete-object", "--threads", 1)
@@ -123,12 +123,12 @@ class SaveTest(objectcase.ObjectCase):
         self.assertEqual(([], 0), self.held())
 
     def test_delete_object_in_part(self):
-        """A deletion that breaks is said; the file is complete, and clean deletes the rest."""
+        """A failed deletion is reported; the file is complete, and `clean` deletes the rest."""
         self.put_dlo("01234567-0123-0123-0123-0123456789ab.vhd", PIECES)
         name = "01234567-0123-0123-0123-0123456789ab.vhd"
         self.inject(Rule("DELETE", f"/{self.place}/{name}-00002", status=403))
         said = self.refuses(self.path, "--delete-object", name=name)
-        self.assertIn("is saved, but not all of it is deleted", said)
+        self.assertIn("is saved, but could not be deleted completely", said)
         self.assertEqual(CONTENT, self.path.read_bytes())
         command = said.split("`")[1].split()
         self.assertEqual(["openstack", "image", "task", "clean"], command[:4])
@@ -143,7 +143,7 @@ class SaveTest(objectcase.ObjectCase):
 
 class NameTest(objectcase.ObjectCase):
     def test_odd_names(self):
-        """Any name is saved byte by byte, and deleted; none of them leaves the directory."""
+        """An object of any name is saved and deleted, and never outside of the directory."""
         target = self.tmp / "target"
         target.mkdir()
         content = fixed_vhd(noise(MIB))
@@ -158,18 +158,20 @@ class NameTest(objectcase.ObjectCase):
             saved.unlink()
 
     def test_what_is_no_file_name(self):
-        """A name that ends in `..` needs a file's own name; its neighbours stay."""
+        """An object whose name ends in `..` is saved only under an explicit file name."""
         content = fixed_vhd(noise(MIB))
         for name in ("..", "x/.."):
-            self.store().put_object(self.place, name, content)
+            self.store().put_object(self.object(name), content)
             self.assertIn(name, self.names(self.place))
             outcome = self.save(name, self.tmp, status=1)
-            self.assertIn("is not a name for a file; give one with --file", outcome.stderr)
+            self.assertIn(
+                "cannot be used as a file name. Name the file with --file", outcome.stderr
+            )
             self.save(name, self.tmp / "saved", "--overwrite")
             self.assertEqual(content, (self.tmp / "saved").read_bytes())
 
     def test_an_export_that_points_elsewhere(self):
-        """A task's export_location is not believed where its own input says another place."""
+        """The export_location of a task is refused if it contradicts the input of the task."""
         row = self.imported()
         place = self.container()
         exported = self.task("export", row["Image"], "--container", place, "--wait").rows[0]
@@ -181,11 +183,11 @@ class NameTest(objectcase.ObjectCase):
                       body=json.dumps(task), times=None)  # fmt: skip
         self.inject(answer, service="glance")
         said = self.refused("save", exported["Task"], "--file", self.tmp / "x", "--delete-object")
-        self.assertIn(f"'{self.place}/disk.vhd', which is not where it was to write", said)
+        self.assertIn(f"'{self.place}/disk.vhd', which is not the location in its input", said)
         self.assertEqual((["disk.vhd"], 5), self.held())
         self.assertFalse((self.tmp / "x").exists())
 
 
 def _two_and_a_half_mib():
-    """Let the process write no file beyond this, as a full disk would."""
+    """Limit the size of files that the process can write, as a full disk does."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (5 * MIB // 2, 5 * MIB // 2))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Uploads to a real Swift that misbehaves: what arrives, what was asked, what is left and said."""
+"""Uploads to a real Swift with faults: what arrives, is requested, remains and is reported."""
 
 import json
 import time
@@ -22,18 +22,17 @@ class UploadCase(objectcase.ObjectCase):
         self.path.write_bytes(noise(SEGMENTS * MIB))
 
     def upload(self, threads=8, **options):
-        """Send the file by the engine; it must arrive whole."""
+        """Upload the file, which must arrive complete."""
         done = self.try_upload(threads=threads, **options)
         self.assertEqual(self.path.read_bytes(), self.content("disk"))
         self.assertEqual((["disk"], SEGMENTS), self.held())
         return done
 
-    def try_upload(self, threads=8, read_timeout=60.0, sleep=None, **options):
-        store = self.store(read_timeout=read_timeout, **({"sleep": sleep} if sleep else {}))
+    def try_upload(self, threads=8, read_timeout=60.0, sleep=time.sleep, cleanup=False):
+        store = self.store(read_timeout=read_timeout, sleep=sleep)
+        transfer = self.transfer(sleep, threads=threads, cleanup=cleanup)
         with FileSource(self.path) as source:
-            return upload(
-                store, source, self.place, "disk", segment_size=MIB, threads=threads, **options
-            )
+            return upload(store, source, self.object("disk"), transfer, segment_size=MIB)
 
     def fault(self, method, segment, **effect):
         return self.inject(Rule(method, f"^/v1/[^/]*/{self.place}.*{segment:08d}$", **effect))
@@ -41,7 +40,7 @@ class UploadCase(objectcase.ObjectCase):
 
 class SegmentTest(UploadCase):
     def test_passing_answers(self):
-        """Each status that may pass is followed by one more PUT of that segment alone."""
+        """After each transient status, only that segment is sent again."""
         statuses = (408, 429, 498, 500, 502, 503, 504)
         for segment, status in enumerate(statuses):
             self.fault("PUT", segment, status=status, headers={"Retry-After": "1"})
@@ -53,7 +52,7 @@ class SegmentTest(UploadCase):
         self.assertGreaterEqual(sum(waits), len(statuses))
 
     def test_broken_connections(self):
-        """Before, in and after a body, without an answer: sent again, whole."""
+        """After a connection breaks before, within or after a body, the segment is sent again."""
         effects = ({"drop": "before"}, {"drop": "upload", "offset": 500_000}, {"drop": "answer"})
         for segment, effect in enumerate(effects):
             self.fault("PUT", segment, **effect)
@@ -63,7 +62,7 @@ class SegmentTest(UploadCase):
             self.assertEqual([status, 201], self.statuses("PUT", f"/{segment:08d}"))
 
     def test_stalled(self):
-        """A service that falls silent in the middle of a body is given up, and asked again.
+        """A request that stalls in the middle of a body times out and is sent again.
 
         How often each segment is asked for is not counted: on a slow machine so short a time-out
         also ends requests that nobody stalled.
@@ -76,25 +75,25 @@ class SegmentTest(UploadCase):
         self.assertTrue([request for request in again if request.seconds < SILENCE])
 
     def test_damaged(self):
-        """A segment whose MD5 is not what was sent is sent again."""
+        """A segment that is stored with another MD5 is sent again."""
         self.fault("PUT", 2, status=201, headers={"Etag": "0" * 32})
         self.upload()
         self.assertEqual([201, 201], self.statuses("PUT", "/00000002"))
 
     def test_damaged_for_good(self):
-        """After three times it is said which; no object, and not the damaged segment, is left."""
+        """A segment that arrives damaged three times is named and deleted."""
         self.fault("PUT", 2, status=201, headers={"Etag": "0" * 32}, times=None)
         error = self.assertRaises(IntegrityError, self.try_upload, threads=1)
         self.assertIn("00000002' arrived damaged 3 times", str(error))
         self.assertEqual(([], 2), self.held())
 
     def test_given_up(self):
-        """When nothing helps, the last answer is said; the next run sends only what is missing."""
+        """After the last retry, the response is reported; the next run sends what is missing."""
         self.fault("PUT", 5, status=503, body="busy", times=8)
         error = self.assertRaises(
             ServiceError, self.try_upload, threads=1, sleep=lambda _seconds: None
         )
-        self.assertIn("the service answered 503 Service Unavailable: busy", str(error))
+        self.assertIn("service answered 503 Service Unavailable (busy)", str(error))
         self.assertEqual([503] * 8, self.statuses("PUT", "/00000005"))
         self.assertEqual(([], 5), self.held())
         self.begin()
@@ -103,7 +102,7 @@ class SegmentTest(UploadCase):
         self.assertEqual(3 * MIB, sum(r.received for r in self.requests("PUT", "/slo/")))
 
     def test_cleanup(self):
-        """With cleanup, a failure leaves nothing."""
+        """With `cleanup`, a failed upload leaves no segments."""
         self.fault("PUT", 5, status=400, times=None)
         self.assertRaises(ServiceError, self.try_upload, threads=1, cleanup=True)
         self.assertEqual(([], 0), self.held())
@@ -115,7 +114,7 @@ class ManifestTest(UploadCase):
         return self.inject(rule)
 
     def test_passing_answers(self):
-        """400, 409 and 503 to the manifest: sent again, and no segment with it."""
+        """After 400, 409 and 503, the manifest is sent again without any segment."""
         for status in (400, 409, 503):
             self.fault_manifest(status=status)
         self.upload()
@@ -123,7 +122,7 @@ class ManifestTest(UploadCase):
         self.assertEqual([201] * SEGMENTS, self.statuses("PUT", "/slo/"))
 
     def test_a_segment_goes_away(self):
-        """Swift refuses a manifest whose segment was deleted; that one is sent again."""
+        """If Swift refuses a manifest because a segment was deleted, that one is sent again."""
         self.fault_manifest(status=503)
         deleted = []
 
@@ -138,27 +137,27 @@ class ManifestTest(UploadCase):
         self.assertEqual(SEGMENTS + 1, len(self.requests("PUT", "/slo/")))
 
     def test_the_container_goes_away(self):
-        """Without its container, the object has no place: said, and no task."""
+        """A missing container is reported."""
         self.fault_manifest(status=404, times=None)
         error = self.assertRaises(NotFound, self.try_upload)
-        self.assertIn(f"Cannot write '{self.place}/disk'", str(error))
+        self.assertIn(f"Cannot write object '{self.place}/disk'", str(error))
         self.assertEqual([404], self.statuses("PUT", "multipart-manifest"))
 
     def test_the_segments_container_goes_away(self):
-        """Swift itself answers 404 to a segment without a container; nothing is tried again."""
+        """The 404 of Swift for a segment without a container is final."""
         self.inject(Rule("PUT", f"/{self.place}_segments$", status=201))
         self.connection.object_store.delete(f"/{self.place}_segments").raise_for_status()
         listing = Rule("GET", f"/{self.place}_segments$", status=200, body="[]")
         self.inject(listing)
         self.addCleanup(self.connection.object_store.put, f"/{self.place}_segments")
         error = self.assertRaises(NotFound, self.try_upload, threads=1)
-        self.assertIn("it is not there", str(error))
+        self.assertIn("it does not exist", str(error))
         self.assertEqual([404], self.statuses("PUT", "/slo/"))
 
 
 class ListingTest(UploadCase):
     def test_it_lags_behind(self):
-        """What is there but not listed is sent again; what is listed but gone is, too."""
+        """Segments that are not listed, or listed but gone, are sent again."""
         self.upload()
         listed = f"/{self.place}_segments$"
         entries = self.connection.object_store.get(
@@ -177,7 +176,7 @@ class ListingTest(UploadCase):
 
 class CommandTest(objectcase.ObjectCase):
     def test_faults_on_the_way(self):
-        """The command brings a VHD through a bad day, and its object is the file."""
+        """The command uploads a VHD despite several faults."""
         path = self.vhd()
         effects = (
             {"status": 503, "headers": {"Retry-After": "1"}},
@@ -194,7 +193,7 @@ class CommandTest(objectcase.ObjectCase):
             self.assertEqual(2, len(self.requests("PUT", f"/{segment:08d}")))
 
     def test_quota(self):
-        """A full container: 413 is final, said once with what to do, and no task is begun."""
+        """413 is final and reported once with advice; no task is created."""
         swift, path = self.swift(), self.vhd(64 * MIB)
         for container, segment_size in ((self.place, 128 * MIB), (f"{self.place}_segments", MIB)):
             quota = {"X-Container-Meta-Quota-Bytes": "100000"}
@@ -211,7 +210,7 @@ class CommandTest(objectcase.ObjectCase):
             swift.post_container(container, {"X-Container-Meta-Quota-Bytes": ""})
 
     def test_no_room_on_the_servers(self):
-        """507 is final, too; what arrived stays, and the same command goes on with it."""
+        """507 is final; the segments are kept, and the same command resumes."""
         path = self.vhd()
         self.inject(Rule("PUT", f"/{self.place}_segments/.*00000003$", status=507))
         outcome = self.send(path, "--threads", 1, status=1)
@@ -225,13 +224,13 @@ class CommandTest(objectcase.ObjectCase):
         self.assertEqual(MIB + 512, sum(r.received for r in self.requests("PUT", "/slo/")))
 
     def test_cleanup(self):
-        """--cleanup leaves nothing of an upload that failed."""
+        """--cleanup deletes the segments of a failed upload."""
         self.inject(Rule("PUT", f"/{self.place}_segments/.*00000003$", status=507))
         self.send(self.vhd(), "--threads", 1, "--cleanup", status=1)
         self.assertEqual(([], 0), self.held())
 
     def test_manifest_refused(self):
-        """The answer is said, no task is begun, and the same command sends no segment again."""
+        """A refused manifest is reported; no task is created, and no segment is sent again."""
         path = self.vhd()
         self.inject(Rule("PUT", f"/{self.place}/", "multipart-manifest=put", status=403))
         outcome = self.send(path, status=1)
@@ -244,7 +243,7 @@ class CommandTest(objectcase.ObjectCase):
         self.assertEqual(1, len(self.held()[0]))
 
     def test_the_file_changes(self):
-        """No object is made of two versions, and the exit status says so."""
+        """A file that changes meanwhile is not stored, and the command fails."""
         path = self.vhd()
         stalled = self.inject(Rule("PUT", f"/{self.place}_segments/.*00000004$", delay=2))
         process = self.process(

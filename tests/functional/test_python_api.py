@@ -4,8 +4,7 @@
 import contextlib
 import threading
 
-from rackspace_imagetasks.exceptions import Cancelled
-from rackspace_imagetasks.imagetasks import ImageTasks
+from rackspace_imagetasks import Cancelled, ImageTasks, SaveOptions
 from rackspace_imagetasks.progress import SilentPhase
 from tests.functional import processcase
 
@@ -57,23 +56,23 @@ class PythonApiTest(processcase.ProcessTestCase):
         """Import, transfer, export and save: Cancelled, then done, once."""
         disk = self.disk(11)
         imported = self.twice(
-            "Sending",
-            lambda: self.here.import_image(self.here.plan_import_file(disk, self.name)),
+            "Uploading",
+            lambda: self.here.plan_import_file(disk, self.name).run(),
         )
         self.assertGreater(self.watcher.moved, 11 << 20)
         there = self.tasks("ORD")
         for part in ("Exporting", "Copying", "Importing"):
             moved = self.twice(
                 part,
-                lambda: self.here.transfer_image(
-                    self.here.plan_transfer(imported.image_id, there), there
-                ),
+                lambda: self.here.plan_transfer(imported.image_id, there).run(),
             )
             self.assertEqual(1, len(self.images(self.name, "ORD")))
             self.sdk(region="ORD").image.delete_image(moved.target_image_id)
-        plan = self.here.plan_export(imported.image_id)
-        exported = self.here.export_image(plan)
+        exported = self.here.plan_export(imported.image_id).run()
         file = self.tmp / "saved.vhd"
-        saved = self.twice("Fetching", lambda: self.here.save_export(exported.location, file))
+        save = SaveOptions(target=file)
+        saved = self.twice(
+            "Downloading", lambda: self.here.plan_save(exported.location, save).run()
+        )
         self.assertEqual(exported.size, file.stat().st_size)
         self.assertEqual(exported.size, saved.size)

@@ -98,7 +98,7 @@ class RoundTripTest(cloudcase.CloudTestCase):
     def test_regions_are_apart(self):
         """An image of ORD is exported there, and unknown in DFW."""
         row = self.imported(region="ORD")
-        self.assertIn("no image", self.refused("export", row["Image"], region="DFW"))
+        self.assertIn("not found", self.refused("export", row["Image"], region="DFW"))
         self.task("export", row["Image"], "--wait", region="ORD")
 
     def test_stdout_is_the_result_alone(self):

@@ -185,7 +185,7 @@ class WhereToTest(TransferCase):
         """It is there already, however it is named."""
         row = self.imported()
         for where in (("--to-region", "DFW"), ("--to-cloud", "alice-apikey")):
-            self.assertIn("in region 'DFW' already", self.refused_unsent(row["Image"], *where))
+            self.assertIn("is already in region 'DFW'", self.refused_unsent(row["Image"], *where))
         self.transfer(row["Image"], "--to-region", "ORD")
         self.assertIn("already", self.refused_unsent(row["Image"], "--to-region", "DFW"))
 
@@ -194,9 +194,33 @@ class WhereToTest(TransferCase):
         row = self.imported()
         self.assertIn("--to-region", self.refused_unsent(row["Image"]))
         text = self.refused_unsent(row["Image"], "--to-region", "XXX")
-        self.assertRegex(text, "no .* service in region 'XXX'")
+        self.assertRegex(text, "XXX is not a valid region")
         text = self.refused_unsent(row["Image"], "--to-cloud", "nimbus")
         self.assertIn("nimbus", text)
+
+    def test_endpoints_of_regions(self):
+        """Each region's own endpoint in clouds.yaml is used for that region."""
+        row = self.imported()
+        values = [
+            {"name": region, "values": {"image_endpoint_override": self.image_endpoint(region)}}
+            for region in ("DFW", "ORD")
+        ]
+        self.entry(regions=values)
+        moved = self.transfer(row["Image"], "--to-region", "ORD").rows[0]
+        self.assertEqual("transferred", moved["Status"])
+        self.assertNotEqual(row["Image"], moved["Target Image"])
+        self.assertEqual(1, len(self.images(f"image-{self.mark}", "DFW")))
+        self.assertEqual(1, len(self.images(f"image-{self.mark}", "ORD")))
+
+    def test_one_endpoint_for_both_regions(self):
+        """It is named, and nothing is copied into the region that the image is in."""
+        row = self.imported()
+        self.entry(image_endpoint_override=self.image_endpoint("DFW"))
+        text = self.refused_unsent(row["Image"], "--to-region", "ORD")
+        self.assertIn("image endpoint of region 'ORD' is that of region 'DFW'", text)
+
+    def image_endpoint(self, region):
+        return self.sdk(region=region).image.get_endpoint()
 
     def test_who_may_not(self):
         """Without the role at the target, or here, nothing is begun."""
@@ -209,7 +233,7 @@ class WhereToTest(TransferCase):
         row = self.imported()
         self.settings("bob", max_virtual_size="39 MiB")
         text = self.refused_unsent(row["Image"], "--to-cloud", "bob", "--to-region", "ORD")
-        self.assertTrue(re.search("disk of 40 MiB.*imports 39 MiB at most", text), text)
+        self.assertTrue(re.search("disk of 40 MiB.*limit of 39 MiB in region", text), text)
         self.sdk().image.update_image(row["Image"], min_disk=41)
         text = self.refused_unsent(row["Image"], "--to-region", "ORD")
         self.assertIn("has a disk of 41 GiB", text)

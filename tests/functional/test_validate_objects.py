@@ -12,7 +12,7 @@ class ValidateObjectTest(objectcase.ObjectCase):
 
     def test_a_good_one(self):
         """Six requests, login included; what was not read is said."""
-        self.store().put_object(self.place, "disk.vhd", self.vhd().read_bytes())
+        self.store().put_object(self.object("disk.vhd"), self.vhd().read_bytes())
         outcome = self.validate("disk.vhd")
         self.assertLessEqual(len(self.sent), 6, self.sent)
         self.assertNotIn("error", outcome.stdout)
@@ -23,7 +23,7 @@ class ValidateObjectTest(objectcase.ObjectCase):
     def test_a_bad_one(self):
         """Its code, exit status 1, and still what was not read."""
         content = self.corpus("go-vhd-win8-child.vhd").read_bytes()
-        self.store().put_object(self.place, "child.vhd", content)
+        self.store().put_object(self.object("child.vhd"), content)
         outcome = self.validate("child.vhd", status=1)
         self.assertEqual(721, outcome.rows[0]["Code"])
         self.assertIn("not read: ", outcome.stderr)

@@ -39,6 +39,7 @@ class CloudTestCase(base.BaseTestCase):
     """Gives `self.requests`, to script answers on, and `self.connection`."""
 
     services = ("image", "object-store")
+    regions = ("DFW",)
 
     def setUp(self):
         super().setUp()
@@ -46,7 +47,10 @@ class CloudTestCase(base.BaseTestCase):
         token = fixture.V3Token(project_id=PROJECT)
         for service, url in (("image", IMAGE), ("object-store", OBJECTS)):
             if service in self.services:
-                token.add_service(service).add_standard_endpoints(public=url, region="DFW")
+                added = token.add_service(service)
+                for region in self.regions:
+                    there = url if region == "DFW" else url.replace("http://", f"http://{region}.")
+                    added.add_standard_endpoints(public=there, region=region)
         self.requests.post(
             f"{AUTH}/v3/auth/tokens", json=token, headers={"X-Subject-Token": "secret"}
         )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import errno
 import os
+import stat
 from pathlib import Path
 from unittest import mock
 
@@ -21,6 +22,13 @@ def failing_seek(failing):
         return seek(fd, offset, whence)
 
     return lseek
+
+
+def _as_device(path):
+    """Return an `os.fstat` by which the file at `path` is a block device."""
+    fields = list(path.stat())
+    fields[0], fields[6] = stat.S_IFBLK | 0o600, 0
+    return lambda _file: os.stat_result(fields, {"st_mtime_ns": 7, "st_ctime_ns": 7, "st_rdev": 1})
 
 
 class FileSourceTest(base.BaseTestCase):
@@ -94,10 +102,41 @@ class FileSourceTest(base.BaseTestCase):
         for name, said in (
             ("", "directory"),
             ("none", "not exist"),
-            ("fifo", "not a regular file"),
+            ("fifo", "is a pipe, not a regular file"),
         ):
             error = self.assertRaises(SourceError, FileSource, self.root / name)
             self.assertIn(said, str(error))
+
+    def test_url_and_character_device(self):
+        """A URL and a character device are refused, with what to do."""
+        for path, said, hint in (
+            ("https://example.com/a.qcow2", "'https://example.com/a.qcow2' is a URL", "Download"),
+            ("/dev/zero", "not a regular file or a block device", "Specify"),
+        ):
+            error = self.assertRaises(SourceError, FileSource, path)
+            self.assertIn(said, str(error))
+            self.assertIn(hint, str(error))
+
+    def test_block_device(self):
+        """A block device has the size of its end, is read like a file, and only read."""
+        flags, opening = [], os.open
+
+        def open_(path, flag):
+            flags.append(flag)
+            return opening(path, flag)
+
+        # As only root can attach a device, the file is made to look like one of size 0.
+        as_device = _as_device(self.path)
+        with (
+            mock.patch("os.open", open_),
+            mock.patch("os.fstat", as_device),
+            mock.patch.object(Path, "stat", as_device),
+        ):
+            source = self.open()
+            self.assertEqual((10, b"345"), (source.size, source.read_at(3, 3)))
+            self.assertEqual([Extent(0, 10)], list(source.data_extents()))
+            source.verify_unchanged()
+        self.assertEqual([os.O_RDONLY | os.O_CLOEXEC], flags)
 
     def test_an_unreadable_file(self):
         """The system's reason is passed on."""

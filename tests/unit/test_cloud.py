@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 import requests
 
-from rackspace_imagetasks.cloud import connect_to, profile_of_cloud
-from rackspace_imagetasks.exceptions import AccessDenied, NotFound, ServiceError
+from rackspace_imagetasks.cloud import Cloud, profile_of_cloud
+from rackspace_imagetasks.exceptions import AccessDenied, NotFound, Refused, ServiceError
+from rackspace_imagetasks.regions import connect_to
 from tests.unit import clouds
-from tests.unit.clouds import AUTH, IMAGE, OBJECTS
+from tests.unit.clouds import AUTH, IMAGE, OBJECTS, TASK_ID
+from tests.unit.objects.base import Ledger
 
 
 class CloudTest(clouds.CloudTestCase):
@@ -48,11 +50,67 @@ class CloudTest(clouds.CloudTestCase):
         self.assertIn("clouds.yaml", str(error))
         self.assertNotIn("hush", str(error))
 
+    def test_the_time_out_of_the_entry(self):
+        """api_timeout in clouds.yaml is the time-out of every request to a service."""
+        for timeout, expected in ((None, (60.0, 60.0)), (5.0, (5.0, 5.0)), (90.0, (60.0, 90.0))):
+            tasks = self.image_tasks()
+            tasks.cloud.connection.session.timeout = timeout
+            self.task("success")
+            tasks.cloud.tasks.get(TASK_ID)
+            self.assertEqual(expected, self.requests.last_request.timeout)
+
+    def test_a_long_wait_is_reported(self):
+        """What the services wait for reaches the progress."""
+        ledger = Ledger()
+        cloud = Cloud(self.connection, clouds.Stop(), progress=ledger)
+        done = {"json": self.task("success")}
+        again = {"status_code": 429, "headers": {"Retry-After": "60"}}
+        self.requests.get(f"{IMAGE}/v2/tasks/{TASK_ID}", [again, done])
+        cloud.tasks.get(TASK_ID)
+        (message,) = ledger.messages
+        self.assertIn("Trying again in 60 s.", str(message))
+
     def test_an_unreachable_service(self):
         """No connection, after some attempts, is a sentence."""
         self.requests.get(f"{IMAGE}/v2/tasks/1", exc=requests.exceptions.ConnectTimeout)
         error = self.assertRaises(ServiceError, self.image_tasks().cloud.tasks.get, "1")
-        self.assertIn("gave no answer for task 1", str(error))
+        self.assertIn("Cannot read task '1': no answer from the image service", str(error))
+
+
+class ApartTest(clouds.CloudTestCase):
+    """Source and target must be different places."""
+
+    regions = ("DFW", "ORD")
+
+    def cloud(self, region, **changes):
+        connection = connect_to(self.connection, cloud=None, region=region)
+        connection.config.config.update(changes)
+        return Cloud(connection, clouds.Stop())
+
+    def test_different_regions(self):
+        """Regions with endpoints of their own are apart, and another project's is, too."""
+        self.cloud("DFW").require_apart(self.cloud("ORD"))
+        other = self.cloud("DFW")
+        other.project_id = "another"
+        self.cloud("DFW").require_apart(other)
+
+    def test_equal_endpoints(self):
+        """One endpoint under two names, with any spelling, is named and refused."""
+        for service, url in (
+            ("image", f"{IMAGE.upper().replace('HTTP', 'http')}:80/v2/"),
+            ("object_store", OBJECTS + "/"),
+        ):
+            target = self.cloud("ORD", **{f"{service}_endpoint_override": url})
+            error = self.assertRaises(Refused, self.cloud("DFW").require_apart, target)
+            self.assertIn("endpoint of region 'ORD' is that of region 'DFW'", str(error))
+            target.project_id = "another"
+            self.assertRaises(Refused, self.cloud("DFW").require_apart, target)
+
+    def test_an_unknown_region(self):
+        """A region that the catalog does not have is named before any image is looked for."""
+        error = self.assertRaises(NotFound, self.cloud("DFW").require_apart, self.cloud("NOWHERE"))
+        self.assertIn("no image service in region 'NOWHERE'", str(error))
+        self.assertEqual([], self.sent("GET"))
 
 
 class NoObjectStoreTest(clouds.CloudTestCase):

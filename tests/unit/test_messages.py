@@ -19,10 +19,13 @@ class MessageTest(base.BaseTestCase):
         self.assertEqual(len("Choose another container.") + 2001, len(text))
 
     def test_a_hint_in_other_words(self):
-        """A front end words a hint in its own way, and quotes values for a shell."""
-        wordings = {Hint.CHOOSE_CONTAINER: "Not {name}."}
-        message = Message("Full.", Hint.CHOOSE_CONTAINER, {"name": "a b"})
-        self.assertEqual("Full. Not 'a b'.", message.worded(wordings, shlex.quote))
+        """A front end words a hint in its own way, and quotes values in commands for a shell."""
+        wordings = {Hint.CHOOSE_CONTAINER: "Not {name}: run `rm {name} {others}`."}
+        values = {"name": "a b", "others": ["c", "d;e"]}
+        message = Message("Full.", Hint.CHOOSE_CONTAINER, values)
+        self.assertEqual(
+            "Full. Not a b: run `rm 'a b' c 'd;e'`.", message.worded(wordings, shlex.quote)
+        )
 
     def test_an_error_has_a_line_for_each_message(self):
         """All that is wrong is told at once, and a line break in a name makes no new line."""

@@ -8,6 +8,7 @@ import fixtures
 from oslotest import base
 
 from rackspace_imagetasks.exceptions import TargetError
+from rackspace_imagetasks.osc.hints import worded_error
 from rackspace_imagetasks.partfile import part_file, require_writable
 
 
@@ -95,13 +96,13 @@ class PartFileTest(base.BaseTestCase):
             part.write_at(0, b"new")
         self.assertEqual(b"new", self.path.read_bytes())
 
-    def test_a_strangers_part_file(self):
-        """What no run like this one left, a download that can go on perhaps, stays unless asked."""
+    def test_part_file_of_another_run(self):
+        """A part file that no run like this one left is kept unless it may be replaced."""
         self.part.write_bytes(b"precious")
         for mark in (b"", b"old"):
             with self.assertRaises(TargetError) as caught, part_file(self.path, mark=mark):
                 pass
-            self.assertIn("--overwrite", str(caught.exception))
+            self.assertIn("--overwrite", worded_error(caught.exception))
             self.assertEqual(b"precious", self.part.read_bytes())
         with part_file(self.path, overwrite=True) as part:
             part.write_at(0, b"new")
@@ -167,7 +168,7 @@ class PartFileTest(base.BaseTestCase):
             first.write_at(0, b"first")
             with self.assertRaises(TargetError) as caught, part_file(self.path):
                 pass
-        self.assertIn("another process", str(caught.exception))
+        self.assertIn("Another process", str(caught.exception))
         self.assertEqual(b"first", self.path.read_bytes())
 
     def test_file_system_without_locks(self):
@@ -202,7 +203,7 @@ class PartFileTest(base.BaseTestCase):
         """A directory that may not be written to is named before any work."""
         with mock.patch("os.access", return_value=False):  # root may write everywhere
             error = self.assertRaises(TargetError, require_writable, self.path, overwrite=False)
-        self.assertIn(f"directory '{self.folder}' may not be written to", str(error))
+        self.assertIn(f"Directory '{self.folder}' is not writable", str(error))
         for lacking in (os.W_OK, os.X_OK):
             with mock.patch("os.access", lambda _path, mode, no=lacking: not mode & no):
                 self.assertRaises(TargetError, require_writable, self.path, overwrite=False)

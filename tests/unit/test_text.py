@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from oslotest import base
 
-from rackspace_imagetasks.text import format_size, parse_size, printable
+from rackspace_imagetasks.text import format_size, format_sizes, parse_size, printable
 
 
 class TextTest(base.BaseTestCase):
@@ -19,6 +19,18 @@ class TextTest(base.BaseTestCase):
         self.assertEqual("40 GiB", format_size(40 * 2**30))
         self.assertEqual("3.5 KiB", format_size(3584))
         self.assertEqual("511 bytes", format_size(511))
+
+    def test_sizes_beside_a_limit(self):
+        """Two different sizes never have the same words."""
+        for size, limit, words in (
+            (2045 * 2**30, 2040 * 2**30, ("2045 GiB", "2040 GiB")),
+            (40 * 2**30 + 1, 40 * 2**30, (f"{40 * 2**30 + 1} bytes", f"{40 * 2**30} bytes")),
+            (50 * 2**30, 40 * 2**30, ("50 GiB", "40 GiB")),
+            (7, 7, ("7 bytes", "7 bytes")),
+        ):
+            self.assertEqual(words, format_sizes(size, limit))
+        for size in range(2**40, 2**40 + 2**33, 2**27 + 1):
+            self.assertNotEqual(*format_sizes(size, 2**40 + 2**32))
 
     def test_sizes_read(self):
         """GiB, GB and G are the same binary unit, in any case; others are refused."""

@@ -8,16 +8,16 @@ from oslotest import base
 
 ROOT_VARIABLE = "DEVCLOUD_ROOT"
 _ENDED = ("success", "failure")
-_PATIENCE = 30.0  # seconds
+_TIMEOUT = 30.0  # seconds
 
 
 class CloudCase(base.BaseTestCase):
-    """A test on the cloud that `python -m devcloud run` started, with containers of its own."""
+    """A test in the cloud that `python -m devcloud run` started, with its own containers."""
 
     def setUp(self):
         super().setUp()
         if ROOT_VARIABLE not in os.environ:
-            self.fail("Run me by: python -m devcloud run -- stestr ...")
+            self.fail("Run this test with: python -m devcloud run -- stestr ...")
         self.root = os.environ[ROOT_VARIABLE]
         self.alice = self.connect("alice")
 
@@ -32,7 +32,7 @@ class CloudCase(base.BaseTestCase):
         return name
 
     def upload(self, content, container=None, name="disk.vhd"):
-        """Put an object and give its CONTAINER/OBJECT."""
+        """Upload an object and return its CONTAINER/OBJECT."""
         location = f"{container or self.container()}/{name}"
         self.alice.object_store.put(f"/{location}", data=content).raise_for_status()
         return location
@@ -41,14 +41,14 @@ class CloudCase(base.BaseTestCase):
         return (connection or self.alice).image.post("/tasks", json={"type": kind, "input": given})
 
     def run_task(self, kind, connection=None, **given):
-        """Create a task and follow it to its end."""
+        """Create a task and return it when it has ended."""
         connection = connection or self.alice
         created = self.post(kind, connection, **given)
         self.assertEqual(201, created.status_code, created.text)
         return self.end_of(created.json(), connection)
 
     def end_of(self, task, connection=None):
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _TIMEOUT
         while task["status"] not in _ENDED:
             self.assertLess(time.monotonic(), deadline, f"The task is still {task['status']}")
             time.sleep(0.05)
@@ -65,7 +65,7 @@ class CloudCase(base.BaseTestCase):
         )
 
     def image(self, content, name="image"):
-        """Import an image of alice's that goes away with the test."""
+        """Import an image as alice, and delete it when the test ends."""
         task = self.import_(content, name)
         self.assertEqual("success", task["status"], task["message"])
         image = self.alice.image.get_image(task["result"]["image_id"])

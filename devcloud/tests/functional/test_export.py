@@ -14,14 +14,14 @@ _LICENCE = "com.rackspace__1__options"
 
 class TestExport(base.CloudCase):
     def test_export(self):
-        """An export is a manifest and numbered segments; their bytes are a VHD of its own."""
+        """An export is a manifest and numbered segments, which hold a VHD with a new UUID."""
         stored = vhdfiles.dynamic(8 << 20, content=b"files")
         image, container = self.image(stored), self.container()
         task = self.export(image, container)
         name = f"{image.id}.vhd"
         self.assertEqual({"export_location": f"{container}/{name}"}, task["result"])
         segments = [o.name for o in self.alice.object_store.objects(container) if o.content_length]
-        segment_bytes = Plan.load(Path(self.root)).knobs.segment_bytes
+        segment_bytes = Plan.load(Path(self.root)).settings.segment_bytes
         count = -(-len(stored) // segment_bytes)
         self.assertEqual([f"{name}-{n:05d}" for n in range(1, count + 1)], segments)
         answer = self.alice.object_store.get(f"/{container}/{name}")
@@ -36,7 +36,7 @@ class TestExport(base.CloudCase):
         self.assertEqual(8 << 20, size)
 
     def test_target(self):
-        """The container must be there, and the object must not."""
+        """The container must exist, and the object must not."""
         image, container = self.image(vhdfiles.fixed()), self.container()
         self.assert_failed("container 'none' not found", self.export(image, "none"))
         self.export(image, container)
@@ -46,12 +46,12 @@ class TestExport(base.CloudCase):
         )
 
     def test_container_name(self):
-        """A container's name with '/', '?' or '.' is refused when it is asked for."""
+        """A container name with '/', '?' or '.' is refused when the task is created."""
         answer = self.post("export", image_uuid="any", receiving_swift_container="a.b")
         self.assertEqual(400, answer.status_code)
 
     def test_odd_containers(self):
-        """A container's name may hold percent signs, spaces and any letter."""
+        """A container name can contain percent signs, spaces and non-ASCII letters."""
         stored = vhdfiles.dynamic()
         image = self.image(stored)
         for odd in ("100%25", "a%20b", "a b", "dír"):
@@ -64,20 +64,20 @@ class TestExport(base.CloudCase):
             self.assertEqual(len(stored), len(exported))
 
     def test_unknown_image(self):
-        """An image that is not there, or is another's, is not found."""
+        """An image of another project is not found."""
         image = self.image(vhdfiles.fixed())
         bob = self.connect("bob")
         self.assert_failed("no image found", self.export(image, connection=bob))
 
     def test_shared_image(self):
-        """An image that another shares cannot be exported by its members."""
+        """A member of a shared image cannot export it."""
         image, bob = self.image(vhdfiles.fixed()), self.connect("bob")
         self.alice.image.update_image(image, visibility="shared")
         self.alice.image.add_member(image, member_id=bob.current_project_id)
         self.assert_failed("is not owned by the caller", self.export(image, connection=bob))
 
     def test_public_image(self):
-        """A public image cannot be exported, not even by its owner."""
+        """Nobody can export a public image, not even its owner."""
         image, bob = self.image(vhdfiles.fixed()), self.connect("bob")
         operator = self.connect("admin")
         operator.image.update_image(image.id, visibility="public")
@@ -91,7 +91,7 @@ class TestExport(base.CloudCase):
         self.assert_failed("is deactivated", self.export(image))
 
     def test_licence(self):
-        """A licence other than 0 forbids; only the operator sets it."""
+        """An image with a licence cannot be exported; only the operator sets licences."""
         image = self.image(vhdfiles.fixed())
         change = [{"op": "add", "path": f"/{_LICENCE}", "value": "4"}]
         kind = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
@@ -107,7 +107,7 @@ class TestExport(base.CloudCase):
         self.assertEqual("success", self.export(image)["status"])
 
     def test_system(self):
-        """Windows and Red Hat forbid, whoever set the property; another system does not."""
+        """Windows and Red Hat images cannot be exported, whoever set the property."""
         image = self.image(vhdfiles.fixed())
         for properties in (
             {"os_type": "windows"},
@@ -121,7 +121,7 @@ class TestExport(base.CloudCase):
         self.assertEqual("success", self.export(image)["status"])
 
     def test_not_a_vhd(self):
-        """What is no VHD in the store cannot come out as one."""
+        """An image that is not a VHD cannot be exported."""
         image = self.alice.image.create_image(
             f"raw-{self.id()}", data=b"raw", disk_format="raw", container_format="bare",
             validate_checksum=False,
@@ -130,14 +130,14 @@ class TestExport(base.CloudCase):
         self.assert_failed("cannot be converted to a VHD", self.export(image))
 
     def test_quota(self):
-        """A full container fails the task, which takes its segments back."""
+        """If the container is full, the task fails and deletes its segments."""
         image = self.image(vhdfiles.dynamic())
         container = self.container(**{"X-Container-Meta-Quota-Bytes": "1000"})
         self.assert_failed("HTTP 413", self.export(image, container))
         self.assertEqual([], list(self.alice.object_store.objects(container)))
 
     def test_connection_lost(self):
-        """An export whose connection breaks, in a segment or at the manifest, leaves nothing."""
+        """If the connection to Swift is lost, the task deletes all that it has written."""
         image = self.image(vhdfiles.dynamic())
         for name, effect in (
             ("vhd-00002", {"drop": "upload", "offset": 1000}),
@@ -151,7 +151,7 @@ class TestExport(base.CloudCase):
             self.assertEqual([], list(self.alice.object_store.objects(container)))
 
     def test_swift_down(self):
-        """Swift's trouble is taken neither for a missing container nor for a free place."""
+        """An error of Swift does not mean that a container or an object does not exist."""
         image, container = self.image(vhdfiles.fixed()), self.container()
         for path, what in ((container, "container"), (f"{container}/{image.id}.vhd", "object")):
             with inject(self.root, "DFW", Rule("HEAD", f"/{path}$", status=503, times=None)):

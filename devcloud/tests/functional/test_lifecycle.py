@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clouds of these tests' own, of one region, beside the one that the other tests share."""
+"""Tests with their own clouds of one region, in addition to the one that other tests share."""
 
 import os
 import signal
@@ -18,11 +18,11 @@ from devcloud.tests import vhdfiles
 from devcloud.tests.functional import base
 
 PROGRAM = (sys.executable, "-m", "devcloud")
-PATIENCE = 60.0  # seconds
+TIMEOUT = 60.0  # seconds
 
 
 def gone(pid):
-    """Say whether a process has ended, though perhaps nobody has asked for its status yet."""
+    """Return whether a process has ended, even if its parent has not waited for it yet."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("Z")
     except (FileNotFoundError, ProcessLookupError):
@@ -35,7 +35,7 @@ class OwnCloud(base.CloudCase):
         self.own_root = Path(self.useFixture(fixtures.TempDir()).path) / "a cloud"
 
     def up(self, *options, before=()):
-        """Start a cloud, by the words `before` it, and wait until it says that it is ready."""
+        """Start a cloud, with the words `before` the command, and wait until it is ready."""
         arguments = (*before, *PROGRAM, "up", "--root", self.own_root, "--regions", "DFW", *options)
         process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(process.communicate)
@@ -52,7 +52,7 @@ class OwnCloud(base.CloudCase):
         return connection
 
     def assert_all_gone(self, pids):
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not all(map(gone, pids)):
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.05)
@@ -60,7 +60,7 @@ class OwnCloud(base.CloudCase):
 
 class TestUp(OwnCloud):
     def test_object_server_killed(self):
-        """A dead object server fails requests until it is started again; SIGTERM ends any."""
+        """Requests fail until a dead object server is restarted; SIGTERM stops the cloud."""
         process = self.up()
         store = self.own("alice").object_store
         store.put("/container")
@@ -72,37 +72,37 @@ class TestUp(OwnCloud):
         os.kill(pids["swift-object-DFW"], signal.SIGTERM)
         self.assert_all_gone([pids["swift-object-DFW"]])
         process.terminate()
-        self.assertEqual(0, process.wait(PATIENCE))
+        self.assertEqual(0, process.wait(TIMEOUT))
         self.assert_all_gone(pids.values())
 
     def test_port_taken(self):
-        """A server whose port another took is named, and the rest of the cloud goes on."""
+        """A server whose port is in use is named, and the rest of the cloud keeps running."""
         process = self.up()
         operations.kill_server(self.own_root, "swift-object-DFW")
         port = Plan.load(self.own_root).port("DFW", "object")
         with socket.create_server(("127.0.0.1", port)):
             process.send_signal(signal.SIGUSR1)
-            said = next(line.decode() for line in process.stderr if b"again" in line)
+            said = next(line.decode() for line in process.stderr if b"restart" in line)
         self.assertEqual(
-            f"Cannot start DFW/object again on its port {port} (Address already in use).",
+            f"Cannot restart DFW/object on port {port} (Address already in use).",
             said.removeprefix("devcloud: ").strip(),
         )
         operations.restart_dead(self.own_root)
         self.assertEqual(204, self.own("alice").object_store.get("").status_code)
         process.terminate()
-        self.assertEqual(0, process.wait(PATIENCE))
+        self.assertEqual(0, process.wait(TIMEOUT))
 
     def test_nohup(self):
-        """A signal that is ignored where the cloud starts does not end it."""
+        """A signal that is ignored when the cloud starts does not stop it."""
         process = self.up(before=("nohup",))
         process.send_signal(signal.SIGHUP)
         operations.kill_server(self.own_root, "swift-object-DFW")
         operations.restart_dead(self.own_root)
         process.terminate()
-        self.assertEqual(0, process.wait(PATIENCE))
+        self.assertEqual(0, process.wait(TIMEOUT))
 
-    def test_short_lives(self):
-        """Tokens, task records and files have their ordered limits; a task outlasts its token."""
+    def test_limits(self):
+        """The limits of tokens, tasks and files apply; a task can outlast its token."""
         self.up(
             "--token-seconds", "3", "--task-seconds", "4", "--step-delay", "2",
             "--segment-bytes", "1000000", "--max-physical-bytes", "3000000",
@@ -121,7 +121,7 @@ class TestUp(OwnCloud):
         self.assert_becomes(401, "/images", headers=stale, authenticated=False)
 
     def assert_becomes(self, status, path, **request):
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while self.alice.image.get(path, raise_exc=False, **request).status_code != status:
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.1)
@@ -133,60 +133,61 @@ class TestRun(OwnCloud):
         return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def test_exit_status(self):
-        """The command finds the cloud, its status is the whole's, and nothing is left running."""
+        """The command finds the cloud, its status is returned, and no server keeps running."""
         script = 'test -s "$OS_CLIENT_CONFIG_FILE" && cat "$DEVCLOUD_ROOT/pids.json"; exit 7'
         process = self.run_beside("sh", "-c", script)
-        out, _err = process.communicate(timeout=PATIENCE)
+        out, _err = process.communicate(timeout=TIMEOUT)
         self.assertEqual(7, process.returncode)
         self.assertIn(b"swift-object-DFW", out)
         self.assert_all_gone(operations.pids(self.own_root).values())
 
     def test_signals_passed_on(self):
-        """SIGTERM reaches the command, whose answer decides."""
+        """SIGTERM is passed on to the command, which determines the exit status."""
         script = "trap 'echo bye; exit 3' TERM; echo here; while :; do sleep 0.1; done"
         process = self.run_beside("sh", "-c", script)
         self.assertEqual(b"here\n", process.stdout.readline())
         process.send_signal(signal.SIGTERM)
-        out, _err = process.communicate(timeout=PATIENCE)
+        out, _err = process.communicate(timeout=TIMEOUT)
         self.assertEqual((b"bye\n", 3), (out, process.returncode))
 
     def test_killed(self):
-        """SIGKILL for the launcher ends the command and every server."""
+        """SIGKILL of the launcher ends the command and all servers."""
         process = self.run_beside("sh", "-c", "echo $$; exec sleep 1000")
         command = int(process.stdout.readline())
         pids = operations.pids(self.own_root)
         self.assertEqual(process.pid, pids.pop("launcher"))
         process.kill()
-        process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=TIMEOUT)
         self.assert_all_gone([command, *pids.values()])
 
 
 class TestCannotStart(OwnCloud):
     def test_not_empty(self):
-        """A directory with something in it is left alone, with a sentence."""
+        """A directory that is not empty is refused and not changed."""
         self.own_root.mkdir()
         (self.own_root / "file").touch()
         arguments = (*PROGRAM, "up", "--root", self.own_root)
         ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
         self.assertEqual(1, ended.returncode)
         self.assertEqual(
-            f"devcloud: {self.own_root} is not empty; name a new directory.\n", ended.stderr
+            f"devcloud: Directory '{self.own_root}' is not empty; choose a new directory.\n",
+            ended.stderr,
         )
         self.assertEqual(["file"], [entry.name for entry in self.own_root.iterdir()])
 
     def test_odd_directory(self):
-        """A directory that the services would not find by their configuration is refused."""
+        """A path that the configuration of the services cannot contain is refused."""
         for odd in "%$?#\\\n":
             root = f"{self.own_root}{odd}x"
             arguments = (*PROGRAM, "up", "--root", root)
             ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
             self.assertEqual(1, ended.returncode)
-            self.assertIn(f"configuration {odd!r} would not stand for itself", ended.stderr)
+            self.assertIn(f"configuration files cannot contain {odd!r}", ended.stderr)
             self.assertEqual(1, ended.stderr.count("\n"))
         self.assertEqual([], list(self.own_root.parent.iterdir()))
 
     def test_no_extended_attributes(self):
-        """On a file system that Swift cannot use, the reason is said."""
+        """A file system that Swift cannot use is refused with the reason."""
         arguments = (*PROGRAM, "up", "--root", "/proc/devcloud")
         ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
         self.assertEqual(1, ended.returncode)
@@ -194,7 +195,7 @@ class TestCannotStart(OwnCloud):
         self.assertNotIn("Traceback", ended.stderr)
 
     def test_logs_are_kept(self):
-        """Where a service does not start, the end of its log is shown, and its place is there."""
+        """If a service does not start, the end of its log is shown, and the log is kept."""
         arguments = (*PROGRAM, "run", "--regions", "DFW", "--", "true")
         directory = self.useFixture(fixtures.TempDir()).path
         broken = os.environ | {"TMPDIR": directory, "EVENTLET_HUB": "nonsense"}
@@ -205,12 +206,12 @@ class TestCannotStart(OwnCloud):
         self.assertIn(f"the end of {log}:", ended.stderr)
 
     def test_no_such_command(self):
-        """A command that is not there, or is no program, is said before anything is started."""
+        """A command that does not exist, or is not a program, is refused before the start."""
         for content, problem in (
-            (None, "There is no command"),
+            (None, "not found"),
             ("echo no interpreter", "does not begin with '#!'"),
             ("", "does not begin with '#!'"),
-            ("#!/no/such/python -u", "there is no '/no/such/python'"),
+            ("#!/no/such/python -u", "its interpreter '/no/such/python' does not exist"),
         ):
             program = Path(self.useFixture(fixtures.TempDir()).path) / "program"
             if content is not None:

@@ -10,7 +10,7 @@ from devcloud.tests.functional import base
 
 class TestTasks(base.CloudCase):
     def test_plain_member(self):
-        """Without a task admin's role, nothing about tasks is answered."""
+        """A user without the role for tasks can neither create nor see tasks."""
         carol = self.connect("carol")
         asked = {"import_from": "a/b", "image_properties": {"name": "x"}}
         self.assertEqual(403, self.post("import", carol, **asked).status_code)
@@ -18,7 +18,7 @@ class TestTasks(base.CloudCase):
         self.assertEqual([], [c.name for c in carol.object_store.containers(prefix="none")])
 
     def test_task_admins(self):
-        """Each of the service's roles alone lets a member of a project create and see tasks."""
+        """A member of a project with one of the roles can create and see tasks."""
         for role in ("identity:user-admin", "cloudImages:admin"):
             member = self.member(role)
             asked = {"import_from": "no/no", "image_properties": {"name": "x"}}
@@ -28,7 +28,7 @@ class TestTasks(base.CloudCase):
             self.assertIn(task["id"], [task["id"] for task in listed])
 
     def member(self, role):
-        """Make a user, a member of alice's project with one more role, and log in."""
+        """Create a member of alice's project with another role, and connect as this user."""
         identity, name = self.connect("admin").identity, f"test-{uuid.uuid4().hex}"
         user = identity.create_user(name=name, password="secret")
         self.addCleanup(identity.delete_user, user)
@@ -38,7 +38,7 @@ class TestTasks(base.CloudCase):
         return self.connect("alice", auth={"username": name, "password": "secret"})
 
     def test_list(self):
-        """Tasks are listed for their project alone, by type where asked."""
+        """Only the tasks of the project are listed, optionally by type."""
         imported = self.run_task("import", import_from="no/no", image_properties={"name": "x"})
         exported = self.run_task("export", image_uuid="no", receiving_swift_container="no")
 
@@ -52,13 +52,13 @@ class TestTasks(base.CloudCase):
         self.assertNotIn(imported["id"], ids("", self.connect("bob")))
         self.assertEqual(400, self.alice.image.get("/tasks?type=other").status_code)
 
-    def test_not_mine(self):
-        """Another project's task is not found."""
+    def test_other_project(self):
+        """A task of another project is not found."""
         task = self.run_task("export", image_uuid="no", receiving_swift_container="no")
         self.assertEqual(404, self.connect("bob").image.get(f"/tasks/{task['id']}").status_code)
 
     def test_regions(self):
-        """An image exists in its own region alone."""
+        """An image exists in one region only."""
         image = self.image(vhdfiles.fixed())
         other = self.connect("alice", "ORD")
         self.assertIsNone(other.image.find_image(image.id))
@@ -73,7 +73,7 @@ class TestLogin(base.CloudCase):
         )
 
     def test_client_by_api_key(self):
-        """The command line client works by user name and API key, in each region."""
+        """The command-line client accepts an API key, in each region."""
         image = self.image(vhdfiles.fixed(), name="by-key")
         cloud = ("--os-cloud", "alice-apikey")
         listed = self.openstack(*cloud, "image", "list", "-f", "value", "-c", "ID")
@@ -84,7 +84,7 @@ class TestLogin(base.CloudCase):
         self.assertEqual((0, False), (other.returncode, image.id in other.stdout), other.stderr)
 
     def test_task_by_api_key(self):
-        """A token by API key starts a task that reads and writes Swift."""
+        """A task that is started with an API key can read from and write to Swift."""
         connection = self.connect("alice-apikey")
         image = self.image(vhdfiles.fixed())
         self.assertEqual("success", self.export(image, self.container(), connection)["status"])

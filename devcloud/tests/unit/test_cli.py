@@ -7,9 +7,9 @@ from oslotest import base
 from devcloud import cli
 
 
-class TestKnobs(base.BaseTestCase):
+class TestSettings(base.BaseTestCase):
     def refused(self, *options):
-        """Give what is said of options with which no cloud can be."""
+        """Return the message for invalid options."""
         said = io.StringIO()
         with contextlib.redirect_stderr(said):
             error = self.assertRaises(SystemExit, cli.main, ["up", "--root", "/no", *options])
@@ -17,8 +17,8 @@ class TestKnobs(base.BaseTestCase):
         return said.getvalue().splitlines()[-1]
 
     def test_refused(self):
-        """A knob out of its range is refused before anything is started."""
-        for knob, value, least in (
+        """A setting out of its range is refused before anything is started."""
+        for option, value, least in (
             ("--segment-bytes", "0", 1),
             ("--token-seconds", "0", 1),
             ("--task-seconds", "x", 0),
@@ -27,6 +27,6 @@ class TestKnobs(base.BaseTestCase):
             ("--step-delay", "inf", 0),
         ):
             self.assertIn(
-                f"argument {knob}: give a number from {least} on, not '{value}'",
-                self.refused(f"{knob}={value}"),
+                f"argument {option}: '{value}' is not a number of at least {least}",
+                self.refused(f"{option}={value}"),
             )

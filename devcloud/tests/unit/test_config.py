@@ -7,13 +7,13 @@ from swift.common.ring import RingData
 
 from devcloud.config import swift
 from devcloud.config.clouds import clouds
-from devcloud.plan import Knobs, Plan
+from devcloud.plan import Plan, Settings
 
 
 def plan(root):
     regions = ("DFW", "ORD")
     ports = {name: 1000 + number for number, name in enumerate(Plan.port_names(regions))}
-    return Plan(Path(root), regions, ports, Knobs(segment_bytes=7))
+    return Plan(Path(root), regions, ports, Settings(segment_bytes=7))
 
 
 class TestConfig(base.BaseTestCase):
@@ -21,14 +21,14 @@ class TestConfig(base.BaseTestCase):
         super().setUp()
         self.root = self.useFixture(fixtures.TempDir()).path
 
-    def test_plan_survives_its_file(self):
-        """What the launcher planned is what its servers and the tests read."""
+    def test_plan_is_saved(self):
+        """Servers and tests read the same plan that the launcher has written."""
         planned = plan(self.root)
         planned.save()
         self.assertEqual(planned, Plan.load(Path(self.root)))
 
     def test_ring(self):
-        """Swift reads the ring that was written without it."""
+        """Swift can read the ring, which is written without it."""
         path = Path(self.root) / "object.ring.gz"
         swift.write_ring(path, 6200)
         ring = RingData.load(str(path))
@@ -36,7 +36,7 @@ class TestConfig(base.BaseTestCase):
         self.assertEqual([[0]], [list(row) for row in ring._replica2part2dev_id])
 
     def test_clouds(self):
-        """Every cloud reaches both regions, polls fast, and logs in where its user is known."""
+        """Every cloud has both regions, a short poll interval, and the credentials of its user."""
         entries = clouds(plan(self.root))
         self.assertEqual({"alice", "carol", "bob", "admin", "alice-apikey"}, entries.keys())
         for entry in entries.values():

@@ -18,14 +18,14 @@ class TestLogin(base.BaseTestCase):
         return for_command(caller, plan("/cloud"), {"alice", "bob"})
 
     def test_openrc(self):
-        """Nothing of a login to another cloud reaches the command or a service."""
+        """Credentials for another cloud reach neither the command nor the services."""
         caller = OPENRC | {"OS_CLOUD": "production", "OS_LOG_CAPTURE": "1", "LANG": "C.UTF-8"}
         for found in (self.for_command(caller), for_server(caller)):
             self.assertEqual(set(), found.keys() & {"OS_CLOUD", *OPENRC})
             self.assertEqual(("1", "C.UTF-8"), (found["OS_LOG_CAPTURE"], found["LANG"]))
 
     def test_own_cloud(self):
-        """The command finds the cloud, also where the caller had another; a user may be chosen."""
+        """The command uses this cloud, even if the caller had another; OS_CLOUD selects a user."""
         found = self.for_command({"OS_CLIENT_CONFIG_FILE": "/other", "OS_CLOUD": "bob"})
         self.assertEqual("/cloud/clouds.yaml", found["OS_CLIENT_CONFIG_FILE"])
         self.assertEqual(("/cloud", "bob"), (found["DEVCLOUD_ROOT"], found["OS_CLOUD"]))
@@ -33,7 +33,7 @@ class TestLogin(base.BaseTestCase):
 
 class TestProxies(base.BaseTestCase):
     def test_loopback_is_direct(self):
-        """The cloud is reached without a proxy, and so is whatever the caller excepts."""
+        """No proxy is used for the cloud and for the hosts that the caller excludes."""
         for caller, expected in (
             ({}, "127.0.0.1,localhost"),
             ({"no_proxy": "a.example", "NO_PROXY": "b.example"},

@@ -18,7 +18,7 @@ CONTENT = b"0123456789"
 
 @Request.application
 def echo(request):
-    """Give back what was sent, or something."""
+    """Respond with the body of the request, or with CONTENT."""
     return Response(request.get_data() or CONTENT)
 
 
@@ -40,17 +40,17 @@ class FaultCase(base.BaseTestCase):
 
 class TestRules(FaultCase):
     def test_times(self):
-        """A rule is used up after its times, and the count says so."""
+        """A rule is used up after `times` requests, and its uses are counted."""
         injected = self.inject(Rule("PUT", "/a", times=2), Rule("PUT", "/b", times=None))
-        taken = [self.book.take("PUT", "/x/a") is not None for _ in range(3)]
-        self.assertEqual([True, True, False], taken)
+        applied = [self.book.apply("PUT", "/x/a") is not None for _ in range(3)]
+        self.assertEqual([True, True, False], applied)
         self.assertEqual([2, 0], injected.fired())
 
     def test_skip(self):
-        """The first matching requests may pass."""
+        """The first matching requests can be skipped."""
         self.inject(Rule(skip=1, times=1))
-        taken = [self.book.take("GET", "/") is not None for _ in range(3)]
-        self.assertEqual([False, True, False], taken)
+        applied = [self.book.apply("GET", "/") is not None for _ in range(3)]
+        self.assertEqual([False, True, False], applied)
 
     def test_match(self):
         """Method, decoded path and query must all match."""
@@ -60,18 +60,18 @@ class TestRules(FaultCase):
         self.assertFalse(rule.matches("GET", "/v1/ü b/", "limit=1"))
         self.assertFalse(rule.matches("GET", "/v1/ü b", "limit=2"))
 
-    def test_taken_back(self):
-        """Rules hold for as long as they are injected, and leave no file."""
+    def test_removed(self):
+        """Rules apply until the end of the block, and leave no file."""
         with inject(self.plan.root, "DFW", Rule(times=None)) as injected:
-            self.assertIsNotNone(self.book.take("GET", "/"))
-        self.assertIsNone(self.book.take("GET", "/"))
+            self.assertIsNotNone(self.book.apply("GET", "/"))
+        self.assertIsNone(self.book.apply("GET", "/"))
         self.assertEqual([], list(self.plan.faults_dir("DFW", "swift").iterdir()))
         self.assertEqual([1], injected.fired())
 
     def test_several_sets(self):
-        """Two tests' rules do not disturb each other."""
+        """The rules of two tests do not interfere with each other."""
         one, two = self.inject(Rule(path="/one")), self.inject(Rule(path="/two"))
-        self.book.take("GET", "/two")
+        self.book.apply("GET", "/two")
         self.assertEqual(([0], [1]), (one.fired(), two.fired()))
 
 
@@ -91,7 +91,7 @@ class TestFilter(FaultCase):
         return status, headers, b"".join(chunks)
 
     def cut(self):
-        """Say whether the server's end of the connection is closed."""
+        """Return whether the server has closed the connection."""
         self.ours.setblocking(False)
         try:
             return self.ours.recv(1) == b""
@@ -102,7 +102,7 @@ class TestFilter(FaultCase):
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
     def test_no_rule(self):
-        """Without a rule all is as without the filter, and logged."""
+        """Without a rule, the filter changes nothing, and the request is logged."""
         status, _headers, body = self.send(path="/ü", method="PUT", data=b"xyz")
         self.assertEqual(("200 OK", b"xyz"), (status, body))
         [line] = self.logged()
@@ -111,7 +111,7 @@ class TestFilter(FaultCase):
         self.assertFalse(self.cut())
 
     def test_status(self):
-        """A chosen answer comes with its headers, and nothing is carried out."""
+        """An injected response has its headers, and the request is not carried out."""
         self.inject(Rule(status=429, headers={"Retry-After": "1"}, body="slow"))
         status, headers, body = self.send(method="PUT", data=b"xyz")
         self.assertEqual(("429 Too Many Requests", b"slow"), (status, body))
@@ -119,7 +119,7 @@ class TestFilter(FaultCase):
         self.assertEqual((429, 0), (self.logged()[0]["status"], self.logged()[0]["received"]))
 
     def test_drop(self):
-        """A connection is cut before the work or instead of the answer."""
+        """A connection is closed before the request is read or instead of the response."""
         for drop, received in (("before", 0), ("answer", 3)):
             self.inject(Rule(drop=drop))
             self.send(method="PUT", data=b"xyz")
@@ -128,38 +128,38 @@ class TestFilter(FaultCase):
                 self.logged()[-1][key] for key in ("status", "received")))  # fmt: skip
 
     def test_drop_download(self):
-        """A response ends at the offset, with the connection."""
+        """The response ends at the offset, and the connection is closed."""
         self.inject(Rule(drop="download", offset=4))
         self.assertEqual(b"0123", self.send()[2])
         self.assertTrue(self.cut())
 
     def test_drop_upload(self):
-        """An upload loses its connection at the offset; what follows is never read."""
+        """The connection is closed at the offset of an upload; the rest is not read."""
         self.inject(Rule(drop="upload", offset=2))
         self.send(method="PUT", data=b"xyz")
         self.assertTrue(self.cut())
         self.assertEqual(2, self.logged()[0]["received"])
 
     def test_stall(self):
-        """A body that is stalled is whole in the end, also when it is read at once."""
+        """A stalled body is complete in the end, even if it is read in one call."""
         app = faults.Faults(lambda environ, _start: [environ["wsgi.input"].read()], self.book)
         self.inject(Rule(stall=0.001, offset=100))
         environ = EnvironBuilder(method="PUT", data=b"xyz").get_environ()
         self.assertEqual(b"xyz", b"".join(app(environ, None)))
 
     def test_no_drop_past_the_end(self):
-        """A body that never reaches the offset is left alone."""
+        """A body that ends before the offset is not changed."""
         self.inject(Rule(drop="download", offset=10))
         self.assertEqual(CONTENT, self.send()[2])
         self.assertFalse(self.cut())
 
     def test_corrupt(self):
-        """One byte is inverted, the length stays."""
+        """One byte is inverted, and the length does not change."""
         self.inject(Rule(corrupt=True, offset=3))
         self.assertEqual(b"012\xcc456789", self.send()[2])
 
     def test_truncate(self):
-        """A shorter response is complete by its own length."""
+        """A shortened response has a matching Content-Length."""
         self.inject(Rule(truncate=4))
         _status, headers, body = self.send()
         self.assertEqual(("4", b"0123"), (headers["Content-Length"], body))
@@ -171,19 +171,19 @@ class TestAccessLog(base.BaseTestCase):
         self.log = Path(self.useFixture(fixtures.TempDir()).path) / "access.log"
 
     def test_written_before_the_last_byte(self):
-        """Who has the whole answer finds the request in the log."""
+        """When the complete response has arrived, the request is in the log."""
         app = accesslog.AccessLog(echo, self.log)
         response = Client(app).get("/", buffered=False)
         self.assertEqual([CONTENT], [next(iter(response.response))])
         self.assertIn('"sent": 10', self.log.read_text())
 
     def test_head(self):
-        """A HEAD has no body to wait for."""
+        """The response to HEAD has no body, and is logged."""
         Client(accesslog.AccessLog(echo, self.log)).head("/")
         self.assertIn('"sent": 0', self.log.read_text())
 
     def test_closed(self):
-        """The application learns that its response is closed."""
+        """The response of the application is closed."""
         closed = []
 
         class Body(list):

@@ -27,7 +27,7 @@ TOKEN = {
 
 
 def keystone(seen):
-    """A Keystone that knows one password and keeps what it was asked in `seen`."""
+    """Return a Keystone that knows one password and records its requests in `seen`."""
 
     @Request.application
     def app(request):
@@ -41,17 +41,17 @@ def keystone(seen):
     return app
 
 
-class TestFront(base.BaseTestCase):
+class TestIdentityV2(base.BaseTestCase):
     def setUp(self):
         super().setUp()
         self.seen = []
-        self.client = Client(identity_v2.front(keystone(self.seen)))
+        self.client = Client(identity_v2.with_identity_v2(keystone(self.seen)))
 
     def log_in(self, auth):
         return self.client.post("/v2.0/tokens", json={"auth": auth})
 
     def test_api_key(self):
-        """A user's API key gives the user's token in its own project, with a v2.0 catalog."""
+        """An API key yields a token for the project of the user, with a v2.0 catalog."""
         credentials = {"username": "alice", "apiKey": "alice-api-key"}
         answer = self.log_in({"RAX-KSKEY:apiKeyCredentials": credentials})
         self.assertEqual(200, answer.status_code)
@@ -65,7 +65,7 @@ class TestFront(base.BaseTestCase):
         self.assertEqual("http://DFW/internal", regions["DFW"]["internalURL"])
 
     def test_wrong_secrets(self):
-        """A wrong key, a wrong password and an unknown user are all 401."""
+        """A wrong key, a wrong password and an unknown user are 401."""
         for auth in (
             {"RAX-KSKEY:apiKeyCredentials": {"username": "alice", "apiKey": "alice-password"}},
             {"RAX-KSKEY:apiKeyCredentials": {"username": "mallory", "apiKey": "x"}},
@@ -77,13 +77,13 @@ class TestFront(base.BaseTestCase):
             self.assertEqual(401, answer.json["unauthorized"]["code"])
 
     def test_bad_requests(self):
-        """What is no login is 400."""
+        """A malformed request is 400."""
         self.assertEqual(400, self.client.post("/v2.0/tokens", data=b"{").status_code)
         for auth in ({}, {"passwordCredentials": {"username": "alice"}}, []):
             self.assertEqual(400, self.log_in(auth).status_code)
 
     def test_tenant(self):
-        """A login may name the tenant, by ID or by name."""
+        """A request can name the tenant by ID or by name."""
         credentials = {"passwordCredentials": {"username": "alice", "password": "alice-password"}}
         self.log_in(credentials | {"tenantId": "p2"})
         self.log_in(credentials | {"tenantName": "other"})
@@ -92,14 +92,14 @@ class TestFront(base.BaseTestCase):
         self.assertEqual("other", scopes[1]["name"])
 
     def test_token(self):
-        """A token may be exchanged for another, as rackspace_token does."""
+        """A token can be exchanged for another, as rackspace_token does."""
         request = identity_v2.v3_request({"auth": {"token": {"id": "old"}, "tenantId": "p1"}})
         self.assertEqual(
             {"methods": ["token"], "token": {"id": "old"}}, request["auth"]["identity"]
         )
 
     def test_other_paths(self):
-        """Version 2.0 says what it is; all outside it is Keystone's."""
+        """Version 2.0 describes itself; requests to other paths are passed to Keystone."""
         self.assertEqual("v2.0", self.client.get("/v2.0/").json["version"]["id"])
         self.assertEqual(404, self.client.get("/v2.0/tenants").status_code)
         self.client.get("/v3")

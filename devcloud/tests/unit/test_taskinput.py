@@ -9,13 +9,13 @@ EXPORT = {"image_uuid": "some", "receiving_swift_container": "exports"}
 
 class TestTaskInput(base.BaseTestCase):
     def test_good(self):
-        """What the documents show is taken; an object's name may hold slashes."""
+        """The documented input is accepted; an object name can contain slashes."""
         self.assertIsNone(problem("import", IMPORT))
         self.assertIsNone(problem("import", IMPORT | {"import_from_format": "vhd"}))
         self.assertIsNone(problem("export", EXPORT))
 
     def test_bad_import(self):
-        """Each missing or wrong input of an import is named."""
+        """Each missing or invalid input of an import is named."""
         for change, named in (
             ({"import_from": "container"}, "import_from"),
             ({"import_from": "/object"}, "import_from"),
@@ -29,7 +29,7 @@ class TestTaskInput(base.BaseTestCase):
             self.assertIn(named, problem("import", IMPORT | change))
 
     def test_bad_export(self):
-        """A container's name must not hold what the documents forbid."""
+        """A container name must not contain the characters that are documented as invalid."""
         for name in ("a/b", "a?", "a.b"):
             self.assertIn(
                 "must not", problem("export", EXPORT | {"receiving_swift_container": name})
@@ -37,6 +37,6 @@ class TestTaskInput(base.BaseTestCase):
         self.assertIn("image_uuid", problem("export", EXPORT | {"image_uuid": ""}))
 
     def test_not_an_object(self):
-        """Input of another JSON type is refused, not tripped over."""
+        """Input of another JSON type is refused."""
         for given in (None, [], "text"):
             self.assertIsNotNone(problem("import", given))

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""VHD, the disk image format of XenServer and Virtual PC: read, judge and write it.
+"""VHD, the disk image format of XenServer and Virtual PC.
 
-`check` judges a file, `open_disk` gives the disk inside one, `VirtualVhd` is the VHD of a disk
-without writing it, and `write_file` writes it. Each name is loaded when it is first used: to judge
-a file takes less time than to load what writes one.
+`check` validates a file and `open_disk` returns the disk inside it; both accept a `VhdFile`, so
+that a file is read once for both. `VirtualVhd` is the VHD of a disk without writing it, and
+`write_file` writes it. Each name is loaded when it is first used: validating a file takes less time
+than loading the modules that write one.
 """
 
 import importlib
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rackspace_imagetasks.formats.vhd.checks import check
+    from rackspace_imagetasks.formats.vhd.file import VhdFile
     from rackspace_imagetasks.formats.vhd.layout import VirtualVhd
     from rackspace_imagetasks.formats.vhd.reader import open_disk
     from rackspace_imagetasks.formats.vhd.report import Finding, Report, Severity, VhdFacts
@@ -21,6 +23,7 @@ _MODULES = {
     "Report": "report",
     "Severity": "report",
     "VhdFacts": "report",
+    "VhdFile": "file",
     "VirtualVhd": "layout",
     "check": "checks",
     "open_disk": "reader",
@@ -39,6 +42,7 @@ __all__ = [
     "Report",
     "Severity",
     "VhdFacts",
+    "VhdFile",
     "VirtualVhd",
     "check",
     "open_disk",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finding the footer: at a file's end, where it belongs, and its copy at offset 0."""
+"""Finding the footer: at the end of a file, where it belongs, and its copy at offset 0."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -12,20 +12,23 @@ from rackspace_imagetasks.formats.vhd.structures import (
     DiskType,
     Footer,
 )
-from rackspace_imagetasks.formats.vhd.window import Window
+from rackspace_imagetasks.formats.window import Window
 from rackspace_imagetasks.units import SECTOR
+
+_SEARCHED = 64 << 10  # bytes at the end of a file that are searched for a displaced footer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Footers:
-    """What the two ends of a file hold.
+    """The footers at both ends of a file.
 
     :ivar head: the bytes where the copy belongs, at most 512.
     :ivar tail: the bytes where the footer belongs, at most 512.
-    :ivar last: the footer, where it is at the end and valid.
-    :ivar copy: the copy at offset 0, where it is valid; a fixed disk has none.
+    :ivar last: the footer at the end, if it is valid.
+    :ivar copy: the copy at offset 0, if it is valid; a fixed disk has none.
     :ivar data_end: the offset before which all data ends: the footer's, or the end of the file.
-    :ivar trailing: bytes after the footer; more than 0 only where `last` was found before them.
+    :ivar trailing: the number of bytes after the footer; more than 0 only if it was displaced.
+    :ivar stray: the offset of a valid footer near the end that does not match the file.
     """
 
     head: bytes
@@ -34,10 +37,11 @@ class Footers:
     copy: Footer | None
     data_end: int
     trailing: int = 0
+    stray: int | None = None
 
     @classmethod
     def find(cls, window: Window) -> Self:
-        """Look at both ends of the file.
+        """Read both ends of the file.
 
         :raises SourceError: when the source cannot be read.
         """
@@ -46,22 +50,39 @@ class Footers:
         last, copy = _valid(tail), _valid(head)
         if copy and copy.disk_type == DiskType.FIXED:
             copy = None
-        trailing = 0
+        trailing, stray = 0, None
         if last is None:
-            last, trailing = _before_trailing_bytes(window, copy)
+            last, trailing, stray = _displaced(window, copy)
         has_footer = last is not None or tail.startswith((Footer.COOKIE, POISONED_COOKIE))
-        data_end = window.size - trailing - (len(tail) if has_footer else 0)
-        return cls(head=head, tail=tail, last=last, copy=copy, data_end=data_end, trailing=trailing)
+        return cls(
+            head=head,
+            tail=tail,
+            last=last,
+            copy=copy,
+            data_end=window.size - trailing - (len(tail) if has_footer else 0),
+            trailing=trailing,
+            stray=stray,
+        )
 
     @property
     def footer(self) -> Footer | None:
-        """The footer that counts: the last one, or in its absence the copy."""
+        """The footer that counts: the one at the end, or else the copy."""
         return self.last or self.copy
 
     @property
     def poisoned(self) -> bool:
-        """Whether XenServer has marked the disk as killed."""
+        """Whether XenServer has marked the disk as destroyed."""
         return self.tail.startswith(POISONED_COOKIE)
+
+    @property
+    def any_cookie(self) -> bool:
+        """Whether either end has a footer's cookie, valid or not."""
+        return self.tail.startswith(Footer.COOKIE) or self.head.startswith(Footer.COOKIE)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the footer has 511 bytes, as Virtual PC wrote it before 2004."""
+        return len(self.tail) == SHORT_FOOTER_SIZE
 
 
 def _footer_size(window: Window) -> int:
@@ -78,18 +99,23 @@ def _valid(content: bytes) -> Footer | None:
         return None
 
 
-def _before_trailing_bytes(window: Window, copy: Footer | None) -> tuple[Footer | None, int]:
-    """Find a footer that something was appended to; the file's own data must confirm it."""
-    tail, base = window.tail, max(0, window.size - len(window.tail))
+def _displaced(window: Window, copy: Footer | None) -> tuple[Footer | None, int, int | None]:
+    """Find a footer to which something was appended.
+
+    Returns the footer, if the file's own data confirms it, and the number of bytes after it; or
+    the offset of a valid footer that nothing confirms.
+    """
+    start = max(0, window.size - _SEARCHED)
+    tail = window.read(start, _SEARCHED)
+    stray = None
     place = tail.rfind(Footer.COOKIE)
     while place >= 0:
+        offset = start + place
         footer = _valid(tail[place : place + FOOTER_SIZE])
-        ends_fixed_disk = footer and (footer.disk_type, footer.current_size) == (
-            DiskType.FIXED,
-            base + place,
-        )
-        is_copied = footer and base + place > 0 and footer == copy
-        if ends_fixed_disk or is_copied:
-            return footer, len(tail) - place - FOOTER_SIZE
+        if footer and offset > 0:
+            ends_fixed_disk = (footer.disk_type, footer.current_size) == (DiskType.FIXED, offset)
+            if ends_fixed_disk or footer == copy:
+                return footer, window.size - offset - FOOTER_SIZE, None
+            stray = offset
         place = tail.rfind(Footer.COOKIE, 0, place)
-    return None, 0
+    return None, 0, stray

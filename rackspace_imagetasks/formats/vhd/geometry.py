@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The geometry of a disk: cylinders, heads and sectors per track, which round its size down."""
+"""The geometry of a disk: cylinders, heads and sectors per track; it rounds the size down."""
 
 from typing import NamedTuple
 
@@ -7,15 +7,20 @@ from rackspace_imagetasks.units import SECTOR, divide_up
 
 
 class Geometry(NamedTuple):
-    """What the BIOS of a virtual machine is told of a disk's shape."""
+    """The shape of a disk that the BIOS of a virtual machine reports."""
 
     cylinders: int
     heads: int
     sectors_per_track: int
 
     @property
+    def packed(self) -> int:
+        """The geometry as one number, by which XenServer's tools compare two."""
+        return self.cylinders << 16 | self.heads << 8 | self.sectors_per_track
+
+    @property
     def size(self) -> int:
-        """The bytes that the geometry addresses."""
+        """The number of bytes that the geometry can address."""
         return self.cylinders * self.heads * self.sectors_per_track * SECTOR
 
 

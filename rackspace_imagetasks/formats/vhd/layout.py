@@ -1,22 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The VHD of a disk, laid out as XenServer's own tools do it, and read without being written.
+"""The VHD of a disk, in the layout of XenServer's own tools, that is read without being written.
 
-Which blocks hold data decides every byte around them, so the layout is known once the disk is
-scanned, and any part of the VHD can be made on demand. In the file are: the footer's copy, the
-dynamic header, the BAT, the batmap, the blocks in ascending order with their data on 4 KiB
-boundaries, the footer.
+The blocks that contain data determine every byte around them. The layout is therefore known once
+the disk is scanned, and any part of the VHD can be generated on demand. The file consists of the
+footer's copy, the dynamic header, the BAT, the batmap, the blocks in ascending order with their
+data on 4 KiB boundaries, and the footer.
 """
 
 import hashlib
 from array import array
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 from uuid import UUID, uuid5
 
-from rackspace_imagetasks.bytesource import ByteSource, Extent
-from rackspace_imagetasks.exceptions import SourceError, VhdError
+from rackspace_imagetasks.bytesource import BaseSource, ByteSource
+from rackspace_imagetasks.exceptions import VhdError
 from rackspace_imagetasks.formats.vhd.geometry import geometry_of
 from rackspace_imagetasks.formats.vhd.scan import allocated_blocks
 from rackspace_imagetasks.formats.vhd.structures import (
@@ -40,7 +39,7 @@ from rackspace_imagetasks.formats.vhd.tables import (
     table_size,
 )
 from rackspace_imagetasks.progress import SILENT, Progress
-from rackspace_imagetasks.text import format_size
+from rackspace_imagetasks.text import format_sizes
 from rackspace_imagetasks.units import GIB, SECTOR, round_up
 
 MAX_DISK_SIZE = 2040 * GIB  # Microsoft's limit; 32-bit sector numbers allow little more
@@ -52,13 +51,13 @@ _BITMAP = b"\xff" * bitmap_size(BLOCK_SIZE)
 _DATA_ALIGNMENT = 4096
 _STRIDE = round_up(len(_BITMAP) + BLOCK_SIZE, _DATA_ALIGNMENT)
 _GAP = _STRIDE - len(_BITMAP) - BLOCK_SIZE  # between two blocks
-_LOOK = 64 << 10  # bytes
+_SAMPLE = 64 << 10  # bytes of the content that the UUID depends on
 _UUIDS = UUID("ba0b9d2e-9bd8-5d5b-b12c-c1f56a8b42f6")  # the namespace of UUIDs made from content
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Where everything is in the VHD of a disk.
+    """The positions of all parts of the VHD of a disk.
 
     :ivar disk_size: in bytes, a multiple of 2 MiB.
     :ivar blocks: the numbers of the blocks that are allocated, ascending.
@@ -133,15 +132,15 @@ def _batmap(entries: int, blocks: "array[int]", disk_size: int) -> bytes:
     return header.serialise() + batmap
 
 
-class VirtualVhd:
-    """The dynamic VHD of a disk, as a source of bytes; the same disk always gives the same bytes.
+class VirtualVhd(BaseSource):
+    """The dynamic VHD of a disk, as a byte source; the same disk always results in the same bytes.
 
-    :param uuid: the VHD's; by default one made from the disk's identity and content.
+    :param uuid: the VHD's UUID; by default one derived from the disk's identity and content.
     :param timestamp: the time of creation, or the seconds since 2000-01-01 UTC that the format
-        stores; by default 0, so that an interrupted upload finds the same bytes again.
-    :param progress: sees the scan for blocks that hold data.
-    :raises VhdError: when the disk is empty or larger than 2040 GiB, or the timestamp is
-        outside of what the format can store.
+        stores; by default 0, so that an interrupted upload can resume with the same bytes.
+    :param progress: reports the scan for blocks that contain data.
+    :raises VhdError: when the disk is empty or larger than 2040 GiB, or the format cannot store
+        the timestamp.
     :raises SourceError: when the disk cannot be read.
     """
 
@@ -154,50 +153,35 @@ class VirtualVhd:
         progress: Progress = SILENT,
     ) -> None:
         if not 0 < disk.size <= MAX_DISK_SIZE:
+            size, limit = format_sizes(disk.size, MAX_DISK_SIZE)
             raise VhdError(
-                f"'{disk.name}' has {format_size(disk.size)}; a VHD holds a disk of 1 byte to"
-                f" {format_size(MAX_DISK_SIZE)}."
+                f"The disk '{disk.name}' has {size}; a VHD can hold a disk of 1 byte to {limit}."
             )
         self._disk = disk
-        self.name = disk.name
         seconds = _seconds(timestamp)
         blocks = allocated_blocks(disk, progress)
         uuid = uuid or _uuid_of(disk, blocks)
-        self.identity = f"{disk.identity}.vhd-{uuid.hex}-{seconds:x}"
         self.layout = Layout.plan(round_up(disk.size, BLOCK_SIZE), blocks, uuid, seconds)
-
-    @property
-    def size(self) -> int:
-        """The bytes of the VHD."""
-        return self.layout.size
+        identity = f"{disk.identity}.vhd-{uuid.hex}-{seconds:x}"
+        super().__init__(disk.name, self.layout.size, identity)
 
     @property
     def disk_size(self) -> int:
-        """The bytes of the disk in it: the source's, rounded up to 2 MiB."""
+        """The size in bytes of the disk in it: the source's, rounded up to 2 MiB."""
         return self.layout.disk_size
 
     @property
     def blocks_allocated(self) -> int:
-        """How many blocks of 2 MiB are not all zero."""
+        """The number of blocks of 2 MiB that are not all zero."""
         return len(self.layout.blocks)
 
-    def read_at(self, offset: int, length: int) -> bytes:
-        """Read exactly `length` bytes from `offset` of the VHD.
-
-        :raises SourceError: when the disk cannot be read there.
-        """
-        if offset < 0 or length < 0 or offset + length > self.size:
-            raise SourceError(f"The VHD of '{self.name}' has no {length} bytes at {offset}.")
+    def _read(self, offset: int, length: int) -> bytes:
         pieces = []
         while length > 0:
             piece = self._piece(offset, length)
             pieces.append(piece)
             offset, length = offset + len(piece), length - len(piece)
         return b"".join(pieces)
-
-    def data_extents(self) -> Iterator[Extent]:
-        """Yield the whole as one extent: what would be a hole is not in a dynamic VHD."""
-        yield Extent(0, self.size)
 
     def verify_unchanged(self) -> None:
         """Check that the disk is still the one that was scanned."""
@@ -208,7 +192,7 @@ class VirtualVhd:
         self._disk.close()
 
     def _piece(self, offset: int, length: int) -> bytes:
-        """Return up to `length` bytes from `offset`, as far as they are of one kind."""
+        """Return up to `length` bytes from `offset`, all from the same part of the file."""
         layout = self.layout
         if offset < len(layout.head):
             return layout.head[offset : offset + length]
@@ -226,21 +210,21 @@ class VirtualVhd:
         return bytes(min(length, _STRIDE - len(_BITMAP) - within))
 
     def _data(self, offset: int, length: int) -> bytes:
-        """Read the disk, and zeros after its end."""
-        there = max(0, min(length, self._disk.size - offset))
-        data = self._disk.read_at(offset, there) if there else b""
-        return data if there == length else data.ljust(length, b"\0")
+        """Return the disk's bytes, and zeros after its end."""
+        available = max(0, min(length, self._disk.size - offset))
+        data = self._disk.read_at(offset, available) if available else b""
+        return data if available == length else data.ljust(length, b"\0")
 
 
 def _uuid_of(disk: ByteSource, blocks: "array[int]") -> UUID:
-    """Make a UUID of what the disk is: its identity, and a look at its content.
+    """Return a UUID derived from the disk's identity and a sample of its content.
 
-    Identities of files are alike on machines that were set up alike.
+    Files can have the same identity on machines that were set up in the same way.
     """
     content = hashlib.sha256(blocks.tobytes())
     if blocks:
         start = blocks[0] * BLOCK_SIZE
-        content.update(disk.read_at(start, min(_LOOK, disk.size - start)))
+        content.update(disk.read_at(start, min(_SAMPLE, disk.size - start)))
     return uuid5(_UUIDS, f"{disk.identity}\n{disk.size}\n{content.hexdigest()}")
 
 
@@ -249,5 +233,7 @@ def _seconds(timestamp: datetime | int | None) -> int:
         timestamp = int((timestamp.astimezone(UTC) - EPOCH).total_seconds())
     seconds = timestamp or 0
     if not 0 <= seconds < 1 << 32:
-        raise VhdError(f"A VHD's time of creation is in 2000 to 2136, not {seconds} s after 2000.")
+        raise VhdError(
+            f"A VHD's time of creation is between 2000 and 2136, not {seconds} s after 2000."
+        )
     return seconds

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The disk inside a VHD, read at random and sparsely, whoever wrote the file."""
+"""The disk inside a VHD, with random and sparse reads, whichever program wrote the file."""
 
 from collections.abc import Iterator, Sequence
 
-from rackspace_imagetasks.bytesource import ByteSource, Extent, joined
-from rackspace_imagetasks.exceptions import SourceError, VhdError
-from rackspace_imagetasks.formats.vhd.footers import Footers
+from rackspace_imagetasks.bytesource import BaseSource, ByteSource, Extent, joined
+from rackspace_imagetasks.exceptions import VhdError
+from rackspace_imagetasks.formats.vhd.file import VhdFile
 from rackspace_imagetasks.formats.vhd.structures import (
     HEADER_SIZE,
     UNALLOCATED,
@@ -18,80 +18,77 @@ from rackspace_imagetasks.formats.vhd.tables import (
     bitmap_size,
     has_bit,
     is_block_size,
-    parse_table,
 )
-from rackspace_imagetasks.formats.vhd.window import Window
+from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.units import SECTOR, divide_up
 
 
-def open_disk(source: ByteSource) -> ByteSource:
+def open_disk(source: ByteSource | VhdFile) -> "FixedDisk | DynamicDisk":
     """Return the disk inside a fixed or dynamic VHD.
 
-    Its size is the footer's current size. A damaged footer is replaced by its good copy. A
-    differencing disk is refused: what it names as its parent is never opened.
+    Its size is the footer's current size. A damaged footer is replaced by its valid copy. A
+    differencing disk is refused: the file that it names as its parent is never opened.
 
-    :raises VhdError: when the file is no such VHD, or its blocks are not all in the file.
+    :raises VhdError: when the file is not such a VHD, or is incomplete.
     :raises SourceError: when the source cannot be read.
     """
-    window = Window(source)
-    footers = Footers.find(window)
-    footer = footers.footer
-    if footers.poisoned:
-        raise VhdError(f"'{source.name}' was marked by XenServer as destroyed.")
+    file = VhdFile.of(source)
+    footer = file.footer
+    if file.footers.poisoned:
+        raise VhdError(f"XenServer has marked '{file.name}' as destroyed.")
     if footer is None:
-        raise VhdError(f"'{source.name}' is not a VHD: it has no valid footer.")
+        raise VhdError(f"'{file.name}' is not a VHD: it has no valid footer.")
     if footer.disk_type == DiskType.FIXED:
-        return FixedDisk(source, footer, footers.data_end)
+        return FixedDisk(file, footer)
     if footer.disk_type == DiskType.DYNAMIC:
-        header = _read_header(window, source.name, footer)
-        table = _read_table(window, source.name, footer, header, footers.data_end)
-        return DynamicDisk(source, footer.current_size, header.block_size, table)
+        header = _require_header(file)
+        return DynamicDisk(file, footer, header, _require_table(file, footer, header))
     raise VhdError(
-        f"'{source.name}' is a VHD of kind '{footer.kind}', which does not hold a whole disk; give"
-        " a fixed or dynamic one."
+        Message(
+            f"'{file.name}' is a VHD of type '{footer.kind}', which does not contain a whole disk.",
+            Hint.SPECIFY_WHOLE_DISK,
+        )
     )
 
 
-def _read_header(window: Window, name: str, footer: Footer) -> DynamicHeader:
-    content = window.read(footer.data_offset, HEADER_SIZE)
+def _require_header(file: VhdFile) -> DynamicHeader:
+    content, header = file.header_content, file.header
     if len(content) < HEADER_SIZE:
-        raise VhdError(f"'{name}' ends before its dynamic header does.")
-    try:
-        header = DynamicHeader.parse(content)
-    except VhdError as error:
-        raise VhdError(f"'{name}' cannot be read: {error}") from error
+        raise VhdError(f"'{file.name}' ends within its dynamic header.")
+    if header is None:
+        raise VhdError(f"'{file.name}' has no dynamic header where its footer refers to.")
+    if not DynamicHeader.checksum_matches(content):
+        raise VhdError(
+            f"The checksum of the dynamic header of '{file.name}' does not match its content."
+        )
     if not is_block_size(header.block_size):
-        raise VhdError(f"'{name}' has blocks of {header.block_size} bytes, no size of a VHD's.")
+        raise VhdError(f"'{file.name}' has an invalid block size of {header.block_size} bytes.")
     return header
 
 
-def _read_table(
-    window: Window, name: str, footer: Footer, header: DynamicHeader, data_end: int
-) -> Sequence[int]:
+def _require_table(file: VhdFile, footer: Footer, header: DynamicHeader) -> Sequence[int]:
     needed = divide_up(footer.current_size, header.block_size)
     if needed > min(header.max_table_entries, MAX_TABLE_ENTRIES):
         raise VhdError(
-            f"'{name}' has a disk of {needed} blocks, but a table of {header.max_table_entries}."
+            f"The disk in '{file.name}' has {needed} blocks, but a table of"
+            f" {header.max_table_entries} entries."
         )
-    content = window.read(header.table_offset, needed * 4)
-    if len(content) < needed * 4:
-        raise VhdError(f"'{name}' ends before its block allocation table does.")
-    table = parse_table(content, needed)
+    table = file.table[:needed]
+    if len(table) < needed:
+        raise VhdError(f"'{file.name}' ends within its block allocation table.")
     length = bitmap_size(header.block_size) + header.block_size
     for number, sector in enumerate(table):
-        if sector != UNALLOCATED and sector * SECTOR + length > data_end:
-            raise VhdError(f"'{name}' ends before its block {number}, at sector {sector}, does.")
+        if sector != UNALLOCATED and sector * SECTOR + length > file.footers.data_end:
+            raise VhdError(f"'{file.name}' ends within its block {number}, at sector {sector}.")
     return table
 
 
-class _Disk:
-    """What all disks share: they are as their file is."""
+class _Disk(BaseSource):
+    """A disk that changes and is closed with its file."""
 
     def __init__(self, source: ByteSource, size: int) -> None:
+        super().__init__(source.name, size, f"{source.identity}.disk")
         self._source = source
-        self.size = size
-        self.name = source.name
-        self.identity = f"{source.identity}.disk"
 
     def verify_unchanged(self) -> None:
         """Check that the file is still the one that was opened."""
@@ -101,26 +98,21 @@ class _Disk:
         """Close the file."""
         self._source.close()
 
-    def _require_inside(self, offset: int, length: int) -> None:
-        if offset < 0 or length < 0 or offset + length > self.size:
-            raise SourceError(
-                f"The disk in '{self.name}' holds no {length} bytes at offset {offset}."
-            )
-
 
 class FixedDisk(_Disk):
     """The disk of a fixed VHD: the file without its footer."""
 
-    def __init__(self, source: ByteSource, footer: Footer, data_end: int) -> None:
-        if footer.current_size > data_end:
-            raise VhdError(
-                f"'{source.name}' holds {data_end} bytes of its disk's {footer.current_size}."
-            )
-        super().__init__(source, footer.current_size)
+    kind = "fixed"
 
-    def read_at(self, offset: int, length: int) -> bytes:
-        """Read exactly `length` bytes from `offset`."""
-        self._require_inside(offset, length)
+    def __init__(self, file: VhdFile, footer: Footer) -> None:
+        if footer.current_size > file.footers.data_end:
+            raise VhdError(
+                f"'{file.name}' has only {file.footers.data_end} bytes of its disk of"
+                f" {footer.current_size} bytes."
+            )
+        super().__init__(file.source, footer.current_size)
+
+    def _read(self, offset: int, length: int) -> bytes:
         return self._source.read_at(offset, length)
 
     def data_extents(self) -> Iterator[Extent]:
@@ -132,20 +124,26 @@ class FixedDisk(_Disk):
 
 
 class DynamicDisk(_Disk):
-    """The disk of a dynamic VHD: a table of blocks, and in each a bitmap of its sectors."""
+    """The disk of a dynamic VHD: blocks that the BAT locates, each with a bitmap of its sectors.
+
+    A block whose bitmap contradicts other evidence of what it holds is not read: programs disagree
+    on its content.
+    """
+
+    kind = "dynamic"
 
     def __init__(
-        self, source: ByteSource, size: int, block_size: int, table: Sequence[int]
+        self, file: VhdFile, footer: Footer, header: DynamicHeader, table: Sequence[int]
     ) -> None:
-        super().__init__(source, size)
-        self._block_size = block_size
-        self._bitmap_size = bitmap_size(block_size)
+        super().__init__(file.source, footer.current_size)
+        self._block_size = header.block_size
+        self._bitmap_size = bitmap_size(header.block_size)
         self._table = table
-        self._known_whole = bytearray(len(table))  # by block: 1 where every sector is present
+        self._by_xenserver = footer.by_xenserver
+        self._full_blocks = file.full_blocks
+        self._known_full = bytearray(len(table))  # by block: 1 if every sector is present
 
-    def read_at(self, offset: int, length: int) -> bytes:
-        """Read exactly `length` bytes from `offset`; what is not in the file reads as zeros."""
-        self._require_inside(offset, length)
+    def _read(self, offset: int, length: int) -> bytes:
         pieces = []
         while length > 0:
             block, start = divmod(offset, self._block_size)
@@ -169,21 +167,45 @@ class DynamicDisk(_Disk):
             return bytes(length)
         data = self._source.read_at(sector * SECTOR + self._bitmap_size + start, length)
         bitmap = self._bitmap(block)
-        return data if bitmap is None else _only_present(data, start, bitmap)
+        if bitmap is None:
+            return data
+        # XenServer's tools clear no bitmap; others ignore the bitmaps of a disk without a parent.
+        if not self._by_xenserver and not any(bitmap) and any(data):
+            raise self._doubt(block, "no sector of it is marked as present, but it contains data")
+        return _only_present(data, start, bitmap)
 
     def _bitmap(self, block: int) -> bytes | None:
-        """Return a block's bitmap, or None where every sector is present."""
-        if self._known_whole[block]:
+        """Return a block's bitmap, or None if every sector is present."""
+        if self._known_full[block]:
             return None
         bitmap = self._source.read_at(self._table[block] * SECTOR, self._bitmap_size)
         if not bitmap.startswith(b"\xff" * (self._block_size // SECTOR // 8)):
+            if self._is_marked_full(block) and not self._is_all_present(block, bitmap):
+                raise self._doubt(block, "the batmap marks it as full, but its bitmap does not")
             return bitmap
-        self._known_whole[block] = 1
+        self._known_full[block] = 1
         return None
+
+    def _is_marked_full(self, block: int) -> bool:
+        return self._full_blocks is not None and has_bit(self._full_blocks, block)
+
+    def _is_all_present(self, block: int, bitmap: bytes) -> bool:
+        """Return whether all sectors of the block that are in the disk are present."""
+        sectors = divide_up(min(self._block_size, self.size - block * self._block_size), SECTOR)
+        return all(has_bit(bitmap, sector) for sector in range(sectors))
+
+    def _doubt(self, block: int, reason: str) -> VhdError:
+        return VhdError(
+            Message(
+                f"The content of block {block} of '{self.name}' is uncertain: {reason}, so that"
+                " some programs read data and others zeros.",
+                Hint.GET_FILE_AGAIN,
+            )
+        )
 
 
 def _only_present(data: bytes, start: int, bitmap: bytes) -> bytes:
-    """Return `data`, from `start` of a block, with zeros for sectors that the bitmap lacks."""
+    """Return `data`, from `start` of a block, with zeros for sectors that are not present."""
     kept = bytearray(data)
     for sector in range(start // SECTOR, divide_up(start + len(data), SECTOR)):
         if not has_bit(bitmap, sector):

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a check says of a VHD: facts, and findings with the service's failure codes.
+"""The result of checking a VHD: facts, and findings with the service's failure codes.
 
 The codes are those of "Supported image import failure codes" in the service's documentation.
 """
 
 import dataclasses
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
 from rackspace_imagetasks.formats.vhd.geometry import Geometry
+from rackspace_imagetasks.messages import Hint, Message
 
 INVALID: Final = 111  # the VHD failed validation in an unspecified way
 NOT_A_VHD: Final = 396
@@ -21,7 +24,7 @@ PHYSICAL_SIZE: Final = 609
 NO_UUID: Final = 614
 HAS_PARENT: Final = 721
 
-# The order in which the service looks: the first that is wrong gives the task's code.
+# The order of the service's checks: the first that fails determines the task's code.
 SERVICE_ORDER = (
     PHYSICAL_SIZE,
     NOT_A_VHD,
@@ -32,15 +35,22 @@ SERVICE_ORDER = (
     INVALID,
 )
 
-_COMMAND = "'openstack image vhd convert'"
-CONVERT = f"{_COMMAND} writes a disk that grows."
-LEAVE_ZEROS_OUT = f"{_COMMAND} leaves out the blocks that are all zero."
-REPAIR = f"{_COMMAND} repairs the file by it."
-GET_AGAIN = "Get the file again, or take it from its source."
+# Hints that a conversion helps, which it does not if the disk is uncertain or too large.
+_CONVERSIONS = {Hint.CONVERT_VHD, Hint.CONVERT_TO_VHD, Hint.LEAVE_ZEROS_OUT, Hint.REPAIR_VHD}
+
+
+# Errors that only XenServer's own tools find; nothing about the disk is lost or in question.
+_RELAID = {
+    "creator-version",
+    "data-offset",
+    "future-timestamp",
+    "geometry-beyond-size",
+    "header-data-offset",
+}
 
 
 class Severity(enum.Enum):
-    """Whether the service would refuse the file, or takes it with a consequence."""
+    """Whether the service refuses the file, or accepts it with a consequence."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -48,14 +58,15 @@ class Severity(enum.Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is not as it should be.
+    """One problem of a VHD.
 
     :ivar code: the service's failure code; None for a warning.
     :ivar check: a short stable name, such as `bat-entry-past-end`.
-    :ivar detail: a sentence that says what is wrong, with the values.
+    :ivar detail: a sentence that says what is wrong, with the values; it may quote the file.
     :ivar where: the place, such as `footer offset 64` or `BAT entry 17`.
-    :ivar remedy: a sentence that says what to do; empty where there is nothing.
-    :ivar doubtful: whether nobody can be sure any more what the disk holds.
+    :ivar hint: what to do, if anything.
+    :ivar values: the values of the hint's wording.
+    :ivar doubtful: whether the disk's content is uncertain.
     """
 
     severity: Severity
@@ -63,43 +74,64 @@ class Finding:
     check: str
     detail: str
     where: str
-    remedy: str = ""
+    hint: Hint | None = None
+    values: Mapping[str, object] = dataclasses.field(default_factory=dict)
     doubtful: bool = False
 
+    @property
+    def message(self) -> Message:
+        """The detail with its hint."""
+        return Message(self.detail, self.hint, self.values)
+
+    def message_about(self, name: str) -> Message:
+        """Return the message for a file of that name."""
+        return Message(f"'{name}': {self.detail}", self.hint, self.values)
+
     def without_conversion(self) -> "Finding":
-        """Return it without the advice to convert what cannot be read."""
-        return dataclasses.replace(self, remedy="") if _COMMAND in self.remedy else self
+        """Return the finding without a hint to convert the file."""
+        return dataclasses.replace(self, hint=None) if self.hint in _CONVERSIONS else self
 
 
 def broken(
-    check: str, detail: str, where: str, remedy: str = "", *, code: int = INVALID
+    check: str,
+    detail: str,
+    where: str,
+    hint: Hint | None = None,
+    *,
+    code: int = INVALID,
 ) -> Finding:
-    """Make a finding for which the service refuses the file, and which leaves its disk in doubt."""
-    return Finding(Severity.ERROR, code, check, detail, where, remedy, doubtful=True)
+    """Return an error that leaves the disk's content uncertain."""
+    return Finding(Severity.ERROR, code, check, detail, where, hint, doubtful=True)
 
 
 def flaw(
-    check: str, detail: str, where: str, remedy: str = CONVERT, *, code: int = INVALID
+    check: str,
+    detail: str,
+    where: str,
+    hint: Hint | None = Hint.CONVERT_VHD,
+    *,
+    code: int = INVALID,
+    values: Mapping[str, object] = MappingProxyType({}),
 ) -> Finding:
-    """Make a finding for which the service refuses the file, though its disk can be read."""
-    return Finding(Severity.ERROR, code, check, detail, where, remedy)
+    """Return an error of a file whose disk can still be read."""
+    return Finding(Severity.ERROR, code, check, detail, where, hint, values)
 
 
-def warning(check: str, detail: str, where: str, remedy: str = "") -> Finding:
-    """Make a finding with which the service takes the file."""
-    return Finding(Severity.WARNING, None, check, detail, where, remedy)
+def warning(check: str, detail: str, where: str, hint: Hint | None = None) -> Finding:
+    """Return a finding with which the service accepts the file."""
+    return Finding(Severity.WARNING, None, check, detail, where, hint)
 
 
 @dataclass(frozen=True, kw_only=True)
 class VhdFacts:
-    """What a VHD says of itself.
+    """The properties of a VHD.
 
-    :ivar kind: `fixed`, `dynamic`, `differencing`, or `type 5` and the like.
-    :ivar virtual_size: the disk's bytes: the footer's "current size", whatever its geometry says.
-    :ivar physical_size: the file's bytes.
-    :ivar creator: the program that wrote it, made printable.
-    :ivar block_size: in bytes; None, like the two counts, where there are no readable blocks.
-    :ivar grows: whether XenServer enlarges the disk to the size of a flavor's.
+    :ivar kind: `fixed`, `dynamic`, `differencing`, or a number such as `type 5`.
+    :ivar virtual_size: the disk's size in bytes: the footer's "current size", not its geometry.
+    :ivar physical_size: the file's size in bytes.
+    :ivar creator: the program that wrote it; untrusted.
+    :ivar block_size: in bytes; None, like the two counts, if there are no readable blocks.
+    :ivar grows: whether XenServer can resize the disk to the size of a flavor's.
     :ivar grows_reason: why, or why not, in a sentence.
     """
 
@@ -120,11 +152,12 @@ class VhdFacts:
 
 @dataclass(frozen=True)
 class Report:
-    """All that a check found in one pass.
+    """Everything that a check found.
 
-    :ivar facts: None where there is no valid footer.
+    :ivar name: the file's name; untrusted.
+    :ivar facts: None if there is no valid footer.
     :ivar findings: errors in the order of the service's checks, then warnings.
-    :ivar unread: what was not looked at, such as `sector bitmaps`.
+    :ivar unread: the parts that were not checked, such as `sector bitmaps`.
     """
 
     name: str
@@ -139,20 +172,27 @@ class Report:
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
-        """The findings with which the service takes the file."""
+        """The findings with which the service accepts the file."""
         return tuple(found for found in self.findings if found.severity is Severity.WARNING)
 
     @property
+    def relaid(self) -> bool:
+        """Whether it has errors, and a new layout of the same disk corrects all of them."""
+        return bool(self.errors) and all(
+            found.check in _RELAID and not found.doubtful for found in self.errors
+        )
+
+    @property
     def doubts(self) -> tuple[Finding, ...]:
-        """The errors that leave in doubt what the disk holds; without any, it can be converted."""
+        """The errors that leave the disk's content uncertain; without any, it can be converted."""
         return tuple(found for found in self.findings if found.doubtful)
 
     @property
     def code(self) -> int | None:
-        """The code that the service's task would fail with; None where it would not."""
+        """The failure code of the service's task; None if it would succeed."""
         return self.errors[0].code if self.errors else None
 
 
 def service_rank(finding: Finding) -> int:
-    """Return a finding's place in the order of the service's checks; warnings come last."""
+    """Return a finding's position in the order of the service's checks; warnings come last."""
     return len(SERVICE_ORDER) if finding.code is None else SERVICE_ORDER.index(finding.code)

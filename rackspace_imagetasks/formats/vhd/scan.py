@@ -8,13 +8,15 @@ from rackspace_imagetasks.formats.vhd.structures import BLOCK_SIZE
 from rackspace_imagetasks.progress import SILENT, Progress
 from rackspace_imagetasks.units import divide_up
 
-# Small, because a block that holds data mostly shows it at once.
+# Small, because most blocks with data have some at their beginning.
 _PIECE = 64 << 10
 _ZEROS = bytes(_PIECE)
 
 
 def allocated_blocks(disk: ByteSource, progress: Progress = SILENT) -> "array[int]":
-    """Find the blocks that are not all zero; of each, no more is read than that takes.
+    """Return the numbers of the blocks that are not all zero, ascending.
+
+    Each block is read only up to its first data.
 
     :raises SourceError: when the disk cannot be read.
     """

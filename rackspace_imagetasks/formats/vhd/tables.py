@@ -5,10 +5,10 @@ import sys
 from array import array
 from collections.abc import Iterable
 
-from rackspace_imagetasks.formats.vhd.structures import checksum
+from rackspace_imagetasks.formats.vhd.structure import checksum
 from rackspace_imagetasks.units import SECTOR, divide_up, round_up
 
-# 2 TiB in blocks of 2 MiB: a sector number has 32 bits, so no more can be of use.
+# 2 TiB in blocks of 2 MiB: a sector number has 32 bits, so more cannot be used.
 MAX_TABLE_ENTRIES = 1 << 20
 
 _ENTRY = 4
@@ -16,7 +16,7 @@ _MIN_BLOCK_SIZE = 8 * SECTOR  # a bitmap has at least a byte
 
 
 def table_size(entries: int) -> int:
-    """Return the bytes of a BAT of so many entries, padded to sectors."""
+    """Return the size in bytes of a BAT of so many entries, padded to sectors."""
     return round_up(entries * _ENTRY, SECTOR)
 
 
@@ -29,7 +29,7 @@ def parse_table(content: bytes, entries: int) -> "array[int]":
 
 
 def serialise_table(sectors: Iterable[int]) -> bytes:
-    """Return the BAT, padded with zeros to sectors as XenServer pads it."""
+    """Return the bytes of a BAT, padded to sectors with zeros as XenServer does."""
     table = array("I", sectors)
     if sys.byteorder == "little":
         table.byteswap()
@@ -38,25 +38,25 @@ def serialise_table(sectors: Iterable[int]) -> bytes:
 
 
 def is_block_size(size: int) -> bool:
-    """Tell whether blocks can have so many bytes: a power of two, and a bitmap of whole bytes."""
+    """Return whether a block can have this size: a power of two whose bitmap has whole bytes."""
     return size >= _MIN_BLOCK_SIZE and not size & (size - 1)
 
 
 def bitmap_size(block_size: int) -> int:
-    """Return the bytes of a block's sector bitmap, padded to sectors."""
+    """Return the size in bytes of a block's sector bitmap, padded to sectors."""
     return round_up(divide_up(block_size // SECTOR, 8), SECTOR)
 
 
 def map_sectors(entries: int) -> int:
-    """Return the sectors of the batmap of a BAT of so many entries."""
+    """Return the size in sectors of the batmap of a BAT of so many entries."""
     return max(1, divide_up(divide_up(entries, 8), SECTOR))
 
 
 def map_checksum(batmap: bytes, current_size: int) -> int:
-    """Return a batmap's checksum, as XenServer computes it and all its versions demand it.
+    """Return a batmap's checksum as all versions of XenServer compute it.
 
-    It counts a byte for each eight whole blocks of the disk and covers the sectors of these:
-    with 4097 blocks, only the first of the map's two.
+    It covers the sectors of one byte for every eight whole blocks of the disk: with 4097 blocks,
+    only the first of the map's two sectors.
     """
     covered = max(1, divide_up(current_size >> 24, SECTOR)) * SECTOR
     return checksum(batmap[:covered])
@@ -71,5 +71,5 @@ def serialise_bits(numbers: Iterable[int], size: int) -> bytes:
 
 
 def has_bit(bits: bytes, number: int) -> bool:
-    """Tell whether the bit is set."""
+    """Return whether the bit is set."""
     return bool(bits[number >> 3] & 0x80 >> (number & 7))

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writing a source to a file: what is zero stays a hole."""
+"""Writing a byte source to a sparse file."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from rackspace_imagetasks.bytesource import ByteSource, Extent
+from rackspace_imagetasks.exceptions import TargetError
+from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.partfile import PartFile, part_file
 from rackspace_imagetasks.progress import SILENT, Phase, Progress
 
@@ -13,7 +15,7 @@ _PIECE = 512 << 10
 _STRETCH = 16 << 20
 _THREADS = 2  # one copies while the other waits for the kernel
 _ZEROS = bytes(_PIECE)
-# What an incomplete file begins with: nobody takes it for a VHD, and the next run knows it.
+# How an incomplete file begins: it is not a VHD, and the next run recognises it.
 _INCOMPLETE = b"incomplete: written by a program that has not ended, or was killed\n"
 
 
@@ -26,11 +28,11 @@ def write_file(
 ) -> None:
     """Write all of a source, such as a `VirtualVhd` or the disk in a VHD, to a sparse file.
 
-    The file appears under its name once it is complete; on an error nothing is left. As with other
-    programs that convert, the kernel stores it in its own time.
+    The file gets its name once it is complete; after an error no file remains. It is not flushed
+    to the storage device.
 
-    :raises TargetError: when the file exists and may not be overwritten, or cannot be written.
-    :raises SourceError: when the source cannot be read, or changed meanwhile.
+    :raises TargetError: when the file exists and `overwrite` is false, or cannot be written.
+    :raises SourceError: when the source cannot be read, or changed while it was being read.
     """
     with (
         part_file(path, overwrite=overwrite, mark=_INCOMPLETE, sync=False) as part,
@@ -44,7 +46,7 @@ def write_file(
 
 
 def _stretches(source: ByteSource, phase: Phase) -> Iterator[Extent]:
-    """Cut what holds data at multiples of `_STRETCH`; count the rest as done."""
+    """Yield the data in parts that end at multiples of `_STRETCH`; count the rest as done."""
     end = 0
     for start, length in source.data_extents():
         phase.advance(start - end)
@@ -67,11 +69,21 @@ def _copy(source: ByteSource, part: PartFile, stretch: Extent, phase: Phase) -> 
 
 
 def _in_threads(work: Callable[[Extent], None], stretches: Iterable[Extent]) -> None:
-    """Work on the stretches; after an error, or an interrupt, begin no other one."""
+    """Run `work` for each stretch; after an error or an interrupt, start no other one."""
     with ThreadPoolExecutor(_THREADS) as pool:
         try:
-            for _done in pool.map(work, stretches):
+            for _done in _started(pool, work, stretches):
                 pass
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _started(
+    pool: ThreadPoolExecutor, work: Callable[[Extent], None], stretches: Iterable[Extent]
+) -> Iterator[None]:
+    try:
+        return pool.map(work, stretches)
+    except RuntimeError as error:  # of a thread that cannot be started
+        message = Message(f"Cannot write the file: {error}.", Hint.FREE_MEMORY)
+        raise TargetError(message) from error

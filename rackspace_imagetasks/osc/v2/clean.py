@@ -5,22 +5,22 @@ import argparse
 import typing
 from datetime import timedelta
 
-from osc_lib.command import command
-
 from rackspace_imagetasks.i18n import _
+from rackspace_imagetasks.osc import columns
 from rackspace_imagetasks.osc import command as common
 
 if typing.TYPE_CHECKING:
     from rackspace_imagetasks.jobs.cleanup import CleanResult
 
 
-class CleanObjects(common.ImageTaskCommand, command.Lister):
+class CleanObjects(common.ImageTaskCommand):
     titles = ("Container", "Object", "Kind", "Size", "Last Modified", "Status")
     _description = _(
         "List what imports, exports and transfers left behind; with --delete, delete it.\n\n"
-        "Staged objects, segments without a manifest and exports that were deleted in part are"
-        " listed: 'unneeded' are those that --delete deletes, 'recent' and 'needed by task <id>'"
-        " stay. Exports, what was kept on purpose and objects of other names are never listed."
+        "The list shows staged objects, segments without a manifest, and exports that were only"
+        " partly deleted. Objects with the status 'unneeded' are deleted with --delete; objects"
+        " with the status 'recent' or 'needed by task <id>' are kept. Complete exports, objects"
+        " that were kept on request, and objects with other names are never listed."
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -30,8 +30,8 @@ class CleanObjects(common.ImageTaskCommand, command.Lister):
             "--container",
             metavar="<container>",
             help=_(
-                "Container to look in (default: image-imports, image-exports and those of all"
-                " transfers)"
+                "Container to search (default: image-imports, image-exports and the containers of"
+                " all transfers)"
             ),
         )
         parser.add_argument(
@@ -39,29 +39,30 @@ class CleanObjects(common.ImageTaskCommand, command.Lister):
             metavar="<hours>",
             type=_hours,
             default=24.0,
-            help=_("Leave what was written in the last <hours> (default: 24)"),
+            help=_("Keep objects written in the last <hours> (default: 24)"),
         )
         action = parser.add_mutually_exclusive_group()
         action.add_argument(
-            "--dry-run", action="store_true", help=_("List, and delete nothing (default)")
+            "--dry-run", action="store_true", help=_("List objects and delete nothing (default)")
         )
-        action.add_argument("--delete", action="store_true", help=_("Delete what is unneeded"))
+        action.add_argument("--delete", action="store_true", help=_("Delete unneeded objects"))
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> common.Table:
         """List, or delete."""
         with self.image_tasks(parsed_args) as tasks:
-            found = tasks.find_orphans(
+            plan = tasks.plan_clean(
                 parsed_args.container, older_than=timedelta(hours=parsed_args.older_than)
             )
-            if parsed_args.delete:
-                found = list(tasks.clean(found))
-                self.fail_with(each.error for each in found if each.error)
-        return self.titles, [_row(each) for each in found]
+            results = list(plan.run()) if parsed_args.delete else plan.preview()
+            for result in results:
+                if result.error:
+                    self.report(result.error.messages)
+        return self.titles, [_row(result) for result in results]
 
 
 def _hours(text: str) -> float:
-    """Read a number of hours, 0 or more, for argparse."""
+    """Parse a number of hours, 0 or more, for argparse."""
     try:
         value = float(text)
     except ValueError:
@@ -71,13 +72,13 @@ def _hours(text: str) -> float:
     return value
 
 
-def _row(each: "CleanResult") -> tuple[object, ...]:
-    orphan = each.orphan
+def _row(result: "CleanResult") -> tuple[object, ...]:
+    orphan = result.orphan
     return (
-        common.TextColumn(orphan.container),
-        common.TextColumn(orphan.name),
+        columns.TextColumn(orphan.object.container),
+        columns.TextColumn(orphan.object.name),
         orphan.kind,
-        common.SizeColumn(orphan.size),
+        columns.SizeColumn(orphan.size),
         orphan.last_modified.isoformat(timespec="seconds"),
-        common.TextColumn(each.status),
+        columns.TextColumn(result.status),
     )

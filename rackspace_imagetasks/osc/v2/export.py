@@ -2,26 +2,24 @@
 """`openstack image task export`."""
 
 import argparse
-import contextlib
 import typing
 
 from rackspace_imagetasks.i18n import _
+from rackspace_imagetasks.osc import columns, options
 from rackspace_imagetasks.osc import command as common
-from rackspace_imagetasks.osc import options
 
 if typing.TYPE_CHECKING:
     from rackspace_imagetasks.imagetasks import ImageTasks
     from rackspace_imagetasks.jobs.exports import ExportResult
-
-_THEN_SAVES = "The same command again follows it too, and then saves the VHD."
 
 
 class ExportImage(common.SavingCommand):
     titles = ("Image", "Name", "Task", "Status", "Location", "Size")
     _description = _(
         "Export images of this project as VHDs into a container.\n\n"
-        "What the service would refuse is said before anything is sent. Without --wait the task"
-        " goes on in the cloud; follow it with `openstack image task wait <task>`."
+        "Everything that the service would refuse is reported before anything is sent. Without"
+        " --wait, the task continues in the cloud; run `openstack image task wait <task>` to follow"
+        " it."
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -31,12 +29,12 @@ class ExportImage(common.SavingCommand):
         parser.add_argument(
             "--container",
             metavar="<container>",
-            help=_("Container to export to (default: image-exports, created if absent)"),
+            help=_("Container to export to (default: image-exports, created if it does not exist)"),
         )
         parser.add_argument(
             "--create-container",
             action="store_true",
-            help=_("Create the container named by --container if it is absent"),
+            help=_("Create the container named by --container if it does not exist"),
         )
         options.add_wait_options(parser)
         options.add_save_options(parser, required=False)
@@ -51,7 +49,7 @@ class ExportImage(common.SavingCommand):
         with self.image_tasks(parsed_args) as tasks:
             images = options.images_of(tasks, parsed_args)
             options.check_save_options(parsed_args, images)
-            results = self.run_each(
+            results = self.run_batch(
                 images,
                 lambda image: self._export(tasks, image, parsed_args),
                 parsed_args.concurrency,
@@ -61,30 +59,20 @@ class ExportImage(common.SavingCommand):
     def _export(
         self, tasks: "ImageTasks", image: str, parsed_args: argparse.Namespace
     ) -> "ExportResult":
-        from rackspace_imagetasks.exceptions import TaskTimeout
-        from rackspace_imagetasks.jobs.resumable import hinting
-
         plan = tasks.plan_export(
             image,
             container=parsed_args.container,
             create_container=parsed_args.create_container,
-            reuse=bool(parsed_args.file),
+            save=options.save_options(parsed_args, self.app.stdout) if parsed_args.file else None,
         )
         self.warn(plan.warnings)
-        if parsed_args.file not in (None, options.STDOUT):
-            tasks.check_target(plan.location, parsed_args.file, overwrite=parsed_args.overwrite)
         if parsed_args.dry_run:
             return plan.preview()
         if not parsed_args.wait:
-            return tasks.start_export(plan)
-        try:
-            with hinting(_THEN_SAVES) if parsed_args.file else contextlib.nullcontext():
-                result = tasks.export_image(plan, timeout=options.timeout_of(parsed_args))
-        except TaskTimeout as error:
-            return self.goes_on(error, plan.result(error.task_id, "processing"))
-        if parsed_args.file:
-            self.save(tasks, plan.location, parsed_args)
-        return result
+            return plan.start()
+        return plan.run(
+            timeout=options.timeout_of(parsed_args), transfer=options.transfer_options(parsed_args)
+        )
 
 
 def _check_options(parsed_args: argparse.Namespace) -> None:
@@ -96,11 +84,11 @@ def _check_options(parsed_args: argparse.Namespace) -> None:
 
     problems = []
     if parsed_args.file and not parsed_args.wait:
-        problems.append("--file needs the end of the export; add --wait.")
+        problems.append("--file requires the end of the export; add --wait.")
     for name in ("overwrite", "no_validate", "delete_object"):
         if getattr(parsed_args, name) and not parsed_args.file:
             option = "--" + name.replace("_", "-")
-            problems.append(f"{option} is about a saved file; add --file.")
+            problems.append(f"{option} applies to a saved file; add --file.")
     if problems:
         raise Refused(*problems)
 
@@ -108,9 +96,9 @@ def _check_options(parsed_args: argparse.Namespace) -> None:
 def _row(result: "ExportResult") -> tuple[object, ...]:
     return (
         result.image_id,
-        common.TextColumn(result.image_name),
-        common.TextColumn(result.task_id),
-        common.TextColumn(result.status),
-        common.TextColumn(result.location),
-        common.SizeColumn(result.size),
+        columns.TextColumn(result.image_name),
+        columns.TextColumn(result.task_id),
+        columns.TextColumn(result.status),
+        columns.TextColumn(result.location),
+        columns.SizeColumn(result.size),
     )

@@ -3,31 +3,30 @@
 
 import argparse
 import contextlib
-import dataclasses
 import typing
 from pathlib import Path
 
 from osc_lib.cli import parseractions
-from osc_lib.command import command
 
 from rackspace_imagetasks.i18n import _
+from rackspace_imagetasks.osc import columns, options
 from rackspace_imagetasks.osc import command as common
-from rackspace_imagetasks.osc import options
 
 if typing.TYPE_CHECKING:
     from rackspace_imagetasks.glance.settings import ImageSettings
     from rackspace_imagetasks.imagetasks import ImageTasks
     from rackspace_imagetasks.jobs.imports import ImportPlan, ImportResult
+    from rackspace_imagetasks.messages import Message
     from rackspace_imagetasks.osc.locations import Location
 
 
-class ImportImage(common.ImageTaskCommand, command.Lister):
+class ImportImage(common.ImageTaskCommand):
     titles = ("Image", "Name", "Task", "Status", "Object", "Disk Size")
     _description = _(
-        "Import disks, from local files or from objects, as images.\n\n"
-        "What the service would refuse is said before anything is sent. A local disk of any format"
-        " is staged in a container, as a VHD that grows, with no temporary file; run again, the"
-        " command goes on with what an earlier run left. An object must be a VHD."
+        "Import disks from local files or from objects as images.\n\n"
+        "Everything that the service would refuse is reported before anything is sent. A local disk"
+        " of any format is uploaded to a container as a resizable VHD, without a temporary file;"
+        " run again, the command resumes an interrupted upload. An object must be a VHD."
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -37,35 +36,42 @@ class ImportImage(common.ImageTaskCommand, command.Lister):
             "source",
             metavar="<source>",
             nargs="*",
-            help=_("Local file, or <container>/<object>, to import (repeat for several)"),
+            help=_("Local file or <container>/<object> to import (repeat for several)"),
         )
         parser.add_argument(
             "--file",
             metavar="<file>",
             action="append",
             default=[],
-            help=_("Local file to import, whatever its name looks like (repeat for several)"),
+            help=_(
+                "Local file to import, even if its name looks like an object (repeat for several)"
+            ),
         )
         parser.add_argument(
             "--name",
             metavar="<name>",
-            help=_("Name of the image (default: the name of the file or object, without suffix)"),
+            help=_(
+                "Name of the image (default: the name of the file or object without its suffix)"
+            ),
         )
         parser.add_argument(
             "--container",
             metavar="<container>",
-            help=_("Container to stage local files in (default: image-imports, created if absent)"),
+            help=_(
+                "Container to upload local files to (default: image-imports, created if it does not"
+                " exist)"
+            ),
         )
         parser.add_argument(
             "--create-container",
             action="store_true",
-            help=_("Create the container named by --container if it is absent"),
+            help=_("Create the container named by --container if it does not exist"),
         )
         parser.add_argument(
             "--source-format",
             metavar="<format>",
             help=_(
-                "Format of local files: raw, vhd, qcow2, vmdk, vdi, vhdx or qed (default: found out"
+                "Format of local files: raw, vhd, qcow2, vmdk, vdi, vhdx or qed (default: detected"
                 " from their content)"
             ),
         )
@@ -73,8 +79,8 @@ class ImportImage(common.ImageTaskCommand, command.Lister):
             "--no-convert",
             action="store_true",
             help=_(
-                "Send local files as they are (default: a disk that is not a VHD, or a VHD that"
-                " would not grow, is converted while it is sent)"
+                "Upload local files unchanged (default: convert disks that are not resizable VHDs"
+                " during the upload)"
             ),
         )
         keep = parser.add_mutually_exclusive_group()
@@ -109,7 +115,7 @@ class ImportImage(common.ImageTaskCommand, command.Lister):
         with self.image_tasks(parsed_args) as tasks:
             settings = _settings(tasks, parsed_args)
             _check_options(parsed_args, sources, settings)
-            results = self.run_each(
+            results = self.run_batch(
                 sources,
                 lambda source: self._import(tasks, source, settings, parsed_args),
                 parsed_args.concurrency,
@@ -123,28 +129,20 @@ class ImportImage(common.ImageTaskCommand, command.Lister):
         settings: "ImageSettings",
         parsed_args: argparse.Namespace,
     ) -> "ImportResult":
-        from rackspace_imagetasks.exceptions import TaskTimeout
-
         with contextlib.closing(_plan(tasks, source, settings, parsed_args)) as plan:
             self.warn(plan.warnings)
             if parsed_args.dry_run:
-                return plan.result(plan.task)
+                return plan.preview()
             transfer = options.transfer_options(parsed_args)
             if not parsed_args.wait:
-                return tasks.start_import(plan, transfer=transfer)
-            timeout = options.timeout_of(parsed_args)
-            try:
-                return tasks.import_image(plan, timeout=timeout, transfer=transfer)
-            except TaskTimeout as error:
-                row = plan.result(plan.task)
-                row = dataclasses.replace(row, task_id=error.task_id, status="processing")
-                return self.goes_on(error, row)
+                return plan.start(transfer=transfer)
+            return plan.run(timeout=options.timeout_of(parsed_args), transfer=transfer)
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
-    """Add what is set on the image once it is active."""
+    """Add the options that are applied to the image once it is active."""
     group = parser.add_argument_group(
-        _("image settings"), _("Set on the image after its import; they need --wait")
+        _("image settings"), _("Set on the image after its import; these options require --wait")
     )
     group.add_argument(
         "--property",
@@ -157,8 +155,8 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         metavar="<profile>",
         default="none",
         help=_(
-            "Properties that an image from elsewhere needs to boot: 'hvm' sets vm_mode=hvm,"
-            " img_config_drive=mandatory and xenapi_use_agent=False for a foreign Linux image;"
+            "Properties that an image from another platform needs to boot: 'hvm' sets vm_mode=hvm,"
+            " img_config_drive=mandatory and xenapi_use_agent=False, for Linux images;"
             " 'none' (default) sets nothing"
         ),
     )
@@ -173,13 +171,13 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         "--min-disk",
         metavar="<GB>",
         type=options.number,
-        help=_("Smallest disk that a server of the image needs, in GB"),
+        help=_("Minimum disk size of a server, in GB"),
     )
     group.add_argument(
         "--min-ram",
         metavar="<MB>",
         type=options.number,
-        help=_("Least memory that a server of the image needs, in MB"),
+        help=_("Minimum memory of a server, in MB"),
     )
     visibility = group.add_mutually_exclusive_group()
     visibility.add_argument(
@@ -187,22 +185,23 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         dest="visibility",
         action="store_const",
         const="public",
-        help=_("Make the image visible to all projects, where the cloud allows it"),
+        help=_("Make the image visible to all projects, if the cloud allows it"),
     )
     visibility.add_argument(
         "--private",
         dest="visibility",
         action="store_const",
         const="private",
-        help=_("Make the image visible to this project alone"),
+        help=_("Make the image visible to this project only"),
     )
 
 
 def _settings(tasks: "ImageTasks", parsed_args: argparse.Namespace) -> "ImageSettings":
     from rackspace_imagetasks.glance.settings import ImageSettings
 
+    boot_properties = tasks.cloud.profile.boot_properties(parsed_args.boot_profile)
     return ImageSettings(
-        properties=tasks.boot_properties(parsed_args.boot_profile) | (parsed_args.property or {}),
+        properties=boot_properties | (parsed_args.property or {}),
         tags=tuple(parsed_args.tag),
         min_disk=parsed_args.min_disk,
         min_ram=parsed_args.min_ram,
@@ -213,24 +212,26 @@ def _settings(tasks: "ImageTasks", parsed_args: argparse.Namespace) -> "ImageSet
 def _check_options(
     parsed_args: argparse.Namespace, sources: "list[Location]", settings: "ImageSettings"
 ) -> None:
-    """Refuse options that cannot be obeyed.
+    """Refuse options that cannot be applied.
 
     :raises Refused: with all of them.
     """
     from rackspace_imagetasks.exceptions import Refused
-    from rackspace_imagetasks.imagetasks import ImageTasks
+    from rackspace_imagetasks.jobs.imports import SETTINGS_NEED_WAIT
 
-    problems = []
+    problems: list[str | Message] = []
     if not sources:
-        problems.append("Name what to import: a local file, or <container>/<object>.")
+        problems.append("Name a local file or <container>/<object> to import.")
     for option in ("container", "create_container", "source_format", "no_convert"):
         if getattr(parsed_args, option) and sources and not any(s.path for s in sources):
             name = "--" + option.replace("_", "-")
-            problems.append(f"{name} is about local files; leave it out for <container>/<object>.")
+            problems.append(
+                f"{name} applies to local files; leave it out for <container>/<object>."
+            )
     if parsed_args.name is not None and len(sources) > 1:
-        problems.append("--name names one image; leave it out to import several.")
+        problems.append("--name applies to one image; leave it out to import several.")
     if settings and not parsed_args.wait:
-        problems.append(ImageTasks.SETTINGS_NEED_WAIT)
+        problems.append(SETTINGS_NEED_WAIT)
     if problems:
         raise Refused(*problems)
 
@@ -243,32 +244,25 @@ def _plan(
 ) -> "ImportPlan":
     keep = parsed_args.keep_object
     name = source.image_name if parsed_args.name is None else parsed_args.name
-    if source.path is not None:
-        return tasks.plan_import_file(
-            source.path,
-            name,
-            settings=settings,
-            container=parsed_args.container,
-            create_container=parsed_args.create_container,
-            keep_object=bool(keep),
-            convert=not parsed_args.no_convert,
-            source_format=parsed_args.source_format,
+    if source.object is not None:
+        return tasks.plan_import_object(
+            source.object, name, settings=settings, delete_object=keep is False
         )
-    return tasks.plan_import_object(
-        source.container,
-        source.object_name,
+    return tasks.plan_import_file(
+        str(source.path),
         name,
         settings=settings,
-        delete_object=keep is False,
+        staging=options.staging_options(parsed_args),
+        disk=options.disk_options(parsed_args),
     )
 
 
 def _row(result: "ImportResult") -> tuple[object, ...]:
     return (
-        common.TextColumn(result.image_id),
-        common.TextColumn(result.name),
-        common.TextColumn(result.task_id),
-        common.TextColumn(result.status),
-        common.TextColumn(result.location),
-        common.SizeColumn(result.size),
+        columns.TextColumn(result.image_id),
+        columns.TextColumn(result.name),
+        columns.TextColumn(result.task_id),
+        columns.TextColumn(result.status),
+        columns.TextColumn(result.location),
+        columns.SizeColumn(result.size),
     )

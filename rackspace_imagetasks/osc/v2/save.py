@@ -5,19 +5,20 @@ import argparse
 import typing
 
 from rackspace_imagetasks.i18n import _
+from rackspace_imagetasks.osc import columns, options
 from rackspace_imagetasks.osc import command as common
-from rackspace_imagetasks.osc import options
 
 if typing.TYPE_CHECKING:
+    from rackspace_imagetasks.imagetasks import ImageTasks
     from rackspace_imagetasks.jobs.saves import SaveResult
 
 
 class SaveExport(common.SavingCommand):
     titles = ("Location", "File", "Size", "Fetched")
     _description = _(
-        "Save exported VHDs into local files.\n\n"
-        "Each segment is compared with its MD5, and the VHD is checked, before a file gets its"
-        " name. Run again, the command fetches only what is missing."
+        "Save exported VHDs to local files.\n\n"
+        "The MD5 of each segment is verified, and the VHD is checked, before a file gets its name."
+        " Run again, the command fetches only what is missing."
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -27,7 +28,7 @@ class SaveExport(common.SavingCommand):
             "export",
             metavar="<export>",
             nargs="+",
-            help=_("Export task (ID), or <container>/<object>, to save (repeat for several)"),
+            help=_("Export task (ID) or <container>/<object> to save (repeat for several)"),
         )
         options.add_save_options(parser, required=True)
         options.add_transfer_options(parser)
@@ -39,18 +40,24 @@ class SaveExport(common.SavingCommand):
         """Save."""
         options.check_save_options(parsed_args, parsed_args.export)
         with self.image_tasks(parsed_args) as tasks:
-            results = self.run_each(
+            results = self.run_batch(
                 parsed_args.export,
-                lambda export: self.save(tasks, export, parsed_args),
+                lambda export: self._save(tasks, export, parsed_args),
                 parsed_args.concurrency,
             )
         return self.titles, [_row(result) for result in results]
 
+    def _save(
+        self, tasks: "ImageTasks", export: str, parsed_args: argparse.Namespace
+    ) -> "SaveResult":
+        plan = tasks.plan_save(export, options.save_options(parsed_args, self.app.stdout))
+        return plan.run(transfer=options.transfer_options(parsed_args))
+
 
 def _row(result: "SaveResult") -> tuple[object, ...]:
     return (
-        common.TextColumn(result.location),
-        common.TextColumn(result.path),
-        common.SizeColumn(result.size),
-        common.SizeColumn(result.fetched_bytes),
+        columns.TextColumn(result.location),
+        columns.TextColumn(result.path),
+        columns.SizeColumn(result.size),
+        columns.SizeColumn(result.fetched_bytes),
     )

@@ -4,23 +4,22 @@
 import argparse
 import typing
 
-from osc_lib.command import command
-
 from rackspace_imagetasks.i18n import _
+from rackspace_imagetasks.osc import columns, options
 from rackspace_imagetasks.osc import command as common
-from rackspace_imagetasks.osc import options
 
 if typing.TYPE_CHECKING:
     from rackspace_imagetasks.imagetasks import ImageTasks
     from rackspace_imagetasks.jobs.transfers import TransferResult
 
 
-class TransferImage(common.ImageTaskCommand, command.Lister):
+class TransferImage(common.ImageTaskCommand):
     titles = ("Image", "Name", "Region", "Status", "Target Image")
     _description = _(
         "Copy images of this project to another region or cloud.\n\n"
-        "Each is exported here, copied from object store to object store, and imported there with"
-        " its name, properties and tags. Run again at any point, the command finishes the job."
+        "Each image is exported in its own region, copied from object store to object store, and"
+        " imported at the target with its name, properties and tags. Run again at any point, the"
+        " command finishes the job."
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -28,12 +27,14 @@ class TransferImage(common.ImageTaskCommand, command.Lister):
         parser = super().get_parser(prog_name)
         options.add_image_arguments(parser, _("Image to transfer (name or ID; repeat for several)"))
         parser.add_argument(
-            "--to-region", metavar="<region>", help=_("Region to copy to (default: the cloud's)")
+            "--to-region",
+            metavar="<region>",
+            help=_("Region to copy to (default: the target cloud's default region)"),
         )
         parser.add_argument(
             "--to-cloud",
             metavar="<cloud>",
-            help=_("Cloud of clouds.yaml to copy to (default: this one)"),
+            help=_("Cloud in clouds.yaml to copy to (default: the current cloud)"),
         )
         parser.add_argument(
             "--keep-objects",
@@ -44,7 +45,7 @@ class TransferImage(common.ImageTaskCommand, command.Lister):
             "--timeout",
             metavar="<seconds>",
             type=options.seconds,
-            help=_("Most seconds to wait for each task (default: wait to its end)"),
+            help=_("Maximum number of seconds to wait for each task (default: no limit)"),
         )
         options.add_poll_option(parser)
         options.add_transfer_options(parser)
@@ -57,7 +58,7 @@ class TransferImage(common.ImageTaskCommand, command.Lister):
         with self.image_tasks(parsed_args) as tasks:
             images = options.images_of(tasks, parsed_args)
             target = self.target(tasks, parsed_args)
-            results = self.run_each(
+            results = self.run_batch(
                 images,
                 lambda image: self._transfer(tasks, target, image, parsed_args),
                 parsed_args.concurrency,
@@ -67,24 +68,18 @@ class TransferImage(common.ImageTaskCommand, command.Lister):
     def _transfer(
         self, tasks: "ImageTasks", target: "ImageTasks", image: str, parsed_args: argparse.Namespace
     ) -> "TransferResult":
-        plan = tasks.plan_transfer(image, target)
+        plan = tasks.plan_transfer(image, target, keep_objects=parsed_args.keep_objects)
         self.warn(plan.warnings)
         if parsed_args.dry_run:
-            return plan.preview(target.cloud)
-        return tasks.transfer_image(
-            plan,
-            target,
-            keep_objects=parsed_args.keep_objects,
-            timeout=parsed_args.timeout,
-            transfer=options.transfer_options(parsed_args),
-        )
+            return plan.preview()
+        return plan.run(timeout=parsed_args.timeout, transfer=options.transfer_options(parsed_args))
 
 
 def _row(result: "TransferResult") -> tuple[object, ...]:
     return (
         result.image_id,
-        common.TextColumn(result.name),
-        result.region,
+        columns.TextColumn(result.name),
+        columns.TextColumn(result.region),
         result.status,
-        common.TextColumn(result.target_image_id),
+        columns.TextColumn(result.target_image_id),
     )

@@ -8,8 +8,7 @@ import typing
 from osc_lib.command import command
 
 from rackspace_imagetasks.i18n import _
-from rackspace_imagetasks.osc import command as common
-from rackspace_imagetasks.osc import local, options
+from rackspace_imagetasks.osc import columns, local, options
 from rackspace_imagetasks.osc.v2 import vhd_show
 
 if typing.TYPE_CHECKING:
@@ -18,10 +17,10 @@ if typing.TYPE_CHECKING:
 
 class ConvertVhd(local.LocalCommand, command.ShowOne):
     _description = _(
-        "Write a disk as a VHD that can be imported and that XenServer can grow.\n\n"
-        "Needs no cloud. Raw disks and VHDs are read directly; qcow2, VMDK, VDI, VHDX and QED need"
-        " QEMU's tools (package qemu-utils or qemu-img). The disk's size is rounded up to 2 MiB,"
-        " and blocks of zeros are left out."
+        "Convert a disk to a VHD that can be imported and that XenServer can resize.\n\n"
+        "Works without a cloud. Raw disks and VHDs are read directly; qcow2, VMDK, VDI, VHDX and"
+        " QED require QEMU's tools (package qemu-utils or qemu-img). The disk's size is rounded up"
+        " to a multiple of 2 MiB, and blocks of zeros are left out."
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -31,13 +30,13 @@ class ConvertVhd(local.LocalCommand, command.ShowOne):
         parser.add_argument(
             "file",
             metavar="<file>",
-            help=_("VHD file to write; it is <file>.part until it is complete"),
+            help=_("VHD file to write; called <file>.part until it is complete"),
         )
         parser.add_argument(
             "--source-format",
             metavar="<format>",
             help=_(
-                "Format of <source>: raw, vhd, qcow2, vmdk, vdi, vhdx or qed (default: found out"
+                "Format of <source>: raw, vhd, qcow2, vmdk, vdi, vhdx or qed (default: detected"
                 " from its content)"
             ),
         )
@@ -67,11 +66,11 @@ class ConvertVhd(local.LocalCommand, command.ShowOne):
                 max_physical_size=max_physical_size,
                 progress=progress,
             )
-        self.tell(_in_words(done))
+        self.tell(_summary(done))
         shown = vhd_show.fields(
             {
-                "file": common.TextColumn(parsed_args.file),
-                "source": common.TextColumn(parsed_args.source),
+                "file": columns.TextColumn(parsed_args.file),
+                "source": columns.TextColumn(parsed_args.source),
                 "source_format": done.source_format,
             },
             done.facts,
@@ -79,18 +78,17 @@ class ConvertVhd(local.LocalCommand, command.ShowOne):
         return tuple(shown), tuple(shown.values())
 
 
-def _in_words(done: "Conversion") -> str:
+def _summary(done: "Conversion") -> str:
     from rackspace_imagetasks.text import format_size
 
     facts = done.facts
-    left_out = (facts.blocks_total or 0) - (facts.blocks_allocated or 0)
-    words = (
-        f"'{done.file}' is a dynamic VHD of {format_size(facts.physical_size)} that XenServer can"
-        f" grow, with the {done.source_format} disk of {format_size(done.source_size)} from"
-        f" '{done.source}'"
+    zeros = (facts.blocks_total or 0) - (facts.blocks_allocated or 0)
+    summary = (
+        f"Converted '{done.source}' ({done.source_format}, {format_size(done.source_size)}) to"
+        f" '{done.file}', a resizable dynamic VHD of {format_size(facts.physical_size)}"
     )
     if added := facts.virtual_size - done.source_size:
-        words += f" and {format_size(added)} of zeros after it, as VHDs have whole blocks of 2 MiB"
-    if left_out:
-        words += f"; {left_out} of its {facts.blocks_total} blocks are zeros and were left out"
-    return words + "."
+        summary += f"; added {format_size(added)} of zeros, because VHDs have blocks of 2 MiB"
+    if zeros:
+        summary += f"; left out {zeros} of {facts.blocks_total} blocks, which are zeros"
+    return summary + "."

@@ -5,33 +5,24 @@ import argparse
 import functools
 import typing
 
-from cliff import columns
-from osc_lib.command import command
-
 from rackspace_imagetasks.i18n import _
+from rackspace_imagetasks.osc import columns, local, options
 from rackspace_imagetasks.osc import command as common
-from rackspace_imagetasks.osc import local, options
 
 if typing.TYPE_CHECKING:
     from rackspace_imagetasks.bytesource import ByteSource
     from rackspace_imagetasks.cloud import Cloud
+    from rackspace_imagetasks.exceptions import ImageTasksError
     from rackspace_imagetasks.formats.vhd import Finding, Report
+    from rackspace_imagetasks.objects.names import ObjectName
 
 
-class CodeColumn(columns.FormattableColumn[int | None]):
-    """A failure code of the service: nothing for people where there is none."""
-
-    def human_readable(self) -> str:
-        """Return the code's digits."""
-        return "" if self._value is None else str(self._value)
-
-
-class ValidateVhd(local.LocalCommand, common.BatchCommand, command.Lister):
+class ValidateVhd(local.LocalCommand, common.BatchCommand):
     titles = ("File", "Severity", "Code", "Check", "Detail")
     _description = _(
         "Check VHDs as the import service does; exit with 1 if it would refuse any of them.\n\n"
-        "Lists everything that is wrong, with the code that the service would give. Files need no"
-        " cloud; of an object a few ranges are read, whatever its size."
+        "Lists all errors, with the codes that the service would report. Local files are checked"
+        " without a cloud; only a few ranges of an object are read, whatever its size."
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -42,8 +33,8 @@ class ValidateVhd(local.LocalCommand, common.BatchCommand, command.Lister):
             metavar="<file>",
             nargs="+",
             help=_(
-                "VHD file to check, or <container>/<object> where there is no file of that name"
-                " (repeat for several)"
+                "VHD file to check, or <container>/<object> if no file has that name (repeat for"
+                " several)"
             ),
         )
         options.add_limit_options(parser)
@@ -74,9 +65,9 @@ class ValidateVhd(local.LocalCommand, common.BatchCommand, command.Lister):
             finally:
                 source.close()
         except ImageTasksError as error:
-            self.failed = True
-            return [(common.TextColumn(name), "error", CodeColumn(None), "unreadable", str(error))]
-        self.failed |= bool(report.errors)
+            self.has_failed = True
+            return [_unreadable(name, error)]
+        self.has_failed |= bool(report.errors)
         if report.unread or not report.errors:
             self.tell(_verdict(report))
         return [_row(name, finding) for finding in report.findings]
@@ -90,30 +81,30 @@ class ValidateVhd(local.LocalCommand, common.BatchCommand, command.Lister):
         if is_there(Path(name)):
             return FileSource(name)
         location = Location.parse(name)
-        if location.path:
-            return FileSource(location.path)
-        return self._open_object(location.container, location.object_name)
+        if location.object is None:
+            return FileSource(str(location.path))
+        return self._open_object(location.object)
 
-    def _open_object(self, container: str, name: str) -> "ByteSource":
+    def _open_object(self, name: "ObjectName") -> "ByteSource":
         from keystoneauth1.exceptions import ClientException
         from openstack.exceptions import SDKException
 
         from rackspace_imagetasks.exceptions import NotFound
         from rackspace_imagetasks.objects.source import ObjectSource
-        from rackspace_imagetasks.text import printable
 
         try:
             store = self._cloud.objects
         except (ClientException, SDKException) as error:
+            reason = str(error).rstrip(".")
             raise NotFound(
-                f"There is no file '{printable(f'{container}/{name}')}', and no cloud to look for"
-                f" such an object in: {printable(error).rstrip('.')}."
+                f"File '{name}' not found, and no cloud is available to look for an object with"
+                f" that name: {reason}."
             ) from error
-        return ObjectSource(store, container, name)
+        return ObjectSource(store, name)
 
     @functools.cached_property
     def _cloud(self) -> "Cloud":
-        """The cloud to log in to, which only objects need."""
+        """The cloud, which only objects need."""
         import openstack.connection
 
         from rackspace_imagetasks.imagetasks import ImageTasks
@@ -127,18 +118,34 @@ class ValidateVhd(local.LocalCommand, common.BatchCommand, command.Lister):
 def _verdict(report: "Report") -> str:
     unread = f"; not read: {', '.join(report.unread)}" if report.unread else ""
     if report.errors:
-        return f"'{report.name}' would not be imported{unread}."
+        return f"'{report.name}' would be refused by the import service{unread}."
     if report.warnings:
-        return f"'{report.name}' would be imported, but see its warnings{unread}."
+        return f"'{report.name}' can be imported, with warnings{unread}."
     return f"'{report.name}' is valid{unread}."
 
 
 def _row(name: str, finding: "Finding") -> tuple[object, ...]:
-    detail = f"{finding.detail.rstrip('.')} ({finding.where}). {finding.remedy}".rstrip()
+    from rackspace_imagetasks.messages import Message
+    from rackspace_imagetasks.osc.hints import worded
+
+    text = f"{finding.detail.rstrip('.')} ({finding.where})."
+    detail = worded(Message(text, finding.hint, finding.values))
     return (
-        common.TextColumn(name),
+        columns.TextColumn(name),
         finding.severity.value,
-        CodeColumn(finding.code),
+        columns.CodeColumn(finding.code),
         finding.check,
-        detail,
+        columns.DetailColumn(detail),
+    )
+
+
+def _unreadable(name: str, error: "ImageTasksError") -> tuple[object, ...]:
+    from rackspace_imagetasks.osc.hints import worded_error
+
+    return (
+        columns.TextColumn(name),
+        "error",
+        columns.CodeColumn(None),
+        "unreadable",
+        columns.DetailColumn(worded_error(error)),
     )

@@ -4,32 +4,33 @@
 import argparse
 import typing
 
-from osc_lib.command import command
-
 from rackspace_imagetasks.i18n import _
+from rackspace_imagetasks.osc import columns, options
 from rackspace_imagetasks.osc import command as common
-from rackspace_imagetasks.osc import options
 
 if typing.TYPE_CHECKING:
     from rackspace_imagetasks.glance.task import Task
     from rackspace_imagetasks.imagetasks import ImageTasks
 
 
-class WaitTask(common.ImageTaskCommand, command.Lister):
+class WaitTask(common.ImageTaskCommand):
     titles = ("Task", "Type", "Status", "Result", "Message")
-    _description = _("Wait for image tasks to end; exit with 1 if any of them failed")
+    _description = _("Wait for image tasks to finish; exit with 1 if any of them failed")
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the arguments."""
         parser = super().get_parser(prog_name)
         parser.add_argument(
-            "task", metavar="<task>", nargs="+", help=_("Task to follow (ID; repeat for several)")
+            "task",
+            metavar="<task>",
+            nargs="+",
+            help=_("Task to wait for (ID; repeat for several)"),
         )
         parser.add_argument(
             "--timeout",
             metavar="<seconds>",
             type=options.seconds,
-            help=_("Stop waiting after <seconds>; the tasks go on (default: wait to their end)"),
+            help=_("Stop waiting after <seconds>; the tasks continue (default: no limit)"),
         )
         options.add_poll_option(parser)
         return parser
@@ -38,16 +39,18 @@ class WaitTask(common.ImageTaskCommand, command.Lister):
         """Wait."""
         with self.image_tasks(parsed_args) as tasks:
             ended = self._wait(tasks, parsed_args)
-            self.fail_with([tasks.failure_of(task) for task in ended if task.status != "success"])
+            for task in ended:
+                if task.status != "success":
+                    self.report(tasks.failure_of(task).messages)
         return self.titles, [_row(task) for task in ended]
 
     def _wait(self, tasks: "ImageTasks", parsed_args: argparse.Namespace) -> "list[Task]":
-        """Return the tasks that ended; say which others are unknown or go on."""
+        """Return the tasks that ended; report which others are unknown or still run."""
         from rackspace_imagetasks.exceptions import NotFound, TaskTimeout
 
         ended: list[Task] = []
         try:
-            with tasks.progress.phase(_("Waiting")) as phase:
+            with tasks.cloud.progress.phase(_("Waiting")) as phase:
                 ended.extend(
                     tasks.wait(
                         parsed_args.task,
@@ -60,16 +63,16 @@ class WaitTask(common.ImageTaskCommand, command.Lister):
         except (NotFound, TaskTimeout) as error:
             if not ended:
                 raise
-            self.fail_with([error])
+            self.report(error.messages)
         return ended
 
 
 def _row(task: "Task") -> tuple[object, ...]:
     result = task.result.get("image_id") or task.result.get("export_location")
     return (
-        task.id,
-        task.type,
-        task.status,
-        common.TextColumn(result),
-        common.TextColumn(task.message),
+        columns.TextColumn(task.id),
+        columns.TextColumn(task.type),
+        columns.TextColumn(task.status),
+        columns.TextColumn(result),
+        columns.TextColumn(task.message),
     )

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-from rackspace_imagetasks.exceptions import AccessDenied, NotFound, Refused
+import requests
+
+from rackspace_imagetasks.exceptions import AccessDenied, NotFound, Refused, ServiceError
 from rackspace_imagetasks.glance.settings import ImageSettings
 from tests.unit import clouds
 from tests.unit.clouds import IMAGE, IMAGE_ID, PROJECT
 
 IMAGES = f"{IMAGE}/v2/images"
+OTHER_ID = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
 
 
 class ImagesTestCase(clouds.CloudTestCase):
@@ -24,24 +27,98 @@ class FindTest(ImagesTestCase):
         self.assertEqual({"os_distro": "debian"}, facts.properties)
 
     def test_by_name(self):
-        """A name is looked for where it is no ID."""
-        self.image()
-        self.requests.get(f"{IMAGES}/web", status_code=404)
+        """What cannot be an ID is looked up by name, and no other name will do."""
+        image = self.image()
+        others = [{**image, "id": "2", "name": "web2"}, {**image, "id": "3", "name": None}]
+        self.requests.get(IMAGES, json={"images": [*others, image]})
         self.assertEqual(IMAGE_ID, self.images.find("web").id)
+        self.assertEqual(["/v2/images?limit=1000&name=web"], self.sent("GET"))
 
     def test_unknown(self):
-        """The sentence names the image and the region."""
-        self.requests.get(f"{IMAGES}/nope", status_code=404)
+        """The message names the image and the region; hidden images were searched, too."""
         self.requests.get(IMAGES, json={"images": []})
         error = self.assertRaises(NotFound, self.images.find, "nope")
-        self.assertIn("no image 'nope' in region 'DFW'", str(error))
+        self.assertIn("'nope' not found in region 'DFW'", str(error))
+        self.assertIn("os_hidden=true", self.sent("GET")[-1])
 
     def test_ambiguous(self):
-        """Two images of a name are refused; neither is chosen."""
+        """Several images with a name, on any page, are refused, and each is described."""
+        image = self.image(created_at="2026-01-01T00:00:00Z")
+        pages = [
+            {"json": {"images": [image], "next": "/v2/images?marker=one"}},
+            {"json": {"images": [{**image, "id": "2", "visibility": "public"}]}},
+        ]
+        self.requests.get(IMAGES, pages)
+        text = str(self.assertRaises(Refused, self.images.find, "web"))
+        self.assertIn("by its ID", text)
+        self.assertIn(f"{IMAGE_ID} (created 2026-01-01T00:00:00Z, private)", text)
+        self.assertIn("2 (created 2026-01-01T00:00:00Z, public)", text)
+
+    def test_an_unknown_id_may_be_a_name(self):
+        """What looks like an ID and is none is looked up by name."""
+        image = self.image(name=OTHER_ID)
+        for status in (400, 403, 404):
+            self.requests.get(f"{IMAGES}/{OTHER_ID}", status_code=status)
+            self.assertEqual(image["id"], self.images.find(OTHER_ID).id)
+
+    def test_hidden(self):
+        """A hidden image is found by its name."""
         image = self.image()
-        self.requests.get(f"{IMAGES}/web", status_code=404)
-        self.requests.get(IMAGES, json={"images": [image, {**image, "id": "2"}]})
-        self.assertIn("by its ID", str(self.assertRaises(Refused, self.images.find, "web")))
+        self.requests.get(IMAGES, [{"json": {"images": []}}, {"json": {"images": [image]}}])
+        self.assertEqual(IMAGE_ID, self.images.find("web").id)
+        self.assertIn("os_hidden=true", self.sent("GET")[-1])
+
+    def test_a_name_with_a_colon(self):
+        """A part of a name is no operator of the service; old services know no operators."""
+        image = self.image(name="in:a, b")
+        self.assertEqual(IMAGE_ID, self.images.find("in:a, b").id)
+        self.assertIn("name=eq%3ain%3aa%2c+b", self.sent("GET")[-1])
+        for last in ({"json": {"images": [image]}}, {"status_code": 400}):
+            self.requests.get(IMAGES, [{"json": {"images": []}}, last])
+            if "json" in last:
+                self.assertEqual(IMAGE_ID, self.images.find("in:a, b").id)
+        self.assertRaises(NotFound, self.images.find, "in:a, b")
+
+    def test_transient_faults(self):
+        """The lookup by ID and the one by name survive 429, 500, a reset and a time-out."""
+        image = self.image()
+        faults = [
+            {"status_code": 429},
+            {"status_code": 500},
+            {"exc": requests.exceptions.ConnectionError},
+            {"exc": requests.exceptions.ReadTimeout},
+        ]
+        self.requests.get(f"{IMAGES}/{IMAGE_ID}", [*faults, {"json": image}])
+        self.assertEqual("web", self.images.find(IMAGE_ID).name)
+        self.requests.get(IMAGES, [*faults, {"json": {"images": [image]}}])
+        self.assertEqual(IMAGE_ID, self.images.find("web").id)
+        self.assertEqual(10, len(self.sent("GET")))
+
+    def test_no_redirect_is_followed(self):
+        """Neither a redirect nor the address of a next page takes the token to another host."""
+        elsewhere = self.requests.get("http://evil.test/", json={"images": []})
+        self.requests.get(
+            f"{IMAGES}/{IMAGE_ID}", status_code=302, headers={"Location": "http://evil.test/"}
+        )
+        self.assertRaises(ServiceError, self.images.find, IMAGE_ID)
+        image = self.image(name="other")
+        self.requests.get(
+            IMAGES,
+            [
+                {"json": {"images": [image], "next": "http://evil.test/?marker=a"}},
+                {"json": {"images": [{**image, "name": "web"}]}},
+            ],
+        )
+        self.assertEqual("web", self.images.find("web").name)
+        self.assertFalse(elsewhere.called)
+
+    def test_answers_of_the_wrong_shape(self):
+        """Each is an error that names service and request, and none is an image."""
+        image = self.image()
+        for odd in ([image], "x", {**image, "id": None}, {**image, "name": 5}, {"images": []}):
+            self.requests.get(f"{IMAGES}/{IMAGE_ID}", json=odd)
+            text = str(self.assertRaises(ServiceError, self.images.find, IMAGE_ID))
+            self.assertIn(f"Cannot read image '{IMAGE_ID}': the image service's answer", text)
 
     def test_numbers_that_are_none(self):
         """A size that the service leaves open, or makes up, is no size."""
@@ -67,10 +144,13 @@ class SelectTest(ImagesTestCase):
         self.assertIn("origin=a", self.sent("GET")[-1])
 
     def test_a_listing_of_nothing(self):
-        """A page without items, or with what is none, is an empty one."""
-        for page in ({}, {"images": None}, {"images": ["x", None]}):
+        """A page without a list, or with anything but images in it, is not an empty one."""
+        for page in ({}, {"images": None}, {"images": ["x", None]}, {"images": [{"id": 5}]}):
             self.requests.get(IMAGES, json=page)
-            self.assertEqual([], self.select())
+            text = str(self.assertRaises(ServiceError, self.select))
+            self.assertIn("list the images: the image service's answer is not a list of", text)
+        self.requests.get(IMAGES, json={"images": []})
+        self.assertEqual([], self.select())
 
     def test_all_pages(self):
         """A listing goes on while the service gives a new marker."""
@@ -122,5 +202,14 @@ class CompleteTest(ImagesTestCase):
         error = self.assertRaises(
             AccessDenied, self.images.complete, IMAGE_ID, ImageSettings(visibility="public")
         )
-        self.assertIn("refused the visibility 'public' of image", str(error))
-        self.assertNotIn("role", str(error))
+        self.assertIn("set the visibility 'public' of image", str(error))
+        self.assertNotIn("admin role", str(error))
+
+    def test_transient_faults(self):
+        """Settings are sent again after faults that pass."""
+        patch = self.requests.patch(
+            f"{IMAGES}/{IMAGE_ID}",
+            [{"status_code": 503}, {"exc": requests.exceptions.ReadTimeout}, {"json": {}}],
+        )
+        self.images.complete(IMAGE_ID, ImageSettings(visibility="private"))
+        self.assertEqual(3, patch.call_count)

@@ -3,6 +3,7 @@ import dataclasses
 
 import requests
 
+from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.exceptions import (
     AccessDenied,
     Cancelled,
@@ -13,9 +14,9 @@ from rackspace_imagetasks.exceptions import (
     TaskTimeout,
 )
 from rackspace_imagetasks.glance.failures import failure_of
-from rackspace_imagetasks.glance.service import ImageService
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.glance.tasks import TaskClient
+from rackspace_imagetasks.osc.hints import WORDINGS
 from rackspace_imagetasks.profile import RACKSPACE
 from tests.unit import clouds
 from tests.unit.clouds import IMAGE, PROJECT, TASK_ID
@@ -28,8 +29,8 @@ class TaskTestCase(clouds.CloudTestCase):
         super().setUp()
         self.stop = clouds.Stop()
         profile = dataclasses.replace(RACKSPACE, poll_interval=30)
-        service = ImageService(self.connection, self.stop)
-        self.tasks = TaskClient(service, profile, self.stop, lambda: PROJECT, self.stop.clock)
+        cloud = Cloud(self.connection, self.stop, profile)
+        self.tasks = TaskClient(cloud._image_client, profile, self.stop, self.stop.clock)
 
     def polls(self):
         return [path for path in self.sent("GET") if "/tasks" in path]
@@ -37,12 +38,20 @@ class TaskTestCase(clouds.CloudTestCase):
 
 class ParseTest(TaskTestCase):
     def test_a_hostile_answer(self):
-        """What is shown of a task writes no escapes to the terminal; an ID is an ID."""
+        """An ID is an ID, and no text is a number or a list."""
         for task_id in (None, 7.5, "", "a b", "a/../b", "\x1b[31m", "x" * 65):
             answer = {"id": task_id, "type": "export"}
-            self.assertRaises(ServiceError, Task.parse, answer)
-        task = Task.parse({"id": TASK_ID, "type": "ex\x1b[31mport", "status": "o\x07k"})
-        self.assertEqual(("ex\ufffd[31mport", "o\ufffdk"), (task.type, task.status))
+            self.assertRaises(ValueError, Task.parse, answer)
+        for key in ("type", "status", "message", "created_at", "owner"):
+            for value in (5, ["x"], {}):
+                self.assertRaises(ValueError, Task.parse, {"id": TASK_ID, key: value})
+
+    def test_a_hostile_status(self):
+        """What an error quotes of a task writes no escapes to the terminal."""
+        self.task("o\x1b[31mk")
+        error = self.assertRaises(ServiceError, self.tasks.wait, TASK_ID)
+        self.assertTrue(str(error).isprintable())
+        self.assertIn("status 'o\ufffd[31mk'", str(error))
 
 
 class CreateTest(TaskTestCase):
@@ -72,7 +81,7 @@ class CreateTest(TaskTestCase):
         for status, kind, said in (
             (403, AccessDenied, "admin role"),
             (413, QuotaExceeded, "limit"),
-            (400, ServiceError, "answered 400 for a new export task: No."),
+            (400, ServiceError, "create an export task: the image service answered 400 (No."),
             (500, ServiceError, "answered 500"),
         ):
             self.requests.post(TASKS, status_code=status, json={"message": "No.\x1b[2J"})
@@ -80,14 +89,45 @@ class CreateTest(TaskTestCase):
             self.assertIn(said, str(error))
             self.assertNotIn("\x1b", str(error))
 
-    def test_a_post_is_not_repeated(self):
-        """A task that may have been created is not created twice."""
+    def test_a_post_is_repeated_once_no_task_is_running(self):
+        """Before each repetition after an uncertain answer, the running tasks are listed."""
+        self.running(("other", "2"))
+        for answer in (
+            {"status_code": 500},
+            {"status_code": 503},
+            {"exc": requests.exceptions.ReadTimeout},
+            {"exc": requests.exceptions.ConnectionError},
+        ):
+            created = {"status_code": 201, "json": self.task("pending")}
+            self.requests.post(TASKS, [answer, created])
+            del self.requests._adapter.request_history[:]
+            self.assertEqual(TASK_ID, self.create().id)
+            methods = [r.method for r in self.requests.request_history if "/v2/tasks" in r.url]
+            self.assertEqual("POST", methods[0])
+            self.assertIn("GET", methods[1:-1])
+            self.assertEqual(2, methods.count("POST"))
+
+    def test_a_post_that_stays_uncertain(self):
+        """The repetitions end, with what to do next."""
         self.running(("other", "2"))
         self.requests.post(TASKS, status_code=503)
         self.assertIn(
             "run the same command again", str(self.assertRaises(ServiceError, self.create))
         )
-        self.assertEqual(1, len(self.sent("POST")))
+        self.assertEqual(8, len(self.sent("POST")))
+
+    def test_a_post_that_had_no_effect_is_repeated(self):
+        """After a 429, or without a connection, nothing has to be looked up."""
+        created = {"status_code": 201, "json": self.task("pending")}
+        for answer in (
+            {"status_code": 429, "headers": {"Retry-After": "9"}},
+            {"exc": requests.exceptions.ConnectTimeout},
+        ):
+            self.requests.post(TASKS, [answer, created])
+            self.assertEqual("pending", self.create().status)
+        self.assertEqual(4, len(self.sent("POST")))
+        self.assertEqual([], self.sent("GET"))
+        self.assertGreaterEqual(self.stop.now, 9)
 
     def test_a_lost_answer_is_found_out(self):
         """A connection that breaks, 5xx, or nonsense after the task was created: it is taken."""
@@ -103,11 +143,13 @@ class CreateTest(TaskTestCase):
         self.assertEqual(4, len(self.sent("POST")))
 
     def test_answers_that_describe_no_task(self):
-        """A proxy's page or another object is a sentence, no traceback."""
+        """A proxy's page or another object is an error, and perhaps a task: none is repeated."""
         self.running()
         for answer in ({"text": "<html>"}, {"json": []}, {"json": {"id": 3}}):
             self.requests.post(TASKS, status_code=201, **answer)
-            self.assertRaises(ServiceError, self.create)
+            text = str(self.assertRaises(ServiceError, self.create))
+            self.assertIn("Cannot create an export task: the image service's answer", text)
+        self.assertEqual(3, len(self.sent("POST")))
 
 
 class FollowTest(TaskTestCase):
@@ -149,28 +191,120 @@ class FollowTest(TaskTestCase):
         ended = []
         error = self.assertRaises(NotFound, ended.extend, self.tasks.follow(["unknown", "known"]))
         self.assertEqual(["known"], [task.id for task in ended])
-        self.assertIn("no task 'unknown'", str(error))
+        self.assertIn("Task 'unknown' not found", str(error))
 
     def test_a_listing_goes_on_by_its_markers_alone(self):
-        """The next page's address is the server's word: only its marker is used, and once."""
+        """The next page's address is the server's word: only its marker is used."""
         page = {"tasks": [{"id": "a", "status": "pending"}], "next": "http://evil.test/?marker=a"}
-        self.requests.get(TASKS, json=page)
-        self.assertEqual(["a", "a"], [task.id for task in self.tasks.list()])
+        self.requests.get(TASKS, [{"json": page}, {"json": {"tasks": [{"id": "b"}]}}])
+        self.assertEqual(["a", "b"], [task.id for task in self.tasks.list()])
         self.assertIn("marker=a", self.polls()[-1])
 
+    def test_a_listing_that_repeats_itself(self):
+        """A marker that was used before is an error, and not the end of the list."""
+        page = {"tasks": [{"id": "a", "status": "pending"}], "next": "/v2/tasks?marker=a"}
+        self.requests.get(TASKS, json=page)
+        error = self.assertRaises(ServiceError, list, self.tasks.list())
+        self.assertIn("list the tasks: the image service's answer repeats a page", str(error))
+        self.assertEqual(2, len(self.polls()))
+
+    def test_a_listing_without_end(self):
+        """A listing with ever new markers ends after a number of pages."""
+
+        def page(request, _context):
+            number = int(request.qs.get("marker", ["0"])[0])
+            return {"tasks": [{"id": "a"}], "next": f"/v2/tasks?marker={number + 1}"}
+
+        self.requests.get(TASKS, json=page)
+        error = self.assertRaises(ServiceError, list, self.tasks.list())
+        self.assertIn("does not end", str(error))
+        self.assertEqual(1001, len(self.polls()))
+
+    def test_listings_of_the_wrong_shape(self):
+        """Each is an error that names the service, the request and the shape, and never empty."""
+        for odd in (
+            {"tasks": 5}, {"tasks": None}, {}, {"tasks": ["x"]}, {"tasks": [{"id": ["a"]}]},
+            {"tasks": [{"id": "a", "status": 7}]},
+        ):  # fmt: skip
+            self.requests.get(TASKS, json=odd)
+            error = self.assertRaises(ServiceError, list, self.tasks.list())
+            self.assertEqual(
+                "Cannot list the tasks: the image service's answer is not a list of tasks.",
+                str(error),
+            )
+        for text, said in (("[" * 100_000, "nested too deeply"), ("<html>", "not JSON")):
+            self.requests.get(TASKS, text=text)
+            error = self.assertRaises(ServiceError, list, self.tasks.list())
+            self.assertIn(said, str(error))
+
+    def test_a_single_404_is_not_believed(self):
+        """A task that was seen before is not gone because one answer says so."""
+        task = {"id": TASK_ID, "type": "export"}
+        self.requests.get(
+            f"{TASKS}/{TASK_ID}",
+            [
+                {"json": {**task, "status": "processing"}},
+                {"status_code": 404},
+                {"json": {**task, "status": "processing"}},
+                {"json": {**task, "status": "success"}},
+                {"status_code": 404},
+                {"json": {**task, "status": "success"}},
+            ],
+        )
+        self.assertEqual("success", self.tasks.wait(TASK_ID).status)
+        self.assertEqual(6, len(self.polls()))
+
+    def test_a_404_in_a_listing_of_several(self):
+        """A task that a listing and one answer leave out is followed on."""
+        listed = [{"id": i, "type": "export", "status": "processing"} for i in ("a", "b")]
+        ended = [{**task, "status": "success"} for task in listed]
+        self.requests.get(
+            TASKS,
+            [
+                {"json": {"tasks": listed}},
+                {"json": {"tasks": listed[:1]}},
+                {"json": {"tasks": ended}},
+            ],
+        )
+        self.task("success", task_id="a")
+        self.requests.get(
+            f"{TASKS}/b",
+            [{"status_code": 404}, {"json": listed[1]}, {"json": ended[1]}],
+        )
+        self.assertEqual({"a", "b"}, {task.id for task in self.tasks.follow(["a", "b"])})
+
+    def test_an_unknown_status(self):
+        """A status that no task can have is not waited on for ever."""
+        self.task("hibernating")
+        error = self.assertRaises(ServiceError, self.tasks.wait, TASK_ID)
+        self.assertIn("'hibernating', which no image task can have", str(error))
+        self.assertEqual(10 * 30, self.stop.now)
+
+    def test_time_outs(self):
+        """A GET that times out three times is one that is slow, wherever it is."""
+        slow = [{"exc": requests.exceptions.ReadTimeout}] * 3
+        done = {"id": TASK_ID, "type": "export", "status": "success"}
+        self.requests.get(f"{TASKS}/{TASK_ID}", [*slow, {"json": done}])
+        self.assertEqual("success", self.tasks.wait(TASK_ID).status)
+        self.requests.get(TASKS, [*slow, {"json": {"tasks": [done]}}])
+        self.assertEqual([TASK_ID], [task.id for task in self.tasks.list()])
+        self.assertLess(self.stop.now, 30)
+
     def test_time_is_over(self):
-        """The task goes on, and the message says how to follow it."""
+        """The task continues, and the message says how to follow it."""
         self.task("processing")
         error = self.assertRaises(TaskTimeout, self.tasks.wait, TASK_ID, timeout=70)
-        self.assertIn(f"openstack image task wait {TASK_ID}", str(error))
+        self.assertIn(f"Wait for task '{TASK_ID}'", str(error))
+        (message,) = error.messages
+        self.assertIn(f"openstack image task wait {TASK_ID}", message.worded(WORDINGS))
         self.assertEqual([30, 30, 10], self.stop.waits)
 
     def test_stopped(self):
-        """A stop ends the wait and says that the task goes on."""
+        """A stop ends the wait and says that the task continues."""
         self.task("processing")
         self.stop.set()
         error = self.assertRaises(Cancelled, self.tasks.wait, TASK_ID)
-        self.assertIn("goes on in the cloud", str(error))
+        self.assertIn("continues in the cloud", str(error))
 
     def test_an_expired_task(self):
         """A record that was deleted is no mystery."""
@@ -189,7 +323,7 @@ class FollowTest(TaskTestCase):
             ],
         )
         self.tasks.wait(TASK_ID)
-        self.assertEqual(7, self.stop.waits[0])
+        self.assertTrue(7.5 <= self.stop.now <= 8, self.stop.now)
 
     def test_faults_that_do_not_pass(self):
         """Minutes of an outage are waited out; then the wait ends with the service's answer."""
@@ -209,8 +343,12 @@ class FollowTest(TaskTestCase):
 
     def test_stopped_between_attempts(self):
         """A stop ends the attempts, too, and is no error of the service."""
-        self.requests.get(f"{TASKS}/{TASK_ID}", status_code=503)
-        self.stop.set()
+
+        def fail(_request, context):
+            context.status_code = 503
+            self.stop.set()
+
+        self.requests.get(f"{TASKS}/{TASK_ID}", text=fail)
         self.assertRaises(Cancelled, self.tasks.wait, TASK_ID)
         self.assertEqual(1, len(self.polls()))
 
@@ -228,6 +366,13 @@ class FollowTest(TaskTestCase):
 
 
 class FindTest(TaskTestCase):
+    def test_a_single_404_hides_no_task(self):
+        """A listed task is found even if one answer denies it: else it would be started again."""
+        self.script(("a", "processing"))
+        detailed = {"id": "a", "status": "processing", "input": {"image_uuid": "x"}}
+        self.requests.get(f"{TASKS}/a", [{"status_code": 404}, {"json": detailed}])
+        self.assertEqual("a", self.find("x", running=True).id)
+
     def script(self, *tasks):
         self.requests.get(
             TASKS, json={"tasks": [{"id": i, "type": "export", "status": s} for i, s in tasks]}
@@ -275,9 +420,9 @@ class FindTest(TaskTestCase):
 
 
 class FailureTest(TaskTestCase):
-    def failure(self, message):
+    def failure(self, message, kind="import"):
         return failure_of(
-            Task.parse({"id": "1", "type": "import", "status": "failure", "message": message}),
+            Task.parse({"id": "1", "type": kind, "status": "failure", "message": message}),
             RACKSPACE,
         )
 
@@ -286,21 +431,39 @@ class FailureTest(TaskTestCase):
         for code in (111, 396, 413, 523, 609, 614, 721):
             error = self.failure(f"Error {code}: something")
             self.assertEqual(code, error.code)
-            self.assertIn("What to do: ", str(error))
+            self.assertIsNotNone(error.messages[0].hint)
 
     def test_other_numbers_are_no_codes(self):
         """A size or an HTTP status in the text is no failure code."""
-        self.assertIsNone(self.failure("Read 41361 bytes, HTTP 404").code)
+        for message in (
+            "Read 41361 bytes, HTTP 404",
+            "Swift upload failed: HTTP 413",
+            "Error: the object has 396 segments",
+            "Error 413 of the proxy",
+            "413 segments are missing",
+        ):
+            error = self.failure(message)
+            self.assertIsNone(error.code)
+            self.assertIsNone(error.messages[0].hint)
+            self.assertIn(f"The service reported: {message}.", str(error))
+
+    def test_a_code_of_another_type_of_task(self):
+        """Only imports fail with the documented codes: an export's 413 is something else."""
+        for message in ("Swift upload failed: HTTP 413", "Error 413: too large"):
+            error = self.failure(message, kind="export")
+            self.assertIsNone(error.code)
+            self.assertNotIn("virtual size", str(error))
+            self.assertIn(f"The service reported: {message}.", str(error))
 
     def test_texts_without_a_code(self):
         """The two documented texts without a code are explained too."""
         error = self.failure("Error: Image not found for import. Possible invalid location")
-        self.assertIn("see that the container and the object exist", str(error))
+        self.assertIn("Check that the container and the object exist", str(error))
 
     def test_unknown_texts_are_passed_on_harmless(self):
         """What nobody documented is shown, without its escapes."""
         error = self.failure("\x1b[31mBoom")
-        self.assertIn("The service said: \N{REPLACEMENT CHARACTER}[31mBoom.", str(error))
+        self.assertIn("The service reported: \N{REPLACEMENT CHARACTER}[31mBoom.", str(error))
 
     def test_wait_raises_it(self):
         """A waiting caller gets the failure as an exception."""

@@ -39,10 +39,11 @@ class CleanTest(SwiftCase):
         self.swift.put(container, name, b"x", X_Delete_At="1")
 
     def found(self, container=None, older_than=NOW):
-        return cleanup.find_orphans(self.cloud, container, older_than)
+        return cleanup.plan_clean(self.cloud, container, older_than)
 
     def statuses(self, found):
-        return {each.orphan.name: each.status for each in found}
+        results = found.preview() if isinstance(found, cleanup.CleanPlan) else found
+        return {each.orphan.object.name: each.status for each in results}
 
     def reading(self, location):
         self.running["import"].append({"import_from": location})
@@ -55,7 +56,10 @@ class CleanTest(SwiftCase):
         for name in (STAGED, EXPORTED, "mine.vhd"):
             for container in ("image-imports", "image-exports", TRANSFERS, "backups"):
                 self.put(container, name)
-        places = [(each.orphan.container, each.orphan.name) for each in self.found()]
+        places = [
+            (each.orphan.object.container, each.orphan.object.name)
+            for each in self.found().preview()
+        ]
         self.assertEqual(
             [
                 (container, name)
@@ -78,7 +82,7 @@ class CleanTest(SwiftCase):
         self.put("image-imports", STAGED)
         found = self.found(older_than=timedelta(days=365_000))
         self.assertEqual({STAGED: "recent"}, self.statuses(found))
-        self.assertEqual({STAGED: "recent"}, self.statuses(cleanup.clean(self.cloud, found)))
+        self.assertEqual({STAGED: "recent"}, self.statuses(found.run()))
         self.assertEqual([STAGED], self.swift.names("image-imports"))
 
     def test_what_tasks_need(self):
@@ -89,9 +93,9 @@ class CleanTest(SwiftCase):
         self.reading(f"image-imports/{STAGED}")
         self.writing(TRANSFERS)
         found = self.found()
-        self.assertEqual(3, len(found))
+        self.assertEqual(3, len(found.preview()))
         self.assertEqual({"needed by task t1"}, set(self.statuses(found).values()))
-        cleaned = self.statuses(cleanup.clean(self.cloud, found))
+        cleaned = self.statuses(found.run())
         self.assertEqual({"needed by task t1"}, set(cleaned.values()))
         self.assertEqual([f"{EXPORTED}-00001"], self.swift.names(TRANSFERS))
 
@@ -108,7 +112,7 @@ class CleanTest(SwiftCase):
         found = self.found()
         self.assertEqual({STAGED: "unneeded"}, self.statuses(found))
         self.reading(f"image-imports/{STAGED}")
-        cleaned = cleanup.clean(self.cloud, found)
+        cleaned = found.run()
         self.assertEqual({STAGED: "needed by task t1"}, self.statuses(cleaned))
         self.assertEqual([STAGED], self.swift.names("image-imports"))
 
@@ -116,7 +120,7 @@ class CleanTest(SwiftCase):
         """Again after some seconds, however many there are to delete."""
         for each in (EXPORTED, EXPORTED.replace("0", "1")):
             self.put(TRANSFERS, each)
-        cleaned = cleanup.clean(self.cloud, self.found())
+        cleaned = self.found().run()
         self.assertEqual("deleted", next(cleaned).status)
         self.reading(f"{TRANSFERS}/{EXPORTED.replace('0', '1')}")
         with mock.patch("time.monotonic", return_value=cleanup.time.monotonic() + 6):
@@ -127,9 +131,11 @@ class CleanTest(SwiftCase):
         """What nothing needs goes, and each is told when it is gone."""
         self.put("image-imports", STAGED)
         self.put("image-imports_segments", f"{STAGED}/slo/1/2/3/00000000")
-        for each in cleanup.clean(self.cloud, self.found()):
+        for each in self.found().run():
             self.assertEqual("deleted", each.status)
-            self.assertNotIn(each.orphan.name, self.swift.names(each.orphan.container))
+            self.assertNotIn(
+                each.orphan.object.name, self.swift.names(each.orphan.object.container)
+            )
         self.assertEqual([], self.swift.names("image-imports_segments"))
 
     def test_stopped(self):
@@ -137,5 +143,5 @@ class CleanTest(SwiftCase):
         self.put("image-imports", STAGED)
         found = self.found()
         self.cloud.stop.set()
-        self.assertRaises(Cancelled, list, cleanup.clean(self.cloud, found))
+        self.assertRaises(Cancelled, list, found.run())
         self.assertEqual([STAGED], self.swift.names("image-imports"))

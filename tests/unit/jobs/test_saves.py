@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-import functools
+import dataclasses
 import io
 import os
 import types
@@ -9,7 +9,10 @@ from rackspace_imagetasks.exceptions import IntegrityError, Refused, TargetError
 from rackspace_imagetasks.formats.vhd import VirtualVhd
 from rackspace_imagetasks.glance.tasks import Task
 from rackspace_imagetasks.jobs import saves
-from rackspace_imagetasks.jobs.saves import save_object
+from rackspace_imagetasks.jobs.options import SaveOptions
+from rackspace_imagetasks.objects.names import ObjectName
+from rackspace_imagetasks.objects.transfer import Transfer
+from rackspace_imagetasks.profile import RACKSPACE
 from rackspace_imagetasks.progress import SILENT
 from tests.unit.formats.vhd.builder import Image
 from tests.unit.objects import faults
@@ -19,13 +22,20 @@ from tests.unit.objects.base import MIB, SwiftCase, noise
 class SaveCase(SwiftCase):
     def setUp(self):
         super().setUp()
-        self.cloud = types.SimpleNamespace(objects=self.store, stop=None)
+        self.cloud = types.SimpleNamespace(
+            objects=self.store,
+            stop=None,
+            progress=SILENT,
+            profile=RACKSPACE,
+            transfer=lambda options: Transfer(options, SILENT, None),
+        )
         vhd = VirtualVhd(Image(40 * MIB))
         self.content = vhd.read_at(0, vhd.size)
         self.swift.put("exports", "a.vhd", self.content)
 
     def save(self, target, **options):
-        return save_object(self.cloud, "exports", "a.vhd", target, SILENT, **options)
+        source = ObjectName("exports", "a.vhd")
+        return saves.plan_save(self.cloud, source, SaveOptions(target=target, **options)).run()
 
 
 class TestStream(SaveCase):
@@ -41,7 +51,7 @@ class TestStream(SaveCase):
         self.swift.put("exports", "a.vhd", noise(MIB))
         out = io.BytesIO()
         error = self.assertRaises(IntegrityError, self.save, out, delete_object=True)
-        self.assertIn("--no-validate", str(error))
+        self.assertIn("without validation", str(error))
         self.assertEqual((b"", ["a.vhd"]), (out.getvalue(), self.swift.names("exports")))
         self.save(out, validate=False)
         self.assertEqual(noise(MIB), out.getvalue())
@@ -69,25 +79,27 @@ class TestFile(SaveCase):
     def test_names_in_a_directory(self):
         """The last part of an object's name is the file's; what cannot be one is refused."""
         for location in ("c/a", "c/x/a", "c/../a"):
-            self.assertEqual(self.dir / "a", saves._file(self.dir, location))
-        for location in ("c/..", ".", "", "c/a\x1b[2J", "c/a\n"):
-            self.assertRaises(Refused, saves._file, self.dir, location)
+            source = ObjectName.parse(location)
+            self.assertEqual(self.dir / "a", saves._file_for(source, self.dir))
+        for name in ("..", ".", "", "a\x1b[2J", "a\n"):
+            self.assertRaises(Refused, saves._file_for, ObjectName("c", name), self.dir)
 
     def test_target_is_checked_before(self):
         """A file in the way is refused before long work."""
         (self.dir / "a.vhd").touch()
+        source = ObjectName("exports", "a.vhd")
         for target in (self.dir, self.dir / "a.vhd"):
-            check = functools.partial(saves.check_target, "exports/a.vhd", target)
-            self.assertRaises(TargetError, check, overwrite=False)
-            check(overwrite=True)
+            in_the_way = SaveOptions(target=target)
+            self.assertRaises(TargetError, saves.plan_save, self.cloud, source, in_the_way)
+            saves.plan_save(self.cloud, source, dataclasses.replace(in_the_way, overwrite=True))
 
 
 class TestFind(SaveCase):
     def find(self, text, **task):
         task = Task.parse({"id": "t1", "type": "export", "status": "success", **task})
         self.cloud.tasks = mock.Mock()
-        self.cloud.tasks.wait.return_value = task
-        return saves.find_export(self.cloud, text, SILENT)
+        self.cloud.tasks.get.return_value = task
+        return saves.plan_save(self.cloud, text, SaveOptions(target=io.BytesIO())).source
 
     def test_location(self):
         """Text with a slash is a container and an object, whose name may have more of them."""

@@ -19,9 +19,8 @@ from rackspace_imagetasks.exceptions import (
 from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.glance.tasks import Task
 from rackspace_imagetasks.jobs import exports, imports
-from rackspace_imagetasks.jobs.options import DEFAULT_TRANSFER
+from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.profile import RACKSPACE
-from rackspace_imagetasks.progress import SILENT
 from tests.unit import clouds
 from tests.unit.clouds import IMAGE, IMAGE_ID, OBJECTS, TASK_ID
 
@@ -51,7 +50,7 @@ class SequenceTestCase(clouds.CloudTestCase):
 
 class ExportTest(SequenceTestCase):
     def export(self):
-        return self.tasks.export_image(self.tasks.plan_export(IMAGE_ID))
+        return self.tasks.plan_export(IMAGE_ID).run()
 
     def test_a_rejected_export_sends_nothing(self):
         """Another's image: no POST, no PUT."""
@@ -81,10 +80,10 @@ class ExportTest(SequenceTestCase):
         self.listed()
         self.requests.head(f"{OBJECTS}/image-exports/{EXPORTED}", headers={"Content-Length": "7"})
         refused = self.assertRaises(Refused, self.tasks.plan_export, IMAGE_ID)
-        self.assertIn("already an object", str(refused))
+        self.assertIn("already exists", str(refused))
         cloud = self.tasks.cloud
         plan = exports.plan_export(cloud, cloud.images.get(IMAGE_ID), reuse=True)
-        exported = exports.export(cloud, plan, SILENT)
+        exported = plan.run()
         self.assertEqual((None, 7), (exported.task_id, exported.size))
         self.assertEqual([], self.changes())
 
@@ -92,10 +91,9 @@ class ExportTest(SequenceTestCase):
         """Finish an export whose task says that its VHD is at a location."""
         self.image()
         cloud = self.tasks.cloud
-        plan = exports.ExportPlan(cloud.images.get(IMAGE_ID), "image-exports", False, None, ())
         task = Task.parse(self.task("success", result={"export_location": location}))
-        plan = dataclasses.replace(plan, task=task)
-        return exports.export(cloud, plan, SILENT)
+        plan = exports.ExportPlan(cloud, cloud.images.get(IMAGE_ID), "image-exports", task=task)
+        return plan.run()
 
     def test_a_success_that_is_none(self):
         """A VHD that is elsewhere, or nowhere, or of which nothing is said, is no success."""
@@ -106,10 +104,10 @@ class ExportTest(SequenceTestCase):
         self.assertIn(f"at 'backups/{EXPORTED}'", str(error))
         for location in (None, 7, "", "image-exports", "image-exports/", f"/{EXPORTED}"):
             error = self.assertRaises(ServiceError, self.finished, location)
-            self.assertIn("does not say where", str(error))
+            self.assertIn("does not report the location", str(error))
         self.requests.head(there, status_code=404)
         error = self.assertRaises(IntegrityError, self.finished, f"image-exports/{EXPORTED}")
-        self.assertIn("there is no object", str(error))
+        self.assertIn("does not exist", str(error))
 
 
 def _stored(request, context):
@@ -147,19 +145,16 @@ class ImportTest(SequenceTestCase):
 
     def plan(self):
         return imports.ImportPlan(
+            cloud=self.tasks.cloud,
             name="web",
+            object=ObjectName("image-imports", "web.vhd"),
             settings=ImageSettings(tags=("gold",)),
-            container="image-imports",
-            object_name="web.vhd",
             source=BytesSource(b"abc"),
             delete_object=True,
         )
 
     def run_import(self, timeout=None):
-        plan = self.plan()
-        plan = imports.with_earlier_run(self.tasks.cloud, plan)
-        task = imports.start_import(self.tasks.cloud, plan, SILENT, DEFAULT_TRANSFER)
-        return imports.finish_import(self.tasks.cloud, plan, task, SILENT, timeout)
+        return self.plan().with_earlier_run().run(timeout=timeout)
 
     def test_the_staged_object_goes_last(self):
         """Sent, imported, completed, and only then deleted."""
@@ -186,7 +181,7 @@ class ImportTest(SequenceTestCase):
         task = self.task("processing", kind="import", input=self.given)
         self.requests.post(TASKS, status_code=201, json=task)
         error = self.assertRaises(TaskTimeout, self.run_import, timeout=0.01)
-        self.assertIn("The same command again", str(error))
+        self.assertIn("repeat the import to follow it and complete the image", str(error))
         self.assertEqual("POST", self.changes()[-1][0])
 
     def test_a_lost_answer_makes_no_second_image(self):
@@ -230,7 +225,7 @@ class ImportTest(SequenceTestCase):
         self.staged(200)
         for name, found in (("web", TASK_ID), ("db", None)):
             plan = dataclasses.replace(self.plan(), source=None, name=name)
-            task = imports.with_earlier_run(self.tasks.cloud, plan).task
+            task = plan.with_earlier_run().task
             self.assertEqual(found, task and task.id)
 
     def test_a_success_that_names_no_image(self):
@@ -241,7 +236,7 @@ class ImportTest(SequenceTestCase):
             self.requests.post(TASKS, status_code=201, json=task)
             self.staged(404, 404, 200)
             error = self.assertRaises(ServiceError, self.run_import)
-            self.assertIn("does not say which image", str(error))
+            self.assertIn("does not report which image", str(error))
         self.assertEqual(set(), {m for m, _ in self.changes()} & {"PATCH", "DELETE"})
 
     def test_stopped(self):
@@ -257,7 +252,7 @@ class ImportTest(SequenceTestCase):
 
         self.requests.put(f"{OBJECTS}/{STAGED}", text=stall)
         error = self.assertRaises(Cancelled, self.run_import)
-        self.assertIn("run the same command again", str(error))
+        self.assertIn("repeat the job to resume", str(error))
         self.assertNotIn("tasks", [path.rpartition("/")[2] for _, path in self.changes()])
 
     def test_a_success_whose_image_is_gone_is_imported_again(self):

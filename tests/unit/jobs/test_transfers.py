@@ -10,7 +10,7 @@ from oslotest import base
 from rackspace_imagetasks.bytesource import BytesSource
 from rackspace_imagetasks.glance.images import ImageSettings
 from rackspace_imagetasks.glance.tasks import Task
-from rackspace_imagetasks.jobs import exports, names, transfers
+from rackspace_imagetasks.jobs import exports, marks, names, transfers
 from rackspace_imagetasks.profile import RACKSPACE
 from rackspace_imagetasks.progress import SILENT
 from tests.unit.test_policy import WEB
@@ -18,10 +18,10 @@ from tests.unit.test_policy import WEB
 
 def cloud(host="identity.test", region="DFW", project="acme"):
     """Give what of a cloud its names are made of."""
-    config = types.SimpleNamespace(config={"auth": {"auth_url": f"https://{host}/v3"}})
     return types.SimpleNamespace(
-        connection=types.SimpleNamespace(config=config),
+        place=(host, region),
         region=region,
+        progress=SILENT,
         project_id=project,
         profile=RACKSPACE,
     )
@@ -39,7 +39,7 @@ class NamesTest(base.BaseTestCase):
             cloud(project="bob"),
             cloud("other.test:5000", "ORD", "bob"),
         )
-        found = [transfers._container(cloud(), target) for target in targets]
+        found = [transfers.container_for(cloud(), target) for target in targets]
         self.assertEqual("image-transfers-ORD", found[0])
         self.assertEqual(len(targets), len(set(found)))
         for name in found:
@@ -79,31 +79,37 @@ class CopyTest(base.BaseTestCase):
         """One that is still queued, or has its marks from another image, is none."""
         target = cloud(region="ORD")
         target.images = mock.Mock()
-        marks = {"image_task_source": "x", "image_task_marked": WEB.id}
-        good = dataclasses.replace(WEB, properties=marks)
+        marked = {"image_task_source": "x", "image_task_marked": WEB.id}
+        good = dataclasses.replace(WEB, properties=marked)
         queued = dataclasses.replace(good, status="queued")
         inherited = dataclasses.replace(good, id="2")
         for found, copy in (([queued, inherited], None), ([queued, inherited, good], good)):
             target.images.select.return_value = iter(found)
-            self.assertEqual(copy, transfers._copy_of(target, "x"))
+            self.assertEqual(copy, transfers._find_copy(target, "x"))
         target.images.select.assert_called_with("acme", {"image_task_source": "x"})
 
     def test_the_copy_is_completed(self):
         """It gets the image's properties, tags and needs, and the marks with its own ID."""
         image = dataclasses.replace(WEB, properties={"a": "b"}, tags=("gold",), min_ram=512)
-        export = exports.ExportPlan(image, "image-transfers-ORD", False, None, ())
-        plan = transfers.TransferPlan(image, "origin", export)
-        target = cloud(region="ORD")
+        source, target = cloud(), cloud(region="ORD")
+        plan = transfers.TransferPlan(
+            source=source,
+            target=target,
+            image=image,
+            origin="origin",
+            export=exports.ExportPlan(source, image, "image-transfers-ORD"),
+        )
         target.images, target.tasks = mock.Mock(), mock.Mock()
         target.tasks.find.return_value = None
         ended = {"id": "t", "type": "import", "status": "success", "result": {"image_id": "new"}}
-        target.tasks.wait.return_value = Task.parse(ended)
+        target.wait_for = lambda task, title, timeout: Task.parse(ended)
+        target.tasks.create.return_value = Task.parse(ended | {"status": "pending"})
         given = {
             "import_from": "image-transfers-ORD/1.vhd",
             "import_from_format": "vhd",
             "image_properties": {"name": "web"},
         }
-        self.assertEqual("new", transfers._import(cloud(), target, plan, SILENT, None))
+        self.assertEqual("new", plan._import(None))
         target.tasks.create.assert_called_once_with("import", given)
         settings = ImageSettings(
             {"a": "b", "image_task_source": "origin", "image_task_marked": "new"},
@@ -123,16 +129,16 @@ class PropertiesTest(base.BaseTestCase):
         )
         target = cloud(region="ORD")
         target.profile = dataclasses.replace(RACKSPACE, protected_prefix="org.other__")
-        moved = transfers._settable_properties(cloud(), target, image)
+        moved = transfers.settable_properties(image, cloud(), target)
         self.assertEqual({"mine", "os_distro"}, moved.keys())
         image.properties["org.other__y"] = "1"
-        self.assertEqual(moved, transfers._settable_properties(cloud(), target, image))
+        self.assertEqual(moved, transfers.settable_properties(image, cloud(), target))
 
     def test_where_it_comes_from(self):
         """A copy has its original's origin; a snapshot that inherited the marks has its own."""
-        marks = {"image_task_source": "first", "image_task_marked": WEB.id}
-        copied = dataclasses.replace(WEB, properties=marks)
-        snapshot = dataclasses.replace(WEB, properties=marks | {"image_task_marked": "2"})
-        self.assertEqual("first", transfers._origin(cloud(), copied))
+        marked = {"image_task_source": "first", "image_task_marked": WEB.id}
+        copied = dataclasses.replace(WEB, properties=marked)
+        snapshot = dataclasses.replace(WEB, properties=marked | {"image_task_marked": "2"})
+        self.assertEqual("first", marks.origin_of(copied, cloud().place))
         for image in (WEB, snapshot):
-            self.assertEqual("identity.test/DFW/1", transfers._origin(cloud(), image))
+            self.assertEqual("identity.test/DFW/1", marks.origin_of(image, cloud().place))

@@ -7,20 +7,25 @@ from pathlib import Path
 
 from oslotest import base
 
+from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.store import ObjectStore
-from rackspace_imagetasks.progress import SilentPhase
+from rackspace_imagetasks.objects.target import Written
+from rackspace_imagetasks.objects.transfer import Transfer, TransferOptions
+from rackspace_imagetasks.objects.upload import upload
+from rackspace_imagetasks.progress import SILENT, SilentPhase
 from tests.unit.objects.swift import Swift
 
 MIB = 1024**2
+NAME = ObjectName("images", "a")
 
 
 def noise(size: int, seed: int = 1) -> bytes:
-    """Give bytes of which no two stretches are alike."""
+    """Return bytes of which no two ranges are equal."""
     return random.Random(seed).randbytes(size)
 
 
 class Ledger:
-    """Progress that remembers the sum of each phase, and messages."""
+    """Progress that records the sum of each phase, and the messages."""
 
     def __init__(self) -> None:
         self.sums: dict[str, int] = {}
@@ -51,7 +56,7 @@ class Entry(SilentPhase):
 
 
 class SwiftCase(base.BaseTestCase):
-    """A test against a Swift in memory, with waits that take no time."""
+    """A test against an in-memory Swift, with waits that take no time."""
 
     def setUp(self):
         super().setUp()
@@ -66,6 +71,22 @@ class SwiftCase(base.BaseTestCase):
     def new_store(self, **options) -> ObjectStore:
         options.setdefault("sleep", self.waits.append)
         return ObjectStore(self.swift.adapter(), **options)
+
+    def transfer(self, progress=SILENT, stop=None, **options) -> Transfer:
+        """Return a transfer whose waits take no time."""
+        return Transfer(TransferOptions(**options), progress, stop, sleep=self.waits.append)
+
+    def upload(
+        self, source, name=NAME, *, store=None, segment_size=None, expire_after=None, **running
+    ) -> Written:
+        return upload(
+            store or self.store,
+            source,
+            name,
+            self.transfer(**running),
+            segment_size=segment_size,
+            expire_after=expire_after,
+        )
 
     def file(self, content: bytes, name: str = "disk.vhd") -> Path:
         path = self.dir / name

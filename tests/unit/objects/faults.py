@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can go wrong with one request; each gives a function of the request's handler."""
+"""Faults of a single request; each function returns an action for the request's handler."""
 
 import socket
 import struct
 from collections.abc import Callable
 
-from tests.unit.objects.swift import Handler
+from tests.unit.sockets import Handler
 
 Action = Callable[[Handler], bool]
 
 
 def status(code: int, body: bytes = b"", **headers: str) -> Action:
-    """Take the whole body and answer with `code`."""
+    """Read the whole body and answer with `code`."""
 
     def act(handler: Handler) -> bool:
         handler.read_body()
@@ -23,7 +23,7 @@ def status(code: int, body: bytes = b"", **headers: str) -> Action:
 
 
 def early_status(code: int) -> Action:
-    """Answer with `code` before the body is read, and hang up on the rest of it."""
+    """Answer with `code` before the body is read, and close the connection."""
 
     def act(handler: Handler) -> bool:
         handler.answer(code, {"Connection": "close"})
@@ -49,7 +49,7 @@ def reset(read: int = 0) -> Action:
 
 
 def reset_after_body() -> Action:
-    """Do what is asked, but never say so."""
+    """Process the request, but do not answer it."""
 
     def act(handler: Handler) -> bool:
         handler.read_body()
@@ -61,10 +61,10 @@ def reset_after_body() -> Action:
 
 
 def stall() -> Action:
-    """Read nothing and say nothing until the test is over."""
+    """Neither read nor answer until the test is over."""
 
     def act(handler: Handler) -> bool:
-        handler.swift.released.wait(60)
+        handler.service.released.wait(60)
         handler.close_connection = True
         return True
 
@@ -72,10 +72,10 @@ def stall() -> Action:
 
 
 def first(event_like: Callable[[Handler], None]) -> Action:
-    """Do something, then serve the request as ever."""
+    """Call a function, then serve the request as usual."""
 
     def act(handler: Handler) -> bool:
-        with handler.swift.lock:
+        with handler.service.lock:
             event_like(handler)
         return False
 
@@ -97,7 +97,7 @@ def damaged_etag() -> Action:
 
 
 def cut(sent: int) -> Action:
-    """Declare the whole answer, send `sent` bytes of it, and hang up."""
+    """Declare the whole response, send `sent` bytes of it, and close the connection."""
 
     def act(handler: Handler) -> bool:
         proper = handler.answer
@@ -115,7 +115,7 @@ def cut(sent: int) -> Action:
 
 
 def overlong(extra: bytes) -> Action:
-    """Send `extra` bytes after those that were asked for, and declare them."""
+    """Send `extra` bytes after the requested ones, and declare them."""
 
     def act(handler: Handler) -> bool:
         proper = handler.answer
@@ -140,6 +140,44 @@ def altered(change: Callable[[bytes], bytes]) -> Action:
             code, headers, change(body)
         )
         handler.serve()
+        return True
+
+    return act
+
+
+def trickle(interval: float, sent: list[int]) -> Action:
+    """Declare the whole answer, and send a byte of it each `interval` seconds, noted in `sent`."""
+
+    def act(handler: Handler) -> bool:
+        proper = handler.answer
+
+        def answer(code: int, headers: dict | None = None, body: bytes = b"") -> None:
+            proper(code, {**(headers or {}), "Content-Length": str(len(body))})
+            handler.wfile.flush()
+            for byte in body:
+                handler.wfile.write(bytes([byte]))
+                sent.append(byte)
+                if handler.service.released.wait(interval):
+                    break
+
+        handler.answer = answer  # type: ignore[method-assign]
+        handler.serve()
+        handler.close_connection = True
+        return True
+
+    return act
+
+
+def trickling_headers(interval: float) -> Action:
+    """Send a byte of an answer's status line and headers each `interval` seconds."""
+
+    def act(handler: Handler) -> bool:
+        handler.read_body()
+        for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}":
+            handler.wfile.write(bytes([byte]))
+            if handler.service.released.wait(interval):
+                break
+        handler.close_connection = True
         return True
 
     return act

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small Swift in memory, behind real sockets, that misbehaves to order.
+"""A small Swift in memory, behind real sockets, that misbehaves on demand.
 
-It keeps to the parts of the API that the package uses, written from the API reference and not
+It implements the parts of the API that the package uses, written from the API reference and not
 from our code. Faults are functions of the request's handler; see `faults.py`.
 """
 
 import dataclasses
 import hashlib
 import json
-import threading
-from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from keystoneauth1.adapter import Adapter
-from keystoneauth1.plugin import BaseAuthPlugin
-from keystoneauth1.session import Session
+
+from tests.unit import sockets
+from tests.unit.sockets import Tokens, adapter_for
+
+__all__ = ["ACCOUNT", "Handler", "Swift", "Tokens"]
 
 ACCOUNT = "/v1/AUTH_test"
 
@@ -34,86 +34,22 @@ class Stored:
         return hashlib.md5(self.content).hexdigest()
 
 
-@dataclasses.dataclass
-class Fault:
-    """Do `action` to the next `times` requests that match."""
-
-    action: Callable[["Handler"], bool]
-    method: str
-    part: str
-    times: int
-
-
-@dataclasses.dataclass
-class Logged:
-    """A request that arrived; its status is 0 until it is answered."""
-
-    method: str
-    container: str
-    name: str
-    query: str
-    headers: dict[str, str]
-    status: int = 0
-
-
-class Handler(BaseHTTPRequestHandler):
+class Handler(sockets.Handler):
     """One connection; `swift` is the service."""
 
-    protocol_version = "HTTP/1.1"
-    server: "Server"
+    service: "Swift"
 
-    def handle_one_request(self) -> None:
-        try:
-            super().handle_one_request()
-        except (ConnectionError, ValueError):
-            self.close_connection = True
+    @property
+    def swift(self) -> "Swift":
+        return self.service
 
-    def __getattr__(self, name: str) -> Callable[[], None]:
-        if name.startswith("do_"):
-            return self._do
-        raise AttributeError(name)
+    def split_path(self, path: str) -> None:
+        self.container, _, self.name = path.removeprefix(ACCOUNT).removeprefix("/").partition("/")
+        self.target = f"{self.container}/{self.name}"
 
-    def _do(self) -> None:
-        self.swift = self.server.swift
-        self.__dict__.pop("answer", None)  # an earlier fault on this connection
-        self.body: bytes | None = None
-        url = urlsplit(self.path)
-        self.query = {k: v[0] for k, v in parse_qs(url.query, keep_blank_values=True).items()}
-        path = unquote(url.path.removeprefix(ACCOUNT)).removeprefix("/")
-        self.container, _, self.name = path.partition("/")
-        self.logged = Logged(self.command, self.container, self.name, url.query, dict(self.headers))
-        # First its fault: a test that sees it in the log may take the faults back at once.
-        action = self.swift.fault_for(self)
-        self.swift.log.append(self.logged)
-        if action is None or not action(self):
-            self.serve()
-
-    def read_body(self) -> bytes:
-        if self.body is None:
-            length = int(self.headers.get("Content-Length") or 0)
-            self.body = self.rfile.read(length)
-            if len(self.body) < length:
-                raise ConnectionError("the client went away")
-        return self.body
-
-    def serve(self) -> None:
-        self.read_body()
-        if self.headers.get("X-Auth-Token") not in self.swift.tokens:
-            return self.answer(401)
-        with self.swift.lock:
-            kind = "object" if self.name else "container" if self.container else "account"
-            return getattr(self, f"{self.command.lower()}_{kind}")()
-
-    def answer(self, status: int, headers: dict | None = None, body: bytes = b"") -> None:
-        self.logged.status = status
-        self.send_response(status)
-        headers = dict(headers or {})
-        headers.setdefault("Content-Length", str(len(body)))
-        for key, value in headers.items():
-            self.send_header(key, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+    def respond(self) -> None:
+        kind = "object" if self.name else "container" if self.container else "account"
+        return getattr(self, f"{self.command.lower()}_{kind}")()
 
     # Containers
 
@@ -224,9 +160,6 @@ class Handler(BaseHTTPRequestHandler):
         headers["Content-Length"] = str(len(content))
         return self.answer(200, headers, content)
 
-    def log_message(self, *_args: object) -> None:
-        pass
-
 
 KEPT = {
     "x-delete-after", "x-object-manifest", "content-type",
@@ -234,57 +167,29 @@ KEPT = {
 }  # fmt: skip
 
 
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-    swift: "Swift"
+class Swift(sockets.Service):
+    """The service; `containers` is its whole state, `log` the requests it received."""
 
-    def handle_error(self, *_args: object) -> None:
-        pass
-
-
-class Swift:
-    """The service; `containers` is its whole state, `log` what was asked of it."""
+    handler = Handler
 
     def __init__(self) -> None:
         self.containers: dict[str, dict[str, Stored]] = {}
-        self.tokens = {"token-1"}
-        self.log: list[Logged] = []
-        self.faults: list[Fault] = []
         self.unlisted: set[str] = set()
         self.page = 10000
-        self.lock = threading.RLock()
-        self.released = threading.Event()
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self._server.swift = self
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def close(self) -> None:
-        self.released.set()
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__()
 
     def adapter(self) -> Adapter:
-        """Give an adapter as a user's session would."""
-        session = Session(auth=Tokens(self.url + ACCOUNT))
-        session.session.trust_env = False
-        return Adapter(session, service_type="object-store", region_name="DFW")
+        """Return an adapter as a user's session would."""
+        return adapter_for(self.url + ACCOUNT, "object-store")
 
     # What tests set up and look at
-
-    def fault(
-        self, action: Callable[[Handler], bool], method: str, part: str = "", times: int = 1
-    ) -> None:
-        """Order a fault for the next requests whose method and unquoted path match."""
-        self.faults.append(Fault(action, method, part, times))
 
     def put(self, container: str, name: str, content: bytes, **headers: str) -> None:
         headers = {key.replace("_", "-"): value for key, value in headers.items()}
         self.containers.setdefault(container, {})[name] = Stored(content, headers)
 
     def put_slo(self, container: str, name: str, pieces: list[bytes]) -> list[str]:
-        """Store an SLO as python-swiftclient would, and give its segments' names."""
+        """Store an SLO as python-swiftclient does, and return the names of its segments."""
         names = [f"{name}/slo/1/2/3/{index:08d}" for index in range(len(pieces))]
         for segment, piece in zip(names, pieces, strict=True):
             self.put(f"{container}_segments", segment, piece)
@@ -295,7 +200,7 @@ class Swift:
         return names
 
     def put_dlo(self, container: str, name: str, pieces: list[bytes]) -> list[str]:
-        """Store a DLO as Glance would, and give its segments' names."""
+        """Store a DLO as Glance does, and return the names of its segments."""
         names = [f"{name}-{index:05d}" for index in range(1, len(pieces) + 1)]
         for segment, piece in zip(names, pieces, strict=True):
             self.put(container, segment, piece)
@@ -306,27 +211,10 @@ class Swift:
         return sorted(self.containers.get(container, {}))
 
     def read(self, container: str, name: str) -> bytes:
-        """Give an object's content as a client would get it."""
+        """Return the content of an object as a client would get it."""
         return self.content(self.containers[container][name])
 
-    def requests(self, method: str, part: str = "") -> list[Logged]:
-        """Give what was asked, in order."""
-        return [
-            entry
-            for entry in list(self.log)
-            if entry.method == method and part in f"{entry.container}/{entry.name}"
-        ]
-
     # Behind the handler
-
-    def fault_for(self, handler: Handler) -> Callable[[Handler], bool] | None:
-        with self.lock:
-            for fault in self.faults:
-                path = f"{handler.container}/{handler.name}"
-                if fault.times and fault.method == handler.command and fault.part in path:
-                    fault.times -= 1
-                    return fault.action
-        return None
 
     def find(self, container: str, name: str) -> Stored | None:
         return self.containers.get(container, {}).get(name)
@@ -335,7 +223,7 @@ class Swift:
         return len(self.content(stored))
 
     def link(self, stored: Stored) -> list[str]:
-        """Check a manifest as Swift does, and keep it as Swift does."""
+        """Check and store a manifest as Swift does."""
         entries, errors = [], []
         for given in json.loads(stored.content):
             container, _, name = given["path"].lstrip("/").partition("/")
@@ -365,22 +253,3 @@ class Swift:
             objects = self.containers.get(container, {})
             return b"".join(objects[n].content for n in sorted(objects) if n.startswith(prefix))
         return stored.content
-
-
-class Tokens(BaseAuthPlugin):
-    """A user whose tokens are `token-1`, `token-2`, ..., a new one whenever one is renewed."""
-
-    def __init__(self, endpoint: str) -> None:
-        super().__init__()
-        self._endpoint = endpoint
-        self.issued = 1
-
-    def get_token(self, session, **kwargs):
-        return f"token-{self.issued}"
-
-    def get_endpoint(self, session, **kwargs):
-        return self._endpoint
-
-    def invalidate(self):
-        self.issued += 1
-        return True

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import threading
 
+import fixtures
 from oslotest import base
 
 from rackspace_imagetasks.exceptions import (
@@ -12,10 +13,11 @@ from rackspace_imagetasks.exceptions import (
 )
 from rackspace_imagetasks.objects.copy import copy, group_segments
 from rackspace_imagetasks.objects.manifest import StoredSegment
-from rackspace_imagetasks.objects.segments import LARGEST_PUT
+from rackspace_imagetasks.objects.names import ObjectName
+from rackspace_imagetasks.objects.segments import MAX_PUT
 from rackspace_imagetasks.objects.store import ObjectStore
 from tests.unit.objects import faults
-from tests.unit.objects.base import MIB, Ledger, SwiftCase, noise
+from tests.unit.objects.base import MIB, NAME, Ledger, SwiftCase, noise
 from tests.unit.objects.swift import Swift
 
 PIECES = [noise(MIB, 1), noise(MIB, 2), noise(MIB, 3), noise(17, 4)]
@@ -28,9 +30,16 @@ class TestCopy(SwiftCase):
         self.other = Swift()
         self.addCleanup(self.other.close)
 
-    def copy(self, **options):
+    def copy(self, *, expire_after=None, **running):
         target = ObjectStore(self.other.adapter(), sleep=self.waits.append)
-        return copy(self.store, target, "exports", "a", "imports", "b c", **options)
+        return copy(
+            self.store,
+            ObjectName("exports", "a"),
+            target,
+            ObjectName("imports", "b c"),
+            self.transfer(**running),
+            expire_after=expire_after,
+        )
 
     def assert_right(self, content=CONTENT):
         self.assertEqual(content, self.other.read("imports", "b c"))
@@ -39,7 +48,7 @@ class TestCopy(SwiftCase):
         return len(self.other.requests("PUT", "imports_segments/b c/"))
 
     def test_slo_and_dlo(self):
-        """Whatever its kind, an object arrives as an SLO of segments of the same sizes."""
+        """An object of any kind becomes an SLO with segments of the same sizes."""
         for put in (self.swift.put_slo, self.swift.put_dlo):
             put("exports", "a", PIECES)
             ledger = Ledger()
@@ -54,7 +63,7 @@ class TestCopy(SwiftCase):
             self.other.containers.clear()
 
     def test_plain(self):
-        """A plain object is one PUT, and none when it is there; so is an empty one."""
+        """A plain object, also an empty one, takes one PUT, and none if it exists."""
         for content in (CONTENT, b""):
             self.swift.put("exports", "a", content)
             first = self.copy()
@@ -68,7 +77,7 @@ class TestCopy(SwiftCase):
             self.other.log.clear()
 
     def test_resume(self):
-        """After a failure only what is missing is read and written."""
+        """After a failure, only the missing segments are read and written."""
         names = self.swift.put_slo("exports", "a", PIECES)
         self.other.fault(faults.status(507), "PUT", "00000002")
         self.assertRaises(QuotaExceeded, self.copy, threads=1)
@@ -81,7 +90,7 @@ class TestCopy(SwiftCase):
         self.assertEqual(set(names[2:]), read)
 
     def test_complete(self):
-        """Of a complete copy nothing is read or written again but its manifest."""
+        """Only the manifest of a complete copy is written again."""
         self.swift.put_slo("exports", "a", PIECES)
         self.copy()
         self.swift.log.clear()
@@ -92,7 +101,7 @@ class TestCopy(SwiftCase):
         self.assert_right()
 
     def test_source_breaks(self):
-        """A source that breaks off is taken up where it broke, within the same PUT."""
+        """After the source breaks off, reading resumes at that byte, within the same PUT."""
         names = self.swift.put_slo("exports", "a", PIECES)
         self.swift.fault(faults.cut(600_000), "GET", names[1])
         self.swift.fault(faults.status(503), "GET", names[2])
@@ -101,7 +110,7 @@ class TestCopy(SwiftCase):
         self.assertEqual(4, self.segment_puts())
 
     def test_target_breaks(self):
-        """A target that breaks off gets the segment from its start again."""
+        """After the target breaks off, the segment is sent again from its start."""
         self.swift.put_slo("exports", "a", PIECES)
         for action in (faults.reset(300_000), faults.status(503), faults.damaged_etag()):
             self.other.fault(action, "PUT", "00000001")
@@ -109,17 +118,52 @@ class TestCopy(SwiftCase):
         self.assert_right()
         self.assertEqual(7, self.segment_puts())
 
-    def test_altered(self):
-        """A segment that is altered at the source is named, and is not kept at the target."""
+    def corrupt(self, name, times):
+        """Change the first byte of an object in the next responses of the source."""
+        self.swift.fault(faults.altered(lambda body: b"X" + body[1:]), "GET", name, times)
+
+    def test_corrupt_on_the_way(self):
+        """A segment that arrives corrupt from the source is read and sent again from its start."""
         names = self.swift.put_slo("exports", "a", PIECES)
-        self.swift.fault(faults.altered(lambda b: b"X" + b[1:]), "GET", names[1], times=99)
+        self.corrupt(names[1], times=2)
+        ledger = Ledger()
+        done = self.copy(progress=ledger)
+        self.assert_right()
+        self.assertEqual(len(CONTENT), done.sent_bytes)
+        self.assertEqual(3, len(self.swift.requests("GET", names[1])))
+        self.assertEqual(4 + 2, self.segment_puts())
+        self.assertEqual([len(CONTENT)], list(ledger.sums.values()))
+
+    def test_corrupt_in_a_group(self):
+        """Segments that are joined are all sent again if one of them arrives corrupt."""
+        self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.objects.copy.MAX_SEGMENTS", 3))
+        names = self.swift.put_slo("exports", "a", PIECES)
+        self.corrupt(names[1], times=1)
+        self.assertEqual(2, self.copy().segments)
+        self.assert_right()
+        self.assertEqual([2, 2], [len(self.swift.requests("GET", name)) for name in names[:2]])
+        self.assertEqual(2 + 1, self.segment_puts())
+
+    def test_plain_corrupt_on_the_way(self):
+        """A plain object that arrives corrupt from the source is read and sent again."""
+        self.swift.put("exports", "a", CONTENT)
+        self.corrupt("exports/a", times=2)
+        self.copy()
+        self.assert_right()
+        self.assertEqual(3, len(self.other.requests("PUT", "imports/b c")))
+
+    def test_corrupt(self):
+        """A segment that is corrupt at the source is named, and is not kept at the target."""
+        names = self.swift.put_slo("exports", "a", PIECES)
+        self.corrupt(names[1], times=99)
         error = self.assertRaises(IntegrityError, self.copy, threads=1)
         self.assertIn(names[1], str(error))
+        self.assertEqual(3, len(self.swift.requests("GET", names[1])))
         self.assertEqual(1, len(self.other.names("imports_segments")))
         self.assertEqual([], self.other.names("imports"))
 
     def test_source_down(self):
-        """A source that stays down ends the copy with the source's error."""
+        """A source that stays unavailable ends the copy with its error."""
         names = self.swift.put_slo("exports", "a", PIECES)
         self.swift.fault(faults.status(503), "GET", names[1], times=99)
         error = self.assertRaises(ServiceError, self.copy)
@@ -136,30 +180,32 @@ class TestCopy(SwiftCase):
 
 class TestGroups(base.BaseTestCase):
     def test_few(self):
-        """Up to 1000 segments stay as they are."""
-        segments = [StoredSegment("c", str(i), i, 1, "") for i in range(1000)]
+        """Up to 1000 segments are not joined."""
+        segments = [StoredSegment(ObjectName("c", str(i)), i, 1, "") for i in range(1000)]
         self.assertEqual([[segment] for segment in segments], group_segments(segments))
 
     def test_large(self):
-        """No group is more than a PUT takes; what does not fit 1000 of them is refused."""
-        for lengths in ([LARGEST_PUT // 2, 1], [LARGEST_PUT // 2 + 1, 1]):
-            segments = [StoredSegment("c", str(i), 0, lengths[i % 2], "") for i in range(1900)]
+        """No group is larger than a PUT may be; what does not fit into 1000 is refused."""
+        for lengths in ([MAX_PUT // 2, 1], [MAX_PUT // 2 + 1, 1]):
+            segments = [
+                StoredSegment(ObjectName("c", str(i)), 0, lengths[i % 2], "") for i in range(1900)
+            ]
             for group in group_segments(segments):
-                self.assertLessEqual(sum(s.length for s in group), LARGEST_PUT)
-        segments = [StoredSegment("c", "x", 0, LARGEST_PUT, "")] * 1001
+                self.assertLessEqual(sum(s.length for s in group), MAX_PUT)
+        segments = [StoredSegment(NAME, 0, MAX_PUT, "")] * 1001
         self.assertRaises(Refused, group_segments, segments)
-        small = [StoredSegment("c", "x", 0, 1, "")] * 1000
-        large = small[0]._replace(length=LARGEST_PUT + 1)
+        small = [StoredSegment(NAME, 0, 1, "")] * 1000
+        large = small[0]._replace(length=MAX_PUT + 1)
         self.assertRaises(Refused, group_segments, [*small, large])
 
     def test_many(self):
-        """More are joined, in order, to at most 1000."""
+        """More than 1000 segments are joined, in order, into at most 1000 groups."""
         for count in (1001, 1999, 2001, 12_345):
             for lengths in ([1], [1, 1000], [1000, 1, 1]):
                 segments, offset = [], 0
                 for index in range(count):
                     length = lengths[index % len(lengths)]
-                    segments.append(StoredSegment("c", str(index), offset, length, ""))
+                    segments.append(StoredSegment(ObjectName("c", str(index)), offset, length, ""))
                     offset += length
                 groups = group_segments(segments)
                 self.assertLessEqual(len(groups), 1000)

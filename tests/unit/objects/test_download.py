@@ -21,12 +21,13 @@ from rackspace_imagetasks.exceptions import (
 )
 from rackspace_imagetasks.objects import manifest
 from rackspace_imagetasks.objects.download import download, download_stream
+from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.objects.sparse import SparseFile
-from rackspace_imagetasks.objects.upload import upload
+from rackspace_imagetasks.osc.hints import WORDINGS
 from rackspace_imagetasks.partfile import part_file
 from tests.unit.objects import faults
-from tests.unit.objects.base import MIB, Ledger, SwiftCase, noise
+from tests.unit.objects.base import MIB, NAME, Ledger, SwiftCase, noise
 
 PIECES = [noise(MIB, 1), noise(MIB, 2), noise(MIB, 3), noise(17, 4)]
 CONTENT = b"".join(PIECES)
@@ -38,8 +39,15 @@ class DownloadCase(SwiftCase):
         self.path = self.dir / "disk.vhd"
         self.part = self.dir / "disk.vhd.part"
 
-    def download(self, name="a", **options):
-        return download(self.store, "images", name, self.path, **options)
+    def download(self, name="a", *, overwrite=False, validate=None, **running):
+        return download(
+            self.store,
+            ObjectName("images", name),
+            self.path,
+            self.transfer(**running),
+            overwrite=overwrite,
+            validate=validate,
+        )
 
     def assert_right(self, content=CONTENT):
         self.assertEqual(content, self.path.read_bytes())
@@ -51,7 +59,7 @@ class DownloadCase(SwiftCase):
 
 class TestKinds(DownloadCase):
     def test_slo(self):
-        """A Static Large Object arrives, one GET a segment."""
+        """A Static Large Object is downloaded with one GET per segment."""
         self.swift.put_slo("images", "a", PIECES)
         ledger = Ledger()
         done = self.download(progress=ledger)
@@ -64,7 +72,7 @@ class TestKinds(DownloadCase):
         self.assertEqual([len(CONTENT)], list(ledger.sums.values()))
 
     def test_dlo(self):
-        """A Dynamic Large Object arrives, whatever its name and wherever its segments are."""
+        """A Dynamic Large Object is downloaded, whatever its name and container of segments."""
         self.swift.put_dlo("images", "a b/%41 é", PIECES)
         self.download("a b/%41 é")
         self.assert_right()
@@ -76,7 +84,7 @@ class TestKinds(DownloadCase):
         self.assert_right()
 
     def test_plain(self):
-        """A plain object arrives, and so does an empty one."""
+        """A plain object is downloaded, and so is an empty one."""
         self.swift.put("images", "a", CONTENT)
         self.download()
         self.assert_right()
@@ -85,7 +93,7 @@ class TestKinds(DownloadCase):
         self.assert_right(b"")
 
     def test_nested(self):
-        """Manifests in a manifest are followed."""
+        """Nested manifests are followed."""
         self.swift.put_slo("images", "inner", PIECES[1:3])
         self.swift.put("images", "first", PIECES[0])
         self.swift.put("images", "last", PIECES[3])
@@ -96,17 +104,17 @@ class TestKinds(DownloadCase):
         self.assert_right()
 
     def nest(self, name, inner, times):
-        """Store a manifest that names another one several times."""
+        """Store a manifest that names another manifest several times."""
         paths = [{"path": f"/images/{inner}"}] * times
         self.swift.adapter().put(f"images/{name}?multipart-manifest=put", json=paths)
 
     def test_nested_without_measure(self):
-        """Manifests that multiply are given up, whether they hold anything or not."""
+        """Too many nested manifests are refused, whether or not they have any content."""
         for pieces in ([], [b"1"]):
             self.swift.put_slo("images", "inner", pieces)
             self.nest("middle", "inner", 8)
             self.nest("a", "middle", 8)
-            for bound in ("_MOST_MANIFESTS", "_MOST_SEGMENTS"):
+            for bound in ("_MAX_MANIFESTS", "_MAX_SEGMENTS"):
                 self.swift.log.clear()
                 with mock.patch.object(manifest, bound, 20):
                     error = self.assertRaises(TransferError, self.download)
@@ -114,18 +122,18 @@ class TestKinds(DownloadCase):
                 self.assertLessEqual(self.gets(""), 20)
 
     def test_nested_too_deep(self):
-        """A manifest in a manifest in a manifest is one too many where two levels are allowed."""
+        """A manifest nested deeper than allowed is refused."""
         self.swift.put_slo("images", "inner", PIECES)
         self.nest("middle", "inner", 1)
         self.nest("a", "middle", 1)
-        with mock.patch.object(manifest, "_DEEPEST_NESTING", 1):
+        with mock.patch.object(manifest, "_MAX_NESTING", 1):
             self.assertIn("nested too deep", str(self.assertRaises(TransferError, self.download)))
-        with mock.patch.object(manifest, "_DEEPEST_NESTING", 2):
+        with mock.patch.object(manifest, "_MAX_NESTING", 2):
             self.download()
         self.assert_right()
 
     def test_replaced_between_head_and_manifest(self):
-        """A manifest that is not the one that HEAD told of is looked at again, with its facts."""
+        """If the object is replaced between HEAD and manifest, both are read again."""
         self.swift.put_slo("images", "a", PIECES)
         other = [noise(MIB, 9), *PIECES[1:]]
         replace = faults.first(lambda handler: handler.swift.put_slo("images", "a", other))
@@ -135,7 +143,7 @@ class TestKinds(DownloadCase):
         self.assertEqual(self.swift.containers["images"]["a"].etag, done.etag)
 
     def test_empty_with_an_md5_of_more(self):
-        """An object that is empty, says the service, but has another MD5, is not saved as such."""
+        """An object that is empty according to the service, but has another MD5, is refused."""
         self.swift.put("images", "a", CONTENT)
         self.swift.fault(faults.status(200, Content_Length="0", ETag="1" * 32), "HEAD", times=99)
         error = self.assertRaises(IntegrityError, self.download)
@@ -143,19 +151,19 @@ class TestKinds(DownloadCase):
         self.assertFalse(self.path.exists())
 
     def test_uploaded(self):
-        """What upload sent, download fetches."""
-        upload(self.store, BytesSource(CONTENT), "images", "a", segment_size=MIB)
+        """An uploaded object is downloaded."""
+        self.upload(BytesSource(CONTENT), segment_size=MIB)
         self.download()
         self.assert_right()
 
     def test_missing(self):
-        """An object that is not there is named, and no file is begun."""
+        """An object that does not exist is named, and no file is created."""
         error = self.assertRaises(NotFound, self.download)
         self.assertIn("images/a", str(error))
         self.assertFalse(self.path.exists())
 
     def test_holes(self):
-        """Blocks of zeros take no room, at the end and in segments of nothing else, too."""
+        """Blocks of zeros use no disk space, also at the end and in segments of zeros only."""
         pieces = [PIECES[0], bytes(MIB), bytes(MIB // 2) + noise(MIB // 2), bytes(MIB)]
         self.swift.put_slo("images", "a", pieces)
         self.swift.put("images", "plain", b"".join(pieces))
@@ -165,33 +173,33 @@ class TestKinds(DownloadCase):
             self.assertLess(self.path.stat().st_blocks * 512, 2 * MIB)
 
     def test_stream(self):
-        """A stream gets the bytes in order."""
+        """A stream receives the bytes in order."""
         self.swift.put_slo("images", "a", PIECES)
         out = io.BytesIO()
-        download_stream(self.store, "images", "a", out)
+        download_stream(self.store, NAME, out, self.transfer())
         self.assertEqual(CONTENT, out.getvalue())
 
     def test_stream_closed(self):
-        """A reader that goes away is an error of the target."""
+        """A reader that closes the stream is an error of the target."""
         self.swift.put("images", "a", CONTENT)
         reader, writer = os.pipe()
         os.close(reader)
         with os.fdopen(writer, "wb", buffering=0) as out:
-            self.assertRaises(TargetError, download_stream, self.store, "images", "a", out)
+            self.assertRaises(TargetError, download_stream, self.store, NAME, out, self.transfer())
 
     def test_stream_closed_with_all_in_its_buffer(self):
-        """What a buffer still holds must be taken, too, before the download is done."""
+        """The download is complete only after the buffer is flushed."""
         self.swift.put("images", "a", b"content")
         reader, writer = os.pipe()
         os.close(reader)
         out = os.fdopen(writer, "wb")
-        self.assertRaises(TargetError, download_stream, self.store, "images", "a", out)
+        self.assertRaises(TargetError, download_stream, self.store, NAME, out, self.transfer())
         self.assertRaises(BrokenPipeError, out.close)
 
     def test_source_of_replaced_object(self):
-        """A manifest that is replaced between two ranges is noticed at the second."""
+        """Replacing a manifest between two reads is detected by the second."""
         self.swift.put_slo("images", "a", PIECES)
-        source = ObjectSource(self.store, "images", "a")
+        source = ObjectSource(self.store, NAME)
         source.read_at(0, 512)
         self.swift.put_slo("images", "a", [noise(MIB, 9), *PIECES[1:]])
         error = self.assertRaises(SourceChanged, source.read_at, len(CONTENT) - 512, 512)
@@ -207,7 +215,7 @@ class TestFaults(DownloadCase):
         self.swift.fault(action, "GET", self.names[1], times)
 
     def test_broken_off(self):
-        """A connection that breaks is taken up at the byte that was reached."""
+        """After a connection breaks, reading resumes at the byte that was reached."""
         for sent in (0, 1, 700_000):
             self.fault(faults.cut(sent))
             self.download(overwrite=True)
@@ -216,7 +224,7 @@ class TestFaults(DownloadCase):
         self.assertEqual(["bytes=1-1048575", "bytes=700000-1048575"], [ranges[3], ranges[5]])
 
     def test_statuses(self):
-        """Passing statuses, resets and silence are survived."""
+        """Transient statuses, resets and stalls are survived."""
         self.store = self.new_store(read_timeout=0.2)
         for action in (faults.status(503), faults.status(498), faults.reset(), faults.stall()):
             self.fault(action)
@@ -224,7 +232,7 @@ class TestFaults(DownloadCase):
             self.assert_right()
 
     def test_always_broken(self):
-        """A connection that never holds ends in an error that says where; the rest stays."""
+        """A connection that always breaks ends in an error with the position; the rest is kept."""
         self.store = self.new_store(retries=2)
         self.fault(faults.cut(1), times=99)  # a byte each time is no progress
         error = self.assertRaises(ServiceError, self.download, threads=1)
@@ -236,14 +244,14 @@ class TestFaults(DownloadCase):
         self.assert_right()
 
     def test_altered_once(self):
-        """A segment that arrives altered is fetched again."""
+        """A segment that arrives corrupt is fetched again."""
         self.fault(faults.altered(lambda body: b"X" + body[1:]))
         self.download()
         self.assert_right()
         self.assertEqual(5, self.gets())
 
     def test_altered_into_zeros(self):
-        """Zeros that replace what a damaged answer left are written and no hole."""
+        """Zeros that replace the bytes of a corrupt response are written."""
         pieces = [bytes(MIB), PIECES[1]]
         self.names = ["", *self.swift.put_slo("images", "a", pieces)]
         self.fault(faults.altered(lambda body: noise(len(body))))
@@ -251,7 +259,7 @@ class TestFaults(DownloadCase):
         self.assert_right(b"".join(pieces))
 
     def test_altered_for_good(self):
-        """A segment whose content is not what the manifest says is named."""
+        """A segment whose content does not match the manifest is named."""
         self.fault(faults.altered(lambda body: b"X" + body[1:]), times=99)
         error = self.assertRaises(IntegrityError, self.download)
         self.assertIn(self.names[1], str(error))
@@ -259,13 +267,13 @@ class TestFaults(DownloadCase):
         self.assertFalse(self.path.exists())
 
     def test_replaced(self):
-        """A segment that was replaced is no longer the one that the manifest names."""
+        """A segment that was replaced is detected."""
         self.swift.put("images_segments", self.names[1], PIECES[2])
         error = self.assertRaises(IntegrityError, self.download)
         self.assertIn("replaced", str(error))
 
     def test_missing(self):
-        """A segment that is not there is named."""
+        """A segment that does not exist is named."""
         del self.swift.containers["images_segments"][self.names[1]]
         self.swift.containers["images"]["a"].slo[1]["bytes"] = MIB
         with mock.patch.object(type(self.swift), "content", return_value=CONTENT):
@@ -273,13 +281,13 @@ class TestFaults(DownloadCase):
         self.assertIn(self.names[1], str(error))
 
     def test_overlong(self):
-        """An answer that declares more than was asked for is not taken."""
+        """Bytes beyond the requested range are ignored."""
         self.fault(faults.overlong(b"more"), times=99)
         self.download()
         self.assert_right()
 
     def test_another_range(self):
-        """An answer that is another range than the one asked for is refused."""
+        """A response with another range than the requested one is refused."""
 
         def act(handler):
             handler.read_body()
@@ -291,8 +299,8 @@ class TestFaults(DownloadCase):
         self.assertIn(self.names[1], str(error))
 
     def test_range_that_is_ignored(self):
-        """The whole object is no answer to the question for a part of it, wherever that begins."""
-        source = ObjectSource(self.store, "images", "a")
+        """A response with the whole object is refused if a part of it was requested."""
+        source = ObjectSource(self.store, NAME)
         for offset, length in ((MIB, 512), (0, 512), (512, len(CONTENT) - 512)):
             answer = faults.status(200, CONTENT, ETag=source.info.etag)
             self.swift.fault(answer, "GET", "images/a")
@@ -301,7 +309,7 @@ class TestFaults(DownloadCase):
         self.assertEqual(CONTENT, source.read_at(0, len(CONTENT)))
 
     def test_manifest_is_nonsense(self):
-        """A manifest of any other shape is an error in one sentence."""
+        """A manifest that is not valid is reported as an error."""
         for body in (
             b"",
             b"null",
@@ -316,16 +324,18 @@ class TestFaults(DownloadCase):
             self.assertRaises((ServiceError, IntegrityError), self.download)
 
     def test_manifest_of_parts(self):
-        """Inline data and parts of segments, also of one alone, need another tool, as is said."""
+        """Inline data and ranges of segments are refused with a hint to another tool."""
         entries = self.swift.containers["images"]["a"].slo
         for odd in ({"data": "aGVsbG8="}, {**entries[1], "range": "0-99"}):
             body = json.dumps([entries[0], odd, *entries[2:]]).encode()
             self.swift.fault(faults.status(200, body), "GET", "images/a")
             error = self.assertRaises(TransferError, self.download)
             self.assertIn("another tool", str(error))
+            (message,) = error.messages
+            self.assertIn("`swift download images a`", message.worded(WORDINGS))
 
     def test_validate(self):
-        """What validate does not like does not get the name."""
+        """A file that `validate` refuses is not renamed."""
 
         def refuse(source):
             self.assertEqual(CONTENT, source.read_at(0, source.size))
@@ -355,12 +365,12 @@ class TestDlo(DownloadCase):
         self.assertEqual(0, len(self.swift.requests("GET", self.names[0])))
 
     def test_first_missing(self):
-        """A first segment that is missing is a gap, too."""
+        """A missing first segment is a gap."""
         del self.swift.containers["images"][self.names[0]]
         self.assertIn("lacks segments 1", self.refused())
 
     def test_missing_where_numbers_begin_at_0(self):
-        """A gap is one, too, in what python-swiftclient numbered; nothing else tells of it."""
+        """A gap in segments numbered from 0, as python-swiftclient does, is found."""
         for index, piece in enumerate(PIECES):
             self.swift.put("others", f"a/{index:08d}", piece)
         self.swift.put("images", "a", b"", X_Object_Manifest="others/a/")
@@ -368,12 +378,12 @@ class TestDlo(DownloadCase):
         self.assertIn("lacks segments 1.", self.refused())
 
     def test_many_missing(self):
-        """A number out of all proportion is no reason to name all that are missing."""
+        """Only the first missing segments are named, however many there are."""
         self.swift.put("images", "a-9999999999999999", b"x")
         self.assertRegex(self.refused(), "lacks segments 5, 6, 7, 8, 9 and [0-9]+ more")
 
     def test_extra(self):
-        """What is no number, or a number twice, is named as extra."""
+        """A segment without a number, or with one that occurs twice, is named as extra."""
         self.swift.put("images", "a-00002.bak", PIECES[1])
         self.swift.put("images", "a-2", PIECES[1])
         message = self.refused()
@@ -390,17 +400,17 @@ class TestDlo(DownloadCase):
         self.assert_right()
 
     def test_last_not_listed(self):
-        """A listing that gives less than HEAD promises is looked at again."""
+        """A listing with fewer bytes than HEAD is read again, then refused."""
         self.swift.unlisted.add(self.names[-1])
         self.assertIn(str(len(CONTENT)), self.refused())
 
     def test_altered(self):
-        """A segment that is not what the listing says is named."""
+        """A segment that does not match the listing is named."""
         self.swift.fault(faults.altered(lambda b: b[1:] + b"X"), "GET", self.names[1], times=99)
         self.assertIn(self.names[1], self.refused())
 
     def test_no_container(self):
-        """Segments in a container that is not there are an error that names it."""
+        """A missing container of segments is named."""
         self.swift.put("images", "a", b"", X_Object_Manifest="elsewhere/a-")
         self.assertIn("elsewhere", self.refused())
 
@@ -411,7 +421,7 @@ class TestResume(DownloadCase):
         self.names = self.swift.put_slo("images", "a", PIECES)
 
     def test_parts_of_it(self):
-        """Only the segments that are not right in the file are fetched."""
+        """Only the segments that are missing or wrong in the file are fetched."""
         self.part.write_bytes(PIECES[0] + bytes(MIB) + PIECES[2][:-1] + b"X" + PIECES[3])
         done = self.download()
         self.assert_right()
@@ -419,7 +429,7 @@ class TestResume(DownloadCase):
         self.assertEqual(2, self.gets())
 
     def test_a_part_of_a_segment(self):
-        """A segment goes on shortly before where the data in the file ends."""
+        """A segment resumes shortly before the end of the data in the file."""
         with self.part.open("wb") as part:
             part.write(PIECES[0])
             part.seek(2 * MIB)
@@ -432,7 +442,7 @@ class TestResume(DownloadCase):
         self.assertEqual([f"bytes={n}-{MIB - 1}" for n in (0, MIB // 4)], ranges[:2])
 
     def test_a_part_of_a_segment_that_is_wrong(self):
-        """What begins with other bytes is fetched from its start, once it shows at the end."""
+        """A partial segment that turns out to be wrong is fetched from its start."""
         with self.part.open("wb") as part:
             part.write(noise(MIB // 2, 9))
             part.truncate(len(CONTENT))
@@ -440,7 +450,7 @@ class TestResume(DownloadCase):
         self.assert_right()
 
     def test_odd_sizes(self):
-        """Segments that end anywhere are known again, each by its own bytes."""
+        """Segments of any size are recognized."""
         pieces = [noise(300_001, 1), noise(77, 2), noise(262_145, 3)]
         self.swift.put_slo("images", "a", pieces)
         self.part.write_bytes(b"".join(pieces))
@@ -448,26 +458,26 @@ class TestResume(DownloadCase):
         self.assertEqual(0, self.gets())
 
     def test_room_for_the_rest(self):
-        """What is in the file already needs no more room on the disk."""
+        """Data that is in the file needs no more disk space."""
         self.part.write_bytes(b"".join(PIECES[:3]))
         with mock.patch("os.statvfs", return_value=mock.Mock(f_bavail=1, f_frsize=4096)):
             self.assertEqual(3 * MIB, self.download().reused_bytes)
         self.assert_right()
 
     def test_file_that_becomes_shorter(self):
-        """A file that another program cuts while it is looked at is an error, and no wait."""
+        """A file that another program truncates while it is checked is an error."""
         with part_file(self.path, keep=True) as part:
             part.resize(MIB)
             self.assertRaises(TargetError, list, SparseFile(part).read_chunks(0, MIB + 1))
 
     def test_of_another_object(self):
-        """What is left of another, longer object does no harm."""
+        """The partial file of another, larger object is overwritten."""
         self.part.write_bytes(noise(5 * MIB, 9))
         self.assertEqual(0, self.download().reused_bytes)
         self.assert_right()
 
     def test_zeros_over_other_bytes(self):
-        """Where another object had bytes, zeros are written."""
+        """Zeros are written over the bytes of another object."""
         pieces = [PIECES[0], bytes(MIB)]
         self.swift.put_slo("images", "a", pieces)
         self.part.write_bytes(noise(2 * MIB, 9))
@@ -475,7 +485,7 @@ class TestResume(DownloadCase):
         self.assert_right(b"".join(pieces))
 
     def test_zeros_where_holes_are_unknown(self):
-        """Where the file system fails to tell holes from data, zeros are written all the same."""
+        """Zeros are written if the file system does not report holes."""
         pieces = [PIECES[0], bytes(MIB)]
         self.swift.put_slo("images", "a", pieces)
         self.part.write_bytes(noise(2 * MIB, 9))
@@ -484,7 +494,7 @@ class TestResume(DownloadCase):
         self.assert_right(b"".join(pieces))
 
     def test_hole_that_is_right(self):
-        """A segment of zeros is right as the hole it is, and one of bytes is not."""
+        """A hole counts as a segment of zeros, and not as a segment of other bytes."""
         self.swift.put_slo("images", "a", [PIECES[0], bytes(MIB), PIECES[2]])
         with self.part.open("wb") as part:
             part.write(PIECES[0])
@@ -493,7 +503,7 @@ class TestResume(DownloadCase):
         self.assert_right(PIECES[0] + bytes(MIB) + PIECES[2])
 
     def test_plain(self):
-        """A plain object goes on where the file ends."""
+        """A plain object resumes at the end of the file."""
         self.swift.put("images", "a", CONTENT)
         self.part.write_bytes(CONTENT[: MIB + 5])
         self.assertEqual(MIB + 5, self.download().reused_bytes)
@@ -504,7 +514,7 @@ class TestResume(DownloadCase):
         )
 
     def test_large_plain(self):
-        """A large plain object travels in ranges; what is not there goes on, the MD5 is of all."""
+        """A large plain object is fetched in ranges, each of which is resumed."""
         self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.objects.fetch.PIECE", MIB))
         self.swift.put("images", "a", CONTENT)
         self.assertEqual(0, self.download().reused_bytes)
@@ -520,7 +530,7 @@ class TestResume(DownloadCase):
         self.assertEqual(4 + 3, self.gets("images/a"))
 
     def test_large_plain_of_another_object(self):
-        """Other bytes in the file show in the MD5 of all, and then all is fetched."""
+        """If the MD5 of the whole is wrong, all of the object is fetched."""
         self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.objects.fetch.PIECE", MIB))
         self.swift.put("images", "a", CONTENT)
         self.part.write_bytes(noise(2 * MIB, 9) + CONTENT[2 * MIB :])
@@ -530,25 +540,25 @@ class TestResume(DownloadCase):
         self.assertEqual([len(CONTENT)], list(ledger.sums.values()))
 
     def test_large_plain_altered_for_good(self):
-        """An object whose content is not what its ETag says does not get the file's name."""
+        """An object whose content does not match its ETag is refused."""
         self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.objects.fetch.PIECE", MIB))
         self.swift.put("images", "a", CONTENT)
         self.swift.fault(faults.altered(lambda body: b"x" + body[1:]), "GET", "images/a", times=99)
-        self.assertIn("altered", str(self.assertRaises(IntegrityError, self.download)))
+        self.assertIn("is corrupt", str(self.assertRaises(IntegrityError, self.download)))
         self.assertFalse(self.path.exists())
 
     def test_plain_of_another_object(self):
-        """A plain object is fetched anew when what the file begins with is something else."""
+        """A plain object is fetched again if the file begins with other data."""
         self.swift.put("images", "a", CONTENT)
         for left in (noise(MIB, 9), noise(5 * MIB, 9)):
             self.part.write_bytes(left)
             ledger = Ledger()
             self.assertEqual(0, self.download(overwrite=True, progress=ledger).reused_bytes)
             self.assert_right()
-            self.assertEqual(len(CONTENT), ledger.sums["Fetching a"])
+            self.assertEqual(len(CONTENT), ledger.sums["Downloading a"])
 
     def test_plain_complete(self):
-        """A plain object that is all there is not fetched."""
+        """A plain object that is complete in the file is not fetched."""
         self.swift.put("images", "a", CONTENT)
         self.part.write_bytes(CONTENT)
         self.download()
@@ -566,7 +576,7 @@ class TestTarget(DownloadCase):
         return str(error)
 
     def test_exists(self):
-        """A file of the name is not touched, unless it may be replaced."""
+        """An existing file is not changed unless it may be overwritten."""
         self.path.write_bytes(b"mine")
         self.assertIn("exists", self.refused())
         self.assertEqual(b"mine", self.path.read_bytes())
@@ -575,39 +585,39 @@ class TestTarget(DownloadCase):
         self.assert_right()
 
     def test_no_directory(self):
-        """A directory that is not there is an error before any request."""
+        """A missing directory is an error before any request."""
         self.path = self.dir / "none" / "disk.vhd"
-        self.assertIn("There is no directory", self.refused())
+        self.assertIn("does not exist", self.refused())
         self.assertEqual([], self.swift.log)
 
     def test_read_only(self):
-        """A file system that may not be written is an error before any request."""
+        """A read-only file system is an error before any request."""
         with mock.patch("os.open", side_effect=OSError(errno.EROFS, os.strerror(errno.EROFS))):
             self.assertIn("Read-only file system", self.refused())
         self.assertEqual([], self.swift.log)
 
     def test_link(self):
-        """A symbolic link in the place of FILE.part is not followed."""
+        """FILE.part is not written through a symbolic link."""
         (self.dir / "victim").write_bytes(b"mine")
         self.part.symlink_to(self.dir / "victim")
         self.refused()
         self.assertEqual(b"mine", (self.dir / "victim").read_bytes())
 
     def test_two_runs(self):
-        """Two runs do not write one file."""
+        """Two runs cannot write the same file."""
         with self.part.open("wb") as other:
             fcntl.flock(other, fcntl.LOCK_EX)
-            self.assertIn("another process", self.refused())
+            self.assertIn("Another process", self.refused())
 
     def test_no_space(self):
-        """A disk that is too small is found before a byte is fetched."""
+        """Insufficient disk space is found before a byte is fetched."""
         stat = mock.Mock(f_bavail=1, f_frsize=4096)
         with mock.patch("os.statvfs", return_value=stat):
             self.assertIn("4 KiB free, but 3 MiB", self.refused())
         self.assertEqual(0, self.gets())
 
     def test_disk_full(self):
-        """A disk that fills up meanwhile ends the download; what is written serves the next."""
+        """A disk that fills up ends the download; the next run reuses what is written."""
         pwrite, room = os.pwrite, [MIB]
 
         def limited(fd, data, offset):
@@ -623,7 +633,7 @@ class TestTarget(DownloadCase):
         self.assert_right()
 
     def test_hash_of_content(self):
-        """The bytes are those that were put, by another MD5 than ours."""
+        """The bytes have the SHA-256 of those that were stored."""
         self.download()
         with self.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,8 +3,8 @@ import json
 
 from rackspace_imagetasks.bytesource import BytesSource
 from rackspace_imagetasks.exceptions import QuotaExceeded
+from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.orphans import delete_orphan, find_orphans
-from rackspace_imagetasks.objects.upload import upload
 from tests.unit.objects import faults
 from tests.unit.objects.base import MIB, SwiftCase, noise
 
@@ -12,25 +12,24 @@ STAGED = ("staged", "staged-1", "staged-2", "staged-broken")
 PIECES = [noise(10, 1), noise(10, 2), noise(5, 3)]
 
 
-class TestLeftovers(SwiftCase):
+class TestOrphans(SwiftCase):
     def found(self):
         return find_orphans(self.store, "images", lambda name: name in STAGED)
 
     def broken_upload(self):
         self.swift.fault(faults.status(507), "PUT", "00000002")
-        content = BytesSource(noise(4 * MIB))
-        self.assertRaises(QuotaExceeded, upload, self.store, content, "images", "staged-broken",
-                          segment_size=MIB, threads=1)  # fmt: skip
+        content, name = BytesSource(noise(4 * MIB)), ObjectName("images", "staged-broken")
+        self.assertRaises(QuotaExceeded, self.upload, content, name, segment_size=MIB, threads=1)
 
     def test_orphans(self):
-        """Segments that no manifest names are found and removed; those in use stay."""
+        """Segments that no manifest names are found and deleted; those in use are kept."""
         self.swift.put_slo("images", "staged", PIECES)
         self.swift.put("images_segments", "staged/slo/9/2/3/00000000", b"of an earlier version")
         self.swift.put("images_segments", "notes.txt", b"no segment")
         self.swift.put("images_segments", "mine/slo/9/2/3/00000000", b"of a user's own upload")
         self.broken_upload()
         found = [each for each in self.found() if each.kind == "segment"]
-        self.assertEqual({"staged", "staged-broken"}, {each.owner for each in found})
+        self.assertEqual({"staged", "staged-broken"}, {each.owner.name for each in found})
         self.assertEqual(2 * MIB + 21, sum(orphan.size for orphan in found))
         for orphan in found:
             delete_orphan(self.store, orphan)
@@ -38,29 +37,29 @@ class TestLeftovers(SwiftCase):
         kept = self.swift.names("images_segments")
         self.assertIn("notes.txt", kept)
         self.assertIn("mine/slo/9/2/3/00000000", kept)
-        self.assertEqual(["staged"], [each.name for each in self.found()])
+        self.assertEqual(["staged"], [each.object.name for each in self.found()])
 
     def test_staged(self):
-        """Staged objects are found by their names, and go with their segments."""
+        """Staged objects are found by their names, and deleted with their segments."""
         self.swift.put_slo("images", "staged-1", PIECES)
         self.swift.put("images", "mine", b"kept")
         found = self.found()
-        self.assertEqual(["staged-1"], [orphan.name for orphan in found])
+        self.assertEqual(["staged-1"], [orphan.object.name for orphan in found])
         delete_orphan(self.store, found[0])
         self.assertEqual(
             (["mine"], []), (self.swift.names("images"), self.swift.names("images_segments"))
         )
 
     def test_export_without_manifest(self):
-        """Of an export that never got its manifest, the segments are found; of others, none."""
+        """Segments of an export without a manifest are found, and no others."""
         for owner in ("staged-1", "staged-2", "mine"):
             self.swift.put("images", f"{owner}-00001", b"exported")
         self.swift.put("images", "staged-2", b"", X_Object_Manifest="images/staged-2-")
-        found = [(each.name, each.kind) for each in self.found()]
+        found = [(each.object.name, each.kind) for each in self.found()]
         self.assertEqual([("staged-2", "object"), ("staged-1-00001", "segment")], found)
 
     def test_a_slow_upload_is_one(self):
-        """Segments of one upload are as old as the newest of them."""
+        """All segments of an upload have the age of the newest."""
         self.swift.put("images_segments", "x", b"")
         listing = [
             {"name": f"staged/slo/1/9/3/{n:08d}", "last_modified": f"2026-01-0{day}T00:00:00",
@@ -73,17 +72,17 @@ class TestLeftovers(SwiftCase):
         self.assertEqual([3, 3, 3], days)
 
     def test_nothing_there(self):
-        """Without containers there are no orphans."""
+        """Without containers, there are no orphans."""
         self.assertEqual([], self.found())
 
     def test_taken_up_again(self):
-        """What an upload has come to need since it was found stays."""
+        """An orphan that a resumed upload needs by now is kept."""
         self.broken_upload()
         self.swift.put("images", "staged-1", b"x")
         self.swift.put("images", "staged-2-00001", b"exported")
         found = self.found()
         content = BytesSource(noise(4 * MIB))
-        upload(self.store, content, "images", "staged-broken", segment_size=MIB)
+        self.upload(content, ObjectName("images", "staged-broken"), segment_size=MIB)
         written = "Fri, 02 Jan 2026 00:00:00 GMT"  # the listing says: on the first
         self.swift.put("images", "staged-1", b"y", Last_Modified=written)
         self.swift.put("images", "staged-2", b"", X_Object_Manifest="images/staged-2-")

@@ -18,21 +18,22 @@ from rackspace_imagetasks.exceptions import (
     Refused,
     ServiceError,
 )
+from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.store import ObjectStore
-from rackspace_imagetasks.objects.workers import in_parallel
+from rackspace_imagetasks.threads import in_parallel
 from tests.unit.objects import faults
-from tests.unit.objects.base import SwiftCase
+from tests.unit.objects.base import NAME, SwiftCase
 from tests.unit.objects.swift import Tokens
 
 
 def listing(names):
-    """Give a page of objects."""
+    """Return a page of objects."""
     facts = {"bytes": 0, "hash": "", "last_modified": "", "content_type": ""}
     return json.dumps([{"name": name, **facts} for name in names]).encode()
 
 
 class Fleeting(Tokens):
-    """A user whose token ends, while the identity service does not answer three times."""
+    """A user whose token expires while the identity service fails three times."""
 
     asked = 0
 
@@ -46,22 +47,22 @@ class Fleeting(Tokens):
 
 class TestContainers(SwiftCase):
     def test_create_and_look(self):
-        """A container is made once, and made again without harm; its facts are told."""
+        """Creating a container twice is harmless; its properties are returned."""
         self.assertIsNone(self.store.head_container("a b"))
         self.store.create_container("a b")
         self.store.create_container("a b")
-        self.store.put_object("a b", "x", b"four")
+        self.store.put_object(ObjectName("a b", "x"), b"four")
         self.assertEqual(("a b", 1, 4), self.store.head_container("a b"))
 
     def test_list_containers(self):
-        """All pages of containers are given."""
+        """All pages of containers are listed."""
         self.swift.page = 2
         for name in ("c", "a", "b"):
             self.store.create_container(name)
         self.assertEqual(["a", "b", "c"], [c.name for c in self.store.list_containers()])
 
     def test_list_objects(self):
-        """All pages of a prefix are given, and only those."""
+        """All pages of a prefix are listed, and no other objects."""
         self.swift.page = 2
         for name in ("p/é", "p/a", "p/b c", "q", "p"):
             self.swift.put("images", name, name.encode())
@@ -70,19 +71,19 @@ class TestContainers(SwiftCase):
         self.assertEqual([3, 5, 4], [entry.bytes for entry in found])
 
     def test_listing_breaks_off(self):
-        """A listing that breaks off is asked for again."""
+        """A listing that breaks off is requested again."""
         self.swift.put("images", "a", b"")
         self.swift.fault(faults.cut(10), "GET")
         self.assertEqual(["a"], [entry.name for entry in self.store.list_objects("images")])
 
     def test_list_of_nothing(self):
-        """A container that is not there is not an empty one."""
+        """A container that does not exist is not treated as empty."""
         self.assertRaises(NotFound, list, self.store.list_objects("images"))
         self.swift.fault(faults.status(204), "GET")
         self.assertEqual([], list(self.store.list_objects("images")))
 
     def test_nonsense(self):
-        """A listing of any other shape is an error in one sentence."""
+        """A listing that is not valid is reported as an error."""
         for body in (
             b"",
             b"{}",
@@ -98,22 +99,22 @@ class TestContainers(SwiftCase):
             self.assertRaises(ServiceError, list, self.store.list_objects("images"))
 
     def test_listing_without_end(self):
-        """A listing whose pages come again, or are not in order, is given up."""
+        """A listing whose pages repeat or are not sorted is an error."""
         for pages in (("ab", "ab", "ab"), ("ab", "cd", "ab", "cd"), ("ba",), ("aa",), ("ab", "bc")):
             for names in pages:
                 self.swift.fault(faults.status(200, listing(names)), "GET")
             error = self.assertRaises(ServiceError, list, self.store.list_objects("images"))
-            self.assertIn("out of order", str(error))
+            self.assertIn("not sorted", str(error))
             self.swift.faults.clear()
 
 
 class TestObjects(SwiftCase):
     def test_size_unknown(self):
-        """An object whose size the service does not tell is not an empty one."""
+        """An object without a size is not treated as empty."""
         self.swift.put("images", "a", b"content")
         for length in ("", "many", "-1", "9" * 30):
             self.swift.fault(faults.status(200, Content_Length=length), "HEAD")
-            error = self.assertRaises(ServiceError, self.store.head_object, "images", "a")
+            error = self.assertRaises(ServiceError, self.store.head_object, NAME)
             self.assertIn("size", str(error))
 
 
@@ -123,19 +124,19 @@ class TestNames(SwiftCase):
         self.swift.put("images", "base.vhd", b"content")
 
     def test_no_container(self):
-        """What is no container's name reaches no object: nothing is asked of the service."""
+        """A container name that is not valid is refused without a request."""
         store = self.store
         for name in ("images/base.vhd", "/", "", "é" * 129, "c" * 257, "\udcff"):
             for act in (
                 store.create_container,
                 store.head_container,
                 lambda name: list(store.list_objects(name)),
-                lambda name: store.head_object(name, "a"),
-                lambda name: store.put_object(name, "a", b""),
-                lambda name: store.post_object(name, "a", {}),
-                lambda name: store.delete_object(name, "a"),
-                lambda name: store.get_manifest(name, "a"),
-                lambda name: list(store.get_range(name, "a", 0, 1)),
+                lambda name: store.head_object(ObjectName(name, "a")),
+                lambda name: store.put_object(ObjectName(name, "a"), b""),
+                lambda name: store.post_object(ObjectName(name, "a"), {}),
+                lambda name: store.delete_object(ObjectName(name, "a")),
+                lambda name: store.get_manifest(ObjectName(name, "a")),
+                lambda name: list(store.get_range(ObjectName(name, "a"), 0, 1)),
             ):
                 error = self.assertRaises(Refused, act, name)
                 self.assertTrue(str(error).isprintable())
@@ -143,23 +144,25 @@ class TestNames(SwiftCase):
         self.store.create_container("é" * 128)
 
     def test_no_object(self):
-        """An object without a name is not its container."""
+        """An object name that is not valid is refused without a request."""
         for name in ("", "a\udcff"):
-            self.assertRaises(Refused, self.store.delete_object, "images", name)
+            self.assertRaises(Refused, self.store.delete_object, ObjectName("images", name))
         self.assertEqual([], self.swift.log)
 
 
 class TestErrors(SwiftCase):
     def test_control_characters(self):
-        """What names and answers say is shown without escapes for the terminal."""
+        """Terminal escapes in names and responses are not printed."""
         self.swift.fault(faults.status(418, b"\x1b[31mred", Content_Type="text/plain"), "PUT")
-        error = self.assertRaises(ServiceError, self.store.put_object, "c\x1b", "o\n", b"")
+        error = self.assertRaises(
+            ServiceError, self.store.put_object, ObjectName("c\x1b", "o\n"), b""
+        )
         self.assertTrue(str(error).isprintable())
         self.assertIn("red", str(error))
         self.assertEqual(418, error.status)
 
     def test_classes(self):
-        """Final statuses are errors by what they mean."""
+        """Each final status has the exception for its meaning."""
         for status, kind in (
             (403, AccessDenied),
             (404, NotFound),
@@ -172,13 +175,13 @@ class TestErrors(SwiftCase):
             self.assertRaises(kind, self.store.create_container, "c")
 
     def test_redirection(self):
-        """Nothing is sent to where an answer points: neither the token nor the data."""
+        """Redirects are not followed: neither token nor data are sent."""
         self.swift.fault(faults.status(301, Location=f"{self.swift.url}/v1/AUTH_other/c"), "PUT")
         self.assertRaises(ServiceError, self.store.create_container, "c")
         self.assertEqual(1, len(self.swift.log))
 
     def test_refusal_that_breaks_off(self):
-        """A status is one, also where what is said about it does not arrive."""
+        """A status counts even if its body breaks off."""
 
         def refuse(handler):
             handler.close_connection = True
@@ -189,7 +192,7 @@ class TestErrors(SwiftCase):
         self.assertEqual(1, len(self.swift.log))
 
     def test_identity_service_away(self):
-        """A token that ends while no other can be had is waited for."""
+        """If a token expires while no new one is available, the request waits for one."""
         adapter = self.swift.adapter()
         adapter.session.auth = Fleeting(adapter.session.auth.get_endpoint(None))
         self.swift.tokens = {"token-2"}
@@ -198,7 +201,7 @@ class TestErrors(SwiftCase):
         self.assertGreater(sum(self.waits), 0.7)  # of two times
 
     def test_token_not_logged(self):
-        """Nothing that is logged holds the token, however the transfer goes."""
+        """The token is never logged."""
         logger = self.useFixture(fixtures.FakeLogger(level=logging.DEBUG))
         self.swift.fault(faults.status(401), "PUT")
         self.swift.tokens.add("token-2")
@@ -206,18 +209,18 @@ class TestErrors(SwiftCase):
         self.assertNotIn("token-", logger.output)
 
     def test_no_region(self):
-        """A cloud without an object store in the region is an error in one sentence."""
+        """A cloud without an object store in the region is reported as an error."""
         store = ObjectStore(Adapter(Session(Token(None, "t")), service_type="object-store"))
         self.assertRaises(NotFound, store.head_container, "c")
 
 
 class TestAdapters(SwiftCase):
     def test_connections_are_kept(self):
-        """As many connections as threads stay open from request to request, and none complains."""
+        """One connection per thread is reused, without warnings."""
         self.assert_connections_are_kept()
 
     def test_connections_are_kept_behind_a_proxy(self):
-        """So they do where all goes through a proxy that has been used before, as for a token."""
+        """Connections are also reused through a proxy that was used before."""
         adapter = self.swift.adapter()
         adapter.session.session.proxies = {"http": self.swift.url}
         adapter.get("")
@@ -234,7 +237,7 @@ class TestAdapters(SwiftCase):
         self.assertNotIn("pool is full", logger.output)
 
     def test_openstacksdk(self):
-        """openstacksdk's proxy serves, with the endpoint that it has found."""
+        """The proxy of openstacksdk works as an adapter, with the endpoint that it found."""
         connection = openstack.connection.Connection(
             session=Session(Token(self.swift.url + "/v1/AUTH_test", "token-1")),
             object_store_endpoint_override=self.swift.url + "/v1/AUTH_test",
@@ -246,7 +249,7 @@ class TestAdapters(SwiftCase):
         self.assertEqual(["c"], list(self.swift.containers))
 
     def test_endpoint_with_project(self):
-        """An override with the project's ID in it is filled in by keystoneauth."""
+        """The project ID in an endpoint override is filled in by keystoneauth."""
         with requests_mock.Mocker() as mocker:
             mocker.head("https://swift/v1/AUTH_p1/c", status_code=204)
             session = Session(Token("https://unused", "t"))

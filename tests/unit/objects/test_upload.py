@@ -3,15 +3,15 @@ import hashlib
 
 from rackspace_imagetasks.bytesource import BytesSource, FileSource
 from rackspace_imagetasks.exceptions import SourceChanged, SourceError
+from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.source import ObjectSource
-from rackspace_imagetasks.objects.upload import upload
-from tests.unit.objects.base import MIB, Ledger, SwiftCase, noise
+from tests.unit.objects.base import MIB, NAME, Ledger, SwiftCase, noise
 
 
 class TestUpload(SwiftCase):
     def test_small(self):
-        """What fits one segment is one PUT, and no segment container is made."""
-        done = upload(self.store, BytesSource(b"tiny"), "images", "a")
+        """A source that fits into one segment takes one PUT and no container of segments."""
+        done = self.upload(BytesSource(b"tiny"))
         self.assertEqual(b"tiny", self.swift.read("images", "a"))
         self.assertEqual(["images"], list(self.swift.containers))
         self.assertEqual(
@@ -20,39 +20,37 @@ class TestUpload(SwiftCase):
         self.assertEqual(hashlib.md5(b"tiny").hexdigest(), done.etag)
 
     def test_small_again(self):
-        """What is there already is not sent again; what differs is."""
-        upload(self.store, BytesSource(b"tiny"), "images", "a")
-        again = upload(self.store, BytesSource(b"tiny"), "images", "a", expire_after=60)
+        """Content that exists is not sent again; different content is."""
+        self.upload(BytesSource(b"tiny"))
+        again = self.upload(BytesSource(b"tiny"), expire_after=60)
         self.assertEqual((0, 0, 4), (again.segments, again.sent_bytes, again.reused_bytes))
-        upload(self.store, BytesSource(b"TINY"), "images", "a")
+        self.upload(BytesSource(b"TINY"))
         self.assertEqual(b"TINY", self.swift.read("images", "a"))
         self.assertEqual(2, len(self.swift.requests("PUT", "/a")))
 
     def test_whole_in_chunks(self):
-        """What one PUT holds arrives whole, whatever it is to what is sent at once."""
+        """One PUT transfers all bytes, whatever the chunk size."""
         for size in (MIB - 1, MIB, MIB + 1, 3 * MIB + 5):
             ledger = Ledger()
             content = noise(size)
-            upload(self.store, BytesSource(content), "images", "a", progress=ledger)
+            self.upload(BytesSource(content), progress=ledger)
             self.assertEqual(content, self.swift.read("images", "a"))
-            self.assertEqual(size, ledger.sums["Sending memory"])
+            self.assertEqual(size, ledger.sums["Uploading memory"])
         self.assertEqual(["images"], list(self.swift.containers))
 
     def test_empty(self):
         """An empty source becomes an empty object."""
-        done = upload(self.store, BytesSource(b""), "images", "a")
+        done = self.upload(BytesSource(b""))
         self.assertEqual((b"", 0), (self.swift.read("images", "a"), done.size))
 
     def test_segments(self):
-        """A longer file becomes segments under swiftclient's names, and a manifest."""
+        """A larger file becomes segments, named as by python-swiftclient, and a manifest."""
         content = noise(5 * MIB + 17)
         with FileSource(self.file(content)) as source:
             ledger = Ledger()
-            done = upload(
-                self.store,
+            done = self.upload(
                 source,
-                "images",
-                "a b/é%",
+                ObjectName("images", "a b/é%"),
                 segment_size=MIB,
                 expire_after=3600,
                 progress=ledger,
@@ -70,7 +68,7 @@ class TestUpload(SwiftCase):
                 self.assertEqual("3600", put.headers["X-Delete-After"])
 
     def test_names(self):
-        """A name is one object's, whatever it looks like."""
+        """Any name is the name of exactly one object."""
         for name in (
             "..",
             "a/../b",
@@ -83,18 +81,16 @@ class TestUpload(SwiftCase):
             "...",
             "a/...",
         ):
-            upload(self.store, BytesSource(name.encode()), "con tainer?", name)
-            self.assertEqual(name.encode(), self.swift.read("con tainer?", name))
-            self.assertEqual(
-                name.encode(),
-                ObjectSource(self.store, "con tainer?", name).read_at(0, len(name.encode())),
-            )
+            place, content = ObjectName("con tainer?", name), name.encode()
+            self.upload(BytesSource(content), place)
+            self.assertEqual(content, self.swift.read(*place))
+            self.assertEqual(content, ObjectSource(self.store, place).read_at(0, len(content)))
 
     def test_source(self):
-        """An object reads as what was sent, at any place."""
+        """An object as a byte source returns what was sent, at any offset."""
         content = noise(3 * MIB)
-        upload(self.store, BytesSource(content), "images", "a", segment_size=MIB)
-        source = ObjectSource(self.store, "images", "a")
+        self.upload(BytesSource(content), segment_size=MIB)
+        source = ObjectSource(self.store, NAME)
         self.assertEqual(len(content), source.size)
         self.assertEqual(content[MIB - 5 : 2 * MIB + 5], source.read_at(MIB - 5, MIB + 10))
         self.assertEqual([(0, len(content))], list(source.data_extents()))
@@ -103,14 +99,14 @@ class TestUpload(SwiftCase):
             self.assertRaises(SourceError, source.read_at, offset, length)
 
     def test_source_that_changes(self):
-        """An object that was replaced or deleted is noticed, and known by its ETag."""
+        """A replaced or deleted object is detected by its ETag."""
         for change in (
             lambda: self.swift.put("images", "a", b"12"),
             lambda: self.swift.put("images", "a", b"other"),
             self.swift.containers.clear,
         ):
             self.swift.put("images", "a", b"first")
-            source = ObjectSource(self.store, "images", "a")
+            source = ObjectSource(self.store, NAME)
             self.assertEqual(hashlib.md5(b"first").hexdigest(), source.identity)
             source.verify_unchanged()
             change()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each thing that can go wrong on the way up, what becomes of it and what is left."""
+"""Faults during an upload: the outcome and what remains."""
 
 import os
 
@@ -12,7 +12,6 @@ from rackspace_imagetasks.exceptions import (
     ServiceError,
     SourceChanged,
 )
-from rackspace_imagetasks.objects.upload import upload
 from tests.unit.objects import faults
 from tests.unit.objects.base import MIB, Ledger, SwiftCase, noise
 
@@ -24,7 +23,7 @@ class FaultCase(SwiftCase):
     def upload(self, source=None, **options):
         options.setdefault("segment_size", MIB)
         source = source or BytesSource(CONTENT)
-        return upload(self.store, source, "images", "a", **options)
+        return super().upload(source, **options)
 
     def fault_segment(self, action, times=1):
         self.swift.fault(action, "PUT", SECOND, times)
@@ -33,7 +32,7 @@ class FaultCase(SwiftCase):
         return len(self.swift.requests("PUT", "images_segments/a/"))
 
     def assert_nothing_named(self):
-        """The object itself must not be there."""
+        """Check that the object does not exist."""
         self.assertEqual([], self.swift.names("images"))
 
 
@@ -47,7 +46,7 @@ class TestPassingFaults(FaultCase):
         self.assertEqual([len(CONTENT)], list(ledger.sums.values()))
 
     def test_statuses(self):
-        """Each passing status is retried with the whole segment, after a wait."""
+        """After each transient status, the whole segment is sent again, after a wait."""
         for status in (408, 429, 498, 500, 502, 503, 504):
             self.fault_segment(faults.status(status))
             self.assert_survives()
@@ -57,13 +56,13 @@ class TestPassingFaults(FaultCase):
             self.waits.clear()
 
     def test_retry_after(self):
-        """Retry-After is waited for."""
+        """Retry-After is respected."""
         self.fault_segment(faults.status(429, Retry_After="20"))
         self.assert_survives()
         self.assertAlmostEqual(20, sum(self.waits))
 
     def test_reset(self):
-        """A connection reset before, in or after the body costs that segment once more."""
+        """After a reset before, within or after the body, only that segment is sent again."""
         for action in (faults.reset(), faults.reset(300_000), faults.reset_after_body()):
             self.fault_segment(action)
             self.assert_survives()
@@ -71,7 +70,7 @@ class TestPassingFaults(FaultCase):
             self.swift.log.clear()
 
     def test_stalled(self):
-        """A server that falls silent is given up after the time-out, and asked again."""
+        """A request to a server that stalls times out and is sent again."""
         self.store = self.new_store(read_timeout=0.2, connect_timeout=0.2)
         self.fault_segment(faults.stall())
         self.upload()
@@ -80,12 +79,12 @@ class TestPassingFaults(FaultCase):
         self.assertGreater(self.segment_puts(), 5)
 
     def test_early_status(self):
-        """A status sent before the body is read is a status, and no broken connection."""
+        """A status sent before the body is read is not treated as a broken connection."""
         self.fault_segment(faults.early_status(503))
         self.assert_survives()
 
     def test_token_expires(self):
-        """A 401 renews the token once for all threads; the segment is sent from its start."""
+        """A 401 renews the token once for all threads; the segment is sent again from its start."""
         for refuse in (faults.status(401), faults.early_status(401)):
 
             def expire(handler, refuse=refuse):
@@ -103,7 +102,7 @@ class TestPassingFaults(FaultCase):
             self.swift.log.clear()
 
     def test_token_expires_unsaid(self):
-        """A token whose refusal gets lost with the connection is renewed all the same."""
+        """A token is renewed even if its refusal is lost with the connection."""
 
         def refuse(handler):
             handler.swift.tokens = {"token-2"}
@@ -122,7 +121,7 @@ class TestPassingFaults(FaultCase):
         self.assert_survives()
 
     def test_manifest(self):
-        """A manifest is put again after a 503, a 409 and a 400."""
+        """A manifest is written again after 503, 409 and 400."""
         for status in (503, 409, 400):
             self.swift.fault(faults.status(status), "PUT", "images/a")
             self.assert_survives(resent=0)
@@ -132,7 +131,7 @@ class TestPassingFaults(FaultCase):
             self.swift.log.clear()
 
     def test_manifest_is_put_again_alone(self):
-        """A 409, or a 400 with a listing that lags behind, costs no segment once more."""
+        """After a 409, or a 400 with an outdated listing, no segment is sent again."""
         for status in (409, 400):
             segments = [f"a/slo/memory/{len(CONTENT)}/{MIB}/0000000{n}" for n in range(5)]
             self.swift.unlisted.update(segments)
@@ -143,7 +142,7 @@ class TestPassingFaults(FaultCase):
             self.swift.log.clear()
 
     def test_segment_vanishes_before_manifest(self):
-        """A segment that is gone when the manifest names it is sent again, alone."""
+        """Only the segment that is gone when the manifest is written is sent again."""
 
         def vanish(handler):
             objects = handler.swift.containers["images_segments"]
@@ -155,7 +154,7 @@ class TestPassingFaults(FaultCase):
         self.assertEqual(6, self.segment_puts())
 
     def test_head_lags(self):
-        """The check at the end looks again when the object does not show at once."""
+        """The final check is repeated if the object is not visible at once."""
         self.swift.fault(faults.status(404), "HEAD", "images/a", times=2)
         self.assert_survives(resent=0)
         self.assertGreater(sum(self.waits), 0.7)  # of two times
@@ -163,7 +162,7 @@ class TestPassingFaults(FaultCase):
 
 class TestFinalFaults(FaultCase):
     def test_quota(self):
-        """413 and 507 stop at once and say so; what arrived stays for the next run."""
+        """413 and 507 end the upload at once; the segments are kept for the next run."""
         for status in (413, 507):
             for action in (faults.status(status), faults.early_status(status)):
                 self.fault_segment(action)
@@ -178,7 +177,7 @@ class TestFinalFaults(FaultCase):
         self.assertEqual([], self.waits)
 
     def test_quota_then_resume(self):
-        """The run after a full account sends what is missing only."""
+        """After a full account, the next run sends only the missing segments."""
         self.fault_segment(faults.status(507))
         self.assertRaises(QuotaExceeded, self.upload, threads=1)
         done = self.upload()
@@ -192,13 +191,13 @@ class TestFinalFaults(FaultCase):
         self.assert_nothing_named()
 
     def test_token_refused_for_good(self):
-        """A 401 that a new token does not help is final after that one."""
+        """A second 401 with a new token is final."""
         self.swift.tokens = set()
         self.assertRaises(AccessDenied, self.upload)
         self.assertEqual(2, len(self.swift.log))
 
     def test_container_deleted(self):
-        """A container that goes away is named."""
+        """A container that is deleted meanwhile is named."""
 
         def delete(handler):
             del handler.swift.containers["images_segments"]
@@ -209,7 +208,7 @@ class TestFinalFaults(FaultCase):
         self.assert_nothing_named()
 
     def test_container_deleted_unsaid(self):
-        """A container that goes away is named even when the refusal gets lost."""
+        """A container that is deleted meanwhile is named even if the response is lost."""
 
         def delete(handler):
             handler.swift.containers.pop("images_segments", None)
@@ -220,7 +219,7 @@ class TestFinalFaults(FaultCase):
         self.assertIn("images_segments", str(error))
 
     def test_service_down(self):
-        """Retries end, with the last answer."""
+        """After the last retry, the last response is reported."""
         self.store = self.new_store(retries=3)
         self.fault_segment(faults.status(503), times=99)
         error = self.assertRaises(ServiceError, self.upload)
@@ -229,14 +228,14 @@ class TestFinalFaults(FaultCase):
         self.assert_nothing_named()
 
     def test_network_down(self):
-        """A connection that never holds is an error that says so."""
+        """A connection that always breaks is reported as such."""
         self.store = self.new_store(retries=2)
         self.fault_segment(faults.reset(), times=99)
         error = self.assertRaises(ServiceError, self.upload)
         self.assertRegex(str(error), "reset by peer|closed connection")
 
     def test_always_damaged(self):
-        """A segment that arrives damaged time and again is not left there."""
+        """A segment that always arrives damaged is deleted."""
         self.fault_segment(faults.damaged_etag(), times=99)
         error = self.assertRaises(IntegrityError, self.upload, threads=1)
         self.assertIn(SECOND, str(error))
@@ -244,7 +243,7 @@ class TestFinalFaults(FaultCase):
         self.assert_nothing_named()
 
     def test_manifest_refused(self):
-        """A manifest that stays refused is an error that says what the service said."""
+        """A manifest that is always refused is reported with the reason of the service."""
         reason = b"Errors:\na/slo, Etag Mismatch"
         self.swift.fault(faults.status(400, reason), "PUT", "images/a", times=99)
         error = self.assertRaises(ServiceError, self.upload)
@@ -253,14 +252,14 @@ class TestFinalFaults(FaultCase):
         self.assertEqual(5, self.segment_puts())
 
     def test_cleanup(self):
-        """With cleanup, a failed upload leaves no segment; of others' none is touched."""
+        """With `cleanup`, a failed upload deletes its own segments and no others."""
         self.swift.put("images_segments", "b/slo/1/2/3/00000000", b"other")
         self.fault_segment(faults.status(507))
         self.assertRaises(QuotaExceeded, self.upload, cleanup=True)
         self.assertEqual(["b/slo/1/2/3/00000000"], self.swift.names("images_segments"))
 
     def test_cleanup_keeps_what_a_manifest_names(self):
-        """Segments of a complete object, which a task may be reading, outlive a failed run."""
+        """`cleanup` keeps the segments of a complete object, which a task may be reading."""
         self.upload()
         self.swift.fault(faults.status(403), "PUT", "images/a", times=9)
         self.assertRaises(AccessDenied, self.upload, cleanup=True)
@@ -270,7 +269,7 @@ class TestFinalFaults(FaultCase):
         self.assertEqual(CONTENT, self.swift.read("images", "a"))
 
     def test_cleanup_keeps_an_earlier_runs_segments(self):
-        """What an earlier run left for a resume is not this run's to delete."""
+        """`cleanup` keeps the segments of an earlier run."""
         self.fault_segment(faults.status(507))
         self.assertRaises(QuotaExceeded, self.upload, threads=1)
         (left,) = self.swift.names("images_segments")
@@ -279,19 +278,19 @@ class TestFinalFaults(FaultCase):
         self.assertEqual([left], self.swift.names("images_segments"))
 
     def test_cleanup_of_what_is_not_listed(self):
-        """A listing that lags behind hides no segment from the cleanup."""
+        """`cleanup` also deletes segments that are not listed yet."""
         self.swift.unlisted.update(f"a/slo/memory/{len(CONTENT)}/{MIB}/0000000{n}" for n in "02")
         self.fault_segment(faults.status(507))
         self.assertRaises(QuotaExceeded, self.upload, cleanup=True, threads=1)
         self.assertEqual([], self.swift.names("images_segments"))
 
     def test_cleanup_of_nothing(self):
-        """Where there is no container of segments, cleanup does not hide what went wrong."""
+        """Without a container of segments, `cleanup` does not hide the error."""
         self.swift.fault(faults.status(403), "PUT", "images")
         self.assertRaises(AccessDenied, self.upload, cleanup=True)
 
     def test_cleanup_fails(self):
-        """A cleanup that fails is told, and the upload's own error is raised."""
+        """A failing cleanup is reported, and the error of the upload is raised."""
         self.fault_segment(faults.status(507))
         self.swift.fault(faults.status(403), "DELETE", "images_segments", times=99)
         ledger = Ledger()
@@ -300,7 +299,7 @@ class TestFinalFaults(FaultCase):
         self.assertIn("403", message)
 
     def test_not_what_was_sent(self):
-        """The HEAD at the end finds an object that someone else replaced."""
+        """The final check detects an object that was replaced meanwhile."""
         other = faults.first(lambda handler: handler.swift.put("images", "a", b"other"))
         self.swift.fault(other, "HEAD", "images/a")
         error = self.assertRaises(IntegrityError, self.upload)
@@ -317,19 +316,19 @@ class TestSourceChanges(FaultCase):
         self.assert_nothing_named()
 
     def test_written(self):
-        """A file that is written to meanwhile is not given a manifest."""
+        """No manifest is written for a file that changes meanwhile."""
         self.change(lambda path: path.write_bytes(noise(len(CONTENT), 2)))
 
     def test_truncated(self):
-        """A file that becomes shorter ends the upload."""
+        """A file that is truncated ends the upload."""
         self.change(lambda path: os.truncate(path, MIB))
 
     def test_removed(self):
-        """A file that is removed is not given a manifest."""
+        """No manifest is written for a file that is deleted."""
         self.change(os.unlink)
 
     def test_changed_between_runs(self):
-        """Segments of what the file was before are not mixed with what it is."""
+        """Segments of an earlier version of the file are not reused."""
         path = self.file(CONTENT)
         self.fault_segment(faults.status(507))
         with FileSource(path) as source:
@@ -341,7 +340,7 @@ class TestSourceChanges(FaultCase):
         self.assertEqual((other, 0), (self.swift.read("images", "a"), done.reused_bytes))
 
     def test_changed_behind_its_time(self):
-        """A segment of another content under the same identity is not trusted but replaced."""
+        """A segment with other content under the same identity is replaced."""
         self.upload()
         changed = CONTENT[:MIB] + noise(MIB, 2) + CONTENT[2 * MIB :]
         done = self.upload(BytesSource(changed))
@@ -349,7 +348,7 @@ class TestSourceChanges(FaultCase):
         self.assertEqual(MIB, done.sent_bytes)
 
     def test_whole_file_changed(self):
-        """A file that changed while its one PUT travelled does not get the name."""
+        """A file that changes during its only PUT is not stored."""
         path = self.file(noise(16 * MIB))  # more than sockets take without a reader
         self.swift.fault(faults.first(lambda h: path.write_bytes(b"other")), "PUT", "images/a")
         with FileSource(path) as source:
@@ -362,7 +361,7 @@ class TestExpiry(FaultCase):
         return {s.headers.get("X-Delete-After") for s in self.swift.containers[container].values()}
 
     def test_an_object_that_is_to_stay(self):
-        """Its segments expire until the manifest is there, and then no more."""
+        """The segments of an object without expiry expire only until the manifest is written."""
         self.fault_segment(faults.status(507))
         self.assertRaises(QuotaExceeded, self.upload, threads=1)
         self.assertEqual({str(7 * 24 * 3600)}, self.expiries("images_segments"))
@@ -370,7 +369,7 @@ class TestExpiry(FaultCase):
         self.assertEqual({None}, self.expiries("images_segments") | self.expiries("images"))
 
     def test_an_object_that_expires(self):
-        """It and its segments, those of an earlier run too, expire at the same time."""
+        """An object and its segments, also of an earlier run, expire at the same time."""
         self.fault_segment(faults.status(507))
         self.assertRaises(QuotaExceeded, self.upload, expire_after=60, threads=1)
         self.upload(expire_after=3600)
@@ -379,7 +378,7 @@ class TestExpiry(FaultCase):
 
 class TestResume(FaultCase):
     def test_complete(self):
-        """Of a complete upload nothing is sent again, and its expiry begins anew."""
+        """Nothing of a complete upload is sent again, and its expiry is renewed."""
         self.upload(expire_after=60)
         done = self.upload(expire_after=3600)
         self.assertEqual((0, len(CONTENT)), (done.sent_bytes, done.reused_bytes))
@@ -389,7 +388,7 @@ class TestResume(FaultCase):
         self.assertEqual({"3600"}, expiries)
 
     def test_lagging_listing(self):
-        """A segment that is not listed yet is sent again; one that is listed no more, too."""
+        """A segment is sent again if it is not listed yet, or listed but gone."""
         self.upload()
         segment = self.swift.names("images_segments")[1]
         self.swift.unlisted.add(segment)
@@ -408,7 +407,7 @@ class TestResume(FaultCase):
         self.assertEqual(CONTENT, self.swift.read("images", "a"))
 
     def test_pages(self):
-        """All pages of the listing count."""
+        """All pages of the listing are used."""
         self.swift.page = 2
         self.upload()
         self.assertEqual(0, self.upload().sent_bytes)

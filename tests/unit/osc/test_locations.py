@@ -26,7 +26,7 @@ class LocationTest(base.BaseTestCase):
     def test_objects(self):
         """Container, then the object's whole name with its slashes."""
         location = Location.parse("images/2026/disk.vhd")
-        self.assertEqual(("images", "2026/disk.vhd"), (location.container, location.object_name))
+        self.assertEqual(("images", "2026/disk.vhd"), location.object)
         self.assertEqual("disk", location.image_name)
 
     def test_what_may_be_both_is_refused(self):
@@ -38,7 +38,7 @@ class LocationTest(base.BaseTestCase):
 
     def test_what_cannot_be_looked_for(self):
         """A name that is too long for a file may still be an object's."""
-        self.assertEqual("x" * 600, Location.parse(f"images/{'x' * 600}").object_name)
+        self.assertEqual("x" * 600, Location.parse(f"images/{'x' * 600}").object.name)
 
     def test_two_ways_to_name_a_file(self):
         """The same file, however it is named, has one key."""
@@ -48,5 +48,5 @@ class LocationTest(base.BaseTestCase):
     def test_a_container_alone(self):
         """A container is no image."""
         self.assertIn(
-            "add the object's name", str(self.assertRaises(Refused, Location.parse, "a/"))
+            "add the name of an object", str(self.assertRaises(Refused, Location.parse, "a/"))
         )

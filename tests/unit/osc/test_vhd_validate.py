@@ -54,7 +54,7 @@ class TestVhdValidate(local_shell.LocalShellTest):
         (self.directory / "qemu.vhd").write_bytes(content)
         status, rows, stderr = self.validate("qemu.vhd")
         self.assertEqual((0, {"warning"}), (status, {row["Severity"] for row in rows}))
-        self.assertIn("would be imported", stderr)
+        self.assertIn("can be imported, with warnings", stderr)
 
     def test_limits(self):
         """The limits are options, with units; the codes are the service's."""
@@ -76,7 +76,7 @@ class TestVhdValidate(local_shell.LocalShellTest):
         """A name that could be an object's says that there is neither file nor cloud."""
         status, rows, _ = self.validate("images/disk.vhd")
         self.assertEqual(1, status)
-        self.assertIn("There is no file 'images/disk.vhd', and no cloud", rows[0]["Detail"])
+        self.assertIn("File 'images/disk.vhd' not found, and no cloud", rows[0]["Detail"])
 
     def test_file_in_a_directory(self):
         """A file that exists is a file, also where its name could be an object's."""

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -8,11 +9,14 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest import mock
 
 import fixtures
 from oslotest import base
 
 from rackspace_imagetasks.exceptions import SourceChanged, SourceError, VhdError
+from rackspace_imagetasks.messages import Hint
+from rackspace_imagetasks.osc.hints import worded_error
 from rackspace_imagetasks.sources import open_source, qemu
 from tests.unit.formats.vhd import oracles
 from tests.unit.formats.vhd.builder import dynamic, fixed
@@ -212,7 +216,7 @@ class TestQemu(DiskTest):
             with open_source(self.write("short", whole)) as disk:
                 self.assert_same_disk(content, disk)
             error = self.assertRaises(SourceError, open_source, self.write("cut", whole[:-1]))
-            self.assertIn("its last data would be behind", str(error))
+            self.assertIn("its last data would be after the end", str(error))
 
     def test_compressed_cluster_at_the_end(self):
         """The last compressed cluster takes what it takes, and no more is missed."""
@@ -238,6 +242,97 @@ class TestQemu(DiskTest):
         signal.signal(signal.SIGINT, signal.default_int_handler)
         self.assertRaises(KeyboardInterrupt, open_source, path)
         self.assertEqual([], _children("sleep"))
+
+    def fake_tool(self, name, script):
+        bin_ = self.directory / "bin"
+        bin_.mkdir(exist_ok=True)
+        (bin_ / name).write_text(f"#!/bin/sh\n: >> {self.directory}/ran\n{script}\n")
+        (bin_ / name).chmod(0o755)
+        self.useFixture(fixtures.EnvironmentVariable("PATH", f"{bin_}:{os.environ['PATH']}"))
+
+    def assert_no_resources(self, path, reason, tool):
+        error = self.assertRaises(SourceError, open_source, path)
+        self.assertTrue((self.directory / "ran").exists())
+        self.assertIn(f"because {tool} failed", str(error))
+        self.assertIn(reason, str(error))
+        self.assertNotIn("damaged", str(error))
+        self.assertIs(Hint.FREE_MEMORY, error.messages[0].hint)
+
+    def test_tools_without_memory_or_threads(self):
+        """A sound disk is not called damaged because a tool has too few resources."""
+        path = self.unpack("disk.qcow2")
+        for script, reason in (
+            ("echo 'qemu-img: cannot allocate 16384 bytes' >&2; exit 1", "cannot allocate"),
+            ("echo 'GLib: failed to allocate 999 bytes' >&2; kill -TRAP $$", "SIGTRAP"),
+            ("echo 'qemu-img: libc.so.6: failed to map segment' >&2; exit 127", "failed to map"),
+            (
+                "echo 'qemu: qemu_thread_create: Resource temporarily unavailable'>&2; exit 1",
+                "temp",
+            ),
+            ("kill -KILL $$", "SIGKILL"),
+            ('[ "$1" = check ] && exit 0; echo "Cannot allocate memory" >&2; exit 1', "allocate"),
+        ):
+            self.fake_tool("qemu-img", script)
+            self.assert_no_resources(path, reason, "qemu-img")
+
+    def test_damage_is_still_damage(self):
+        """Only what qemu-img says of resources is not about the disk."""
+        path = self.unpack("disk.qcow2")
+        for status, said in ((2, "ERROR cluster 5 refcount=0"), (1, "Could not open: Invalid")):
+            self.fake_tool("qemu-img", f"echo '{said}' >&2; exit {status}")
+            error = self.assertRaises(SourceError, open_source, path)
+            self.assertIn("is damaged or incomplete", str(error))
+
+    def test_server_without_memory(self):
+        """A qemu-nbd that ends before or while it serves is not taken for a damaged disk."""
+        path = self.unpack("disk.qcow2")
+        with open_source(path) as disk:
+            (pid,) = _children()
+            os.kill(pid, signal.SIGABRT)
+            error = self.assertRaises(SourceError, disk.read_at, 0, 512)
+            self.assertIn("because qemu-nbd failed: it was ended by SIGABRT", str(error))
+        self.fake_tool("qemu-nbd", "echo 'qemu-nbd: Cannot allocate memory' >&2; exit 1")
+        self.assert_no_resources(path, "Cannot allocate memory", "qemu-nbd")
+
+    def test_no_more_threads_or_processes(self):
+        """Where no thread or process can be started, that is said, and nothing stays open."""
+        path = self.unpack("disk.qcow2")
+        opened = set(Path("/proc/self/fd").iterdir())
+        no_thread = mock.Mock(side_effect=RuntimeError("can't start new thread"))
+        no_process = mock.Mock(side_effect=BlockingIOError(errno.EAGAIN, "Try again"))
+        for name, fault in (
+            ("threading.Thread.start", no_thread),
+            ("subprocess.Popen", no_process),
+        ):
+            with mock.patch(name, fault):
+                error = self.assertRaises(SourceError, open_source, path)
+            fault.assert_called()
+            self.assertIs(Hint.FREE_MEMORY, error.messages[0].hint)
+        self.assertEqual(opened, set(Path("/proc/self/fd").iterdir()))
+
+    def test_vhdx_with_a_log(self):
+        """A VHDX that was not closed properly is not damaged: its log must be replayed."""
+        oracles.require("qemu-io")
+        path = self.directory / "disk.vhdx"
+        oracles.run("qemu-img", "create", "-q", "-f", "vhdx", path, "8M")
+        command = ["qemu-io", "-f", "vhdx", "-c", "write 0 1M", "-c", "abort", str(path)]
+        self.assertNotEqual(0, subprocess.run(command, capture_output=True, check=False).returncode)
+        _reactivate_log(path)
+        error = self.assertRaises(SourceError, open_source, path)
+        self.assertIn("its log must be replayed", str(error))
+        self.assertNotIn("damaged", str(error))
+        self.assertIn("qemu-img check -r all", worded_error(error))
+        oracles.run("qemu-img", "check", "-r", "all", path)
+        open_source(path).close()
+
+    def test_internal_snapshots(self):
+        """A qcow2's internal snapshots are said to be left out."""
+        path = self.unpack("disk.qcow2")
+        with open_source(path) as disk:
+            self.assertEqual((), disk.notices)
+        oracles.run("qemu-img", "snapshot", "-c", "one", path)
+        with open_source(path) as disk:
+            self.assertIn("internal snapshots (1)", str(*disk.notices))
 
     def test_garbage_behind_a_magic(self):
         """A file with a format's magic and nothing else is refused in one sentence."""
@@ -283,7 +378,7 @@ class TestQemu(DiskTest):
         self.assertEqual([], _children())
         path = self.directory / "empty.qcow2"
         oracles.run("qemu-img", "create", "-q", "-f", "qcow2", path, "0")
-        self.assertIn("of 0 bytes", str(self.assertRaises(SourceError, open_source, path)))
+        self.assertIn("0 bytes", str(self.assertRaises(SourceError, open_source, path)))
         self.assertEqual([], _children())
 
     def test_opened_in_a_thread_that_ends(self):
@@ -332,6 +427,26 @@ def _is_gone(pid):
             return True
         threading.Event().wait(0.05)
     return False
+
+
+def _reactivate_log(path):
+    """Make the headers of a VHDX name the log that is still in it, as before it was replayed."""
+    content = bytearray(path.read_bytes())
+    entry = content.index(b"loge")
+    for header in (64 << 10, 128 << 10):
+        content[header + 4 : header + 8] = bytes(4)
+        content[header + 48 : header + 64] = content[entry + 32 : entry + 48]
+        content[header + 4 : header + 8] = _crc32c(content[header : header + 4096])
+    path.write_bytes(content)
+
+
+def _crc32c(content):
+    value = 0xFFFFFFFF
+    for byte in content:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+    return (value ^ 0xFFFFFFFF).to_bytes(4, "little")
 
 
 class TestPrivateListener(base.BaseTestCase):

@@ -88,7 +88,7 @@ class TestNbd(base.BaseTestCase):
 
     def assert_no_extents(self, answer):
         error = self.assertRaises(NbdError, list, self.disk(answer).data_extents())
-        self.assertNotIn("nothing any more", str(error))  # nor was it asked again without end
+        self.assertNotIn("closed the connection", str(error))  # nor was it asked again without end
 
     def test_reads_data_and_holes(self):
         """A read is answered by one piece of data, or by one hole."""
@@ -114,7 +114,7 @@ class TestNbd(base.BaseTestCase):
         disk = self.disk()
         for offset, length in ((_SIZE, 1), (-1, 1), (0, _SIZE + 1)):
             error = self.assertRaises(SourceError, disk.read_at, offset, length)
-            self.assertIn("holds no", str(error))
+            self.assertIn("Cannot read", str(error))
 
     def test_extents(self):
         """Stretches that read as zeros are left out, adjacent ones joined, the end clipped."""
@@ -209,4 +209,4 @@ class TestNbd(base.BaseTestCase):
             (3, struct.pack(">QIII", 0x3E889045565A9, 7, 3, 2**32 - 1)),
         ):
             error = self.assert_no_handshake(*_HANDSHAKE[:number], answer)
-            self.assertNotIn("nothing any more", str(error))  # it did not go on
+            self.assertNotIn("closed the connection", str(error))  # it did not go on

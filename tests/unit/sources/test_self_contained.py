@@ -6,6 +6,7 @@ from oslotest import base
 
 from rackspace_imagetasks.bytesource import BytesSource
 from rackspace_imagetasks.exceptions import SourceError
+from rackspace_imagetasks.osc.hints import worded_error
 from rackspace_imagetasks.sources.self_contained import check_self_contained
 from tests.unit.sources import disks
 
@@ -15,7 +16,7 @@ def _patched(name, offset, content):
     return packed[:offset] + content + packed[offset + len(content) :]
 
 
-class TestStandalone(base.BaseTestCase):
+class TestSelfContained(base.BaseTestCase):
     def assert_refused(self, format_, content, words):
         error = self.assertRaises(
             SourceError, check_self_contained, BytesSource(content, "the.file"), format_
@@ -61,11 +62,24 @@ class TestStandalone(base.BaseTestCase):
 
     def test_vmdk_that_is_a_part(self):
         """A VMDK without descriptor, without capacity, or with other extents is only a part."""
-        self.assert_refused("vmdk", _patched("disk.vmdk", 28, bytes(8)), "one part")
-        self.assert_refused("vmdk", _patched("disk.vmdk", 12, bytes(8)), "descriptor only")
+        self.assert_refused("vmdk", _patched("disk.vmdk", 28, bytes(8)), "one extent")
+        self.assert_refused("vmdk", _patched("disk.vmdk", 12, bytes(8)), "only the descriptor")
         self.assert_refused("vmdk", _patched("disk.vmdk", 28, b"\2"), "unusual place")
         descriptor = b'RW 1 FLAT "/etc/passwd" 0\nRW 1 SPARSE "b.vmdk"\n\0'
         self.assert_refused("vmdk", _patched("disk.vmdk", 512, descriptor), "FLAT, SPARSE")
+
+    def test_vmdk_extent_names_its_descriptor(self):
+        """The descriptor of an extent is named if its name is by VMware's convention."""
+        content = _patched("disk.vmdk", 28, bytes(8))
+        for name, descriptor in (
+            ("a/x-s001.vmdk", "from 'a/x.vmdk'."),
+            ("x-flat.vmdk", "from 'x.vmdk'."),
+            ("x.vmdk", "from its descriptor."),
+        ):
+            source = BytesSource(content, name)
+            error = self.assertRaises(SourceError, check_self_contained, source, "vmdk")
+            self.assertIn(descriptor, str(error))
+            self.assertIn(f"qemu-img convert -O qcow2` first, {descriptor}", worded_error(error))
 
     def test_vmdk_with_other_characters(self):
         """A descriptor in no encoding that is known here is read all the same."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Judging a VHD as the service and XenServer would, in one pass and with a few small reads.
+"""Validation of a VHD, as the service and XenServer do it, in one pass and with few small reads.
 
-Time and memory follow the file's own size, never a count that the file claims. Nothing that a file
-names, such as its parent disk, is opened.
+Time and memory depend on the size of the file, never on a count that it contains. A file that a VHD
+names, such as its parent disk, is never opened.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,9 +14,8 @@ from rackspace_imagetasks.formats.vhd.checks.footer import (
     footer_places,
     missing_footer,
 )
-from rackspace_imagetasks.formats.vhd.footers import Footers
+from rackspace_imagetasks.formats.vhd.file import VhdFile
 from rackspace_imagetasks.formats.vhd.report import (
-    LEAVE_ZEROS_OUT,
     PHYSICAL_SIZE,
     VIRTUAL_SIZE,
     Finding,
@@ -25,49 +24,44 @@ from rackspace_imagetasks.formats.vhd.report import (
     flaw,
     service_rank,
 )
-from rackspace_imagetasks.formats.vhd.structures import Footer
-from rackspace_imagetasks.formats.vhd.window import Window
-from rackspace_imagetasks.text import format_size
+from rackspace_imagetasks.formats.vhd.structures import DiskType, Footer
+from rackspace_imagetasks.messages import Hint
+from rackspace_imagetasks.text import format_sizes
 
-# Findings with which a disk still grows: they are about limits, or harmless.
-_NO_BAR_TO_GROWTH = {"virtual-size", "physical-size", "footer-short", "blocks-beyond-size"}
+# Findings about limits do not prevent XenServer from resizing a disk.
+_RESIZABLE = {"virtual-size", "physical-size"}
 
 
 def check(
-    source: ByteSource,
+    source: ByteSource | VhdFile,
     *,
     max_virtual_size: int | None = None,
     max_physical_size: int | None = None,
 ) -> Report:
-    """Judge a VHD, whatever bytes it has.
+    """Validate a VHD.
 
-    At most four reads are made: both ends, the dynamic header where it is elsewhere, and the BAT
-    with the batmap. Sector bitmaps and data are not read.
+    The reads are those of `VhdFile`. Sector bitmaps and data are not read.
 
-    :param max_virtual_size: the largest disk allowed, in bytes; None allows any.
-    :param max_physical_size: the largest file allowed, in bytes; None allows any.
+    :param max_virtual_size: the largest disk allowed, in bytes; None for no limit.
+    :param max_physical_size: the largest file allowed, in bytes; None for no limit.
     :raises SourceError: when the source cannot be read.
     """
-    window = Window(source)
-    footers = Footers.find(window)
-    findings = list(_physical_size(window.size, max_physical_size))
-    footer = footers.footer
+    file = VhdFile.of(source)
+    findings = list(_physical_size(file.size, max_physical_size))
+    footer = file.footer
     if footer is None:
-        findings.append(missing_footer(window, footers))
-        return Report(source.name, None, _ordered(findings))  # of another format, perhaps
-    findings += footer_places(window, footers, footer)
-    findings += footer_fields(footer, window.size)
+        findings.append(missing_footer(file))
+        return Report(file.name, None, _ordered(findings))  # of another format, perhaps
+    findings += footer_places(file, footer)
+    findings += footer_fields(footer, file.size)
     findings += _virtual_size(footer, max_virtual_size)
-    dynamic = DynamicFindings()
-    if footer.has_header:
-        dynamic = check_dynamic(window, footers, footer)
+    dynamic = check_dynamic(file, footer) if footer.has_header else DynamicFindings()
     findings += dynamic.findings
     unread = (*dynamic.unread, *(("sector bitmaps",) if footer.has_header else ()), "disk content")
     ordered = _ordered(findings)
-    # Nobody converts what is in doubt, or has a disk over the limit.
     if any(found.doubtful or found.code == VIRTUAL_SIZE for found in ordered):
         ordered = tuple(found.without_conversion() for found in ordered)
-    return Report(source.name, _facts(footer, window.size, dynamic, ordered), ordered, unread)
+    return Report(file.name, _facts(footer, file.size, dynamic, ordered), ordered, unread)
 
 
 def _ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
@@ -76,23 +70,39 @@ def _ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 
 def _physical_size(size: int, limit: int | None) -> Iterator[Finding]:
     if limit is not None and size > limit:
-        detail = f"The file has {size} bytes, over the limit of {limit} ({format_size(limit)})."
-        yield flaw("physical-size", detail, "file length", LEAVE_ZEROS_OUT, code=PHYSICAL_SIZE)
+        yield flaw(
+            "physical-size",
+            _over_limit("file", size, limit),
+            "file length",
+            Hint.LEAVE_ZEROS_OUT,
+            code=PHYSICAL_SIZE,
+        )
 
 
 def _virtual_size(footer: Footer, limit: int | None) -> Iterator[Finding]:
     size = footer.current_size
     if limit is not None and size > limit:
-        detail = f"The disk has {size} bytes, over the limit of {limit} ({format_size(limit)})."
-        remedy = "Shrink the disk before you make an image of it."
-        yield flaw("virtual-size", detail, "footer offset 48", remedy, code=VIRTUAL_SIZE)
+        detail = _over_limit("disk", size, limit)
+        where = "footer offset 48"
+        yield flaw("virtual-size", detail, where, Hint.SHRINK_DISK, code=VIRTUAL_SIZE)
+
+
+def _over_limit(what: str, size: int, limit: int) -> str:
+    words, limit_words = format_sizes(size, limit)
+    return (
+        f"The {what} has {size} bytes ({words}), over the limit of {limit} bytes ({limit_words})."
+    )
 
 
 def _facts(
     footer: Footer, file_size: int, dynamic: DynamicFindings, findings: Sequence[Finding]
 ) -> VhdFacts:
-    bars = [found.detail for found in findings if found.check not in _NO_BAR_TO_GROWTH]
-    reason = f"It was created by '{footer.creator}' {footer.creator_release} and nothing is wrong."
+    obstacles = [found.detail for found in findings if found.check not in _RESIZABLE]
+    if footer.disk_type == DiskType.FIXED:
+        obstacles.append("XenServer cannot resize a fixed VHD.")
+    reason = (
+        f"The disk was created by '{footer.creator}' {footer.creator_release} and has no problems."
+    )
     return VhdFacts(
         kind=footer.kind,
         virtual_size=footer.current_size,
@@ -105,8 +115,8 @@ def _facts(
         block_size=dynamic.block_size,
         blocks_total=dynamic.blocks_total,
         blocks_allocated=dynamic.blocks_allocated,
-        grows=not bars,
-        grows_reason=bars[0] if bars else reason,
+        grows=not obstacles,
+        grows_reason=obstacles[0] if obstacles else reason,
     )
 
 

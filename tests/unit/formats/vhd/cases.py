@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The adversarial cases: what is wrong, how it is made, what must be found and why."""
 
+import time
 from typing import NamedTuple
 
 from tests.unit.formats.vhd.builder import (
@@ -18,6 +19,11 @@ LIMIT = 40 * GIB
 UNUSED = 0xFFFFFFFF
 SECTOR_0 = 7  # of block 0 in `dynamic()`; block 2 follows 4104 sectors later
 SECTOR_2 = SECTOR_0 + 4104
+
+
+def seconds_from_now(seconds):
+    """A timestamp of the format."""
+    return int(time.time()) - 946_684_800 + seconds
 
 
 class Case(NamedTuple):
@@ -59,9 +65,9 @@ NOT_A_VHD = [
     Case("bzip2", lambda: Image(900).put(0, b"BZh9"), 396, "no-footer", "compressed"),
     Case("zip", lambda: Image(900).put(0, b"PK\x03\x04"), 396, "no-footer", "an archive"),
     Case("cookie wrong in both", lambda: dynamic().footer(0, 8, b"conectiX"),
-         396, "no-footer", "no footer anywhere"),
+         396, "footer-lost", "no footer anywhere, but a dynamic header at 512"),
     Case("cookie of vhdx in both", lambda: dynamic().footer(0, 8, b"vhdxfile"),
-         396, "no-footer", "no footer anywhere"),
+         396, "footer-lost", "no footer anywhere, but a dynamic header at 512"),
     Case("checksum zero in both", lambda: dynamic().footer(64, 4, 0),
          396, "footer-checksum", "neither copy is valid"),
     Case("UUID edited in both, checksum not",
@@ -80,7 +86,7 @@ NOT_A_VHD = [
          396, "footer-checksum", "a fixed disk's footer is at its end; nothing valid is there"),
     Case("stray footer in a raw disk",
          lambda: Image(4 * MIB).put(-2048, fixed(8 * MIB).peek(8 * MIB, 512)),
-         396, "no-footer", "a VHD footer near the end of a raw disk that is not this disk's"),
+         396, "footer-stray", "a valid footer in the last 64 KiB that nothing confirms"),
     Case("poisoned", lambda: dynamic().footer(0, 8, b"v_poison"),
          396, "poisoned", "XenServer's mark of a destroyed disk"),
     Case("poisoned at the end", lambda: dynamic().last(0, 8, b"v_poison"),
@@ -162,8 +168,14 @@ FOOTER = [
          111, "trailing-bytes", "the footer begins with the last 4 KiB"),
     Case("footer written twice", lambda: dynamic().append(dynamic().peek(0, 512)),
          None, "", "a gap before the footer is allowed, and Windows leaves one"),
+    Case("some KiB appended", lambda: dynamic().append(bytes(60000)),
+         111, "trailing-bytes", "the footer is in the last 64 KiB"),
     Case("64 KiB appended", lambda: dynamic().append(bytes(65536)),
          111, "footer-missing", "further back than is read, but the copy is good"),
+    Case("fixed, some KiB appended", lambda: fixed().append(bytes(8192)),
+         111, "trailing-bytes", "the footer is in the last 64 KiB"),
+    Case("fixed, nearly 64 KiB appended", lambda: fixed().append(bytes(65536 - 512)),
+         111, "trailing-bytes", "the footer begins the last 64 KiB"),
     Case("fixed, a byte appended", lambda: fixed().append(b"x"),
          111, "trailing-bytes", "the footer's size proves that it is this file's"),
     Case("fixed, a sector appended", lambda: fixed().append(bytes(512)),
@@ -190,7 +202,7 @@ FOOTER = [
     Case("reserved, last byte", lambda: dynamic().footer(511, 1, 1),
          111, "footer-reserved", "must be zero"),
     Case("size 0", lambda: dynamic().footer(48, 8, 0),
-         111, "size-zero blocks-beyond-size", "a disk of nothing"),
+         111, "size-zero blocks-beyond-size table-larger-than-disk", "a disk of nothing"),
     Case("size 0, fixed", lambda: fixed(0), 111, "size-zero", "a disk of nothing"),
     Case("size no sector multiple", lambda: dynamic().footer(48, 8, 6 * MIB - 1),
          111, "size-unaligned", "sectors are whole"),
@@ -198,6 +210,23 @@ FOOTER = [
          111, "data-offset", "there is no header"),
     Case("fixed with data offset 0", lambda: fixed().footer(16, 8, 0),
          111, "data-offset", "there is no header"),
+    Case("geometry of more than the size", lambda: dynamic().footer(56, 4, b"\xff\xff\x10\xff"),
+         111, "geometry-beyond-size", "qemu's force_size writes it; vhd-util refuses it"),
+    Case("geometry 964/1/1 of 40 MiB",
+         lambda: dynamic(40 * MIB).footer(56, 4, b"\x03\xc4\x01\x01"),
+         111, "geometry-beyond-size", "packed, it is more than 963/5/17, whatever its product"),
+    Case("timestamp 31 minutes ahead", lambda: dynamic().footer(24, 4, seconds_from_now(1860)),
+         111, "future-timestamp", "XenServer's tools tolerate 30 minutes"),
+    Case("timestamp of all ones", lambda: dynamic().footer(24, 4, UNUSED),
+         111, "future-timestamp", "the year 2136"),
+    Case("fixed, 32 one bits", lambda: fixed().footer(16, 8, 0xFFFFFFFF),
+         111, "data-offset", "the specification's text says so, but vhd-util refuses it"),
+    Case("tap 0.1", lambda: dynamic(version=0x00000001),
+         111, "creator-version", "XenServer's tools cannot open it"),
+    Case("tap 1.4", lambda: dynamic(version=0x00010004),
+         111, "creator-version", "the check and tapdisk refuse it"),
+    Case("tap 2.0, fixed", lambda: fixed(version=0x00020000),
+         111, "creator-version", "the same"),
     Case("tap 1.3 without batmap", lambda: dynamic().no_batmap(),
          111, "batmap-missing", "XenServer's check and resize fail"),
     Case("tap 1.2 without batmap", lambda: dynamic(version=0x00010002).no_batmap(),
@@ -225,6 +254,10 @@ HEADER = [
          111, "header-checksum header-reserved", "the checksum covers all 1024 bytes"),
     Case("header version", lambda: dynamic().header(24, 4, 0x20000),
          111, "header-version", "unknown"),
+    Case("next header, 32 one bits", lambda: dynamic().header(8, 8, 0xFFFFFFFF),
+         111, "header-data-offset", "only 64 one bits are accepted"),
+    Case("next header, 0", lambda: dynamic().header(8, 8, 0),
+         111, "header-data-offset", "the same"),
     Case("next header", lambda: dynamic().header(8, 8, 4096),
          111, "header-data-offset", "none is defined"),
     Case("reserved 60", lambda: dynamic().header(60, 4, 1), 111, "header-reserved", "must be zero"),
@@ -264,11 +297,11 @@ HEADER = [
          lambda: dynamic(LIMIT, (0, 20479)).header(28, 4, UNUSED),
          111, "too-many-entries table-past-end", "the count alone is never a reason to read"),
     Case("2**20 entries that the file has", lambda: dynamic(entries=1 << 20),
-         None, "", "a disk of 2 TiB has as many"),
+         None, "table-larger-than-disk", "a disk of 2 TiB has as many"),
     Case("2**20+1 entries that the file has", lambda: dynamic(entries=(1 << 20) + 1),
          111, "too-many-entries", "no disk of 2 TiB has so many blocks"),
     Case("entries past the file's end", lambda: by_qemu(present=()).header(28, 4, 4096),
-         111, "table-past-end creator", "the file ends within the BAT"),
+         111, "table-past-end creator table-larger-than-disk", "the file ends within the BAT"),
     Case("block size 0", lambda: dynamic().header(32, 4, 0), 111, "block-size", "no size"),
     Case("block size 1", lambda: dynamic().header(32, 4, 1), 111, "block-size", "under 4 KiB"),
     Case("block size 2 KiB", lambda: dynamic().header(32, 4, 2048), 111, "block-size", "too small"),
@@ -277,7 +310,8 @@ HEADER = [
     Case("block size 512 KiB", lambda: dynamic().header(32, 4, 512 << 10),
          111, "block-size too-few-entries", "valid VHD, but XenServer knows 2 MiB alone"),
     Case("block size 2 GiB", lambda: dynamic().header(32, 4, 2 * GIB),
-         111, "block-size bat-entry-past-end bat-overlap blocks-beyond-size",
+         111,
+         "block-size bat-entry-past-end bat-overlap blocks-beyond-size table-larger-than-disk",
          "its blocks cannot be in the file"),
 ]
 
@@ -302,7 +336,7 @@ BAT = [
          111, "bat-entry-in-metadata", "it would overwrite the batmap"),
     Case("entry in the batmap", lambda: dynamic().entry(0, 5),
          111, "bat-entry-in-metadata", "it would overwrite the batmap"),
-    Case("entry right after the batmap", lambda: dynamic().entry(0, 6),
+    Case("entry right after the batmap", lambda: dynamic().entry(0, 6).put(6 * 512, b"\xff" * 512),
          None, "", "unaligned, but all its own"),
     Case("entry reaches into a header at the end",
          lambda: dynamic(present=(0,), header_at=(SECTOR_0 + 4000) * 512, table_at=512),
@@ -373,12 +407,12 @@ WARNED = [
          None, "size-not-2mib", "older XenServer versions lose the last block"),
     Case("size no multiple of 2 MiB, fixed", lambda: fixed(3 * MIB),
          None, "size-not-2mib", "the same"),
-    Case("timestamp in the future", lambda: dynamic().footer(24, 4, UNUSED),
-         None, "future-timestamp", "the year 2136"),
+    Case("timestamp 20 minutes ahead", lambda: dynamic().footer(24, 4, seconds_from_now(1200)),
+         None, "future-timestamp", "clocks differ"),
+    Case("BAT larger than the disk", lambda: dynamic(entries=500),
+         None, "table-larger-than-disk", "resize overshoots or crashes"),
     Case("blocks beyond the size", lambda: dynamic(present=(0, 3), entries=4),
-         None, "blocks-beyond-size", "they are not read"),
-    Case("geometry of more than the size", lambda: dynamic().footer(56, 4, b"\xff\xff\x10\xff"),
-         None, "geometry-beyond-size", "qemu's force_size writes it; vhd-util refuses it"),
+         None, "blocks-beyond-size table-larger-than-disk", "they are not read"),
 ]
 
 ACCEPTED = [
@@ -390,7 +424,6 @@ ACCEPTED = [
          None, "", "under both limits"),
     Case("original size different", lambda: dynamic().footer(40, 8, 2 * MIB),
          None, "", "a disk that has grown"),
-    Case("larger BAT", lambda: dynamic(entries=500), None, "", "room to grow"),
     Case("timestamp 0", lambda: dynamic().footer(24, 4, 0), None, "", "the year 2000"),
     Case("geometry 0", lambda: dynamic().footer(56, 4, 0), None, "", "the size decides"),
     Case("geometry of less than the size", lambda: dynamic().footer(56, 4, b"\0\1\1\1"),
@@ -398,7 +431,7 @@ ACCEPTED = [
     Case("shuffled BAT", lambda: dynamic(present=(2, 0, 1)), None, "", "blocks in any order"),
     Case("all-zero batmap", lambda: dynamic().bits(0, b"\0"),
          None, "", "no block is known to be whole"),
-    Case("partial bitmap", lambda: dynamic().put(SECTOR_0 * 512, bytes(256)),
+    Case("partial bitmap", lambda: dynamic().bits(0, b"\0").put(SECTOR_0 * 512, bytes(256)),
          None, "", "absent sectors read as zeros"),
     Case("BAT at 2048", lambda: dynamic(table_at=2048), None, "", "seen in the wild"),
     Case("BAT at 8192", lambda: dynamic(table_at=8192), None, "", "seen in the wild"),
@@ -409,8 +442,12 @@ ACCEPTED = [
     Case("4097 blocks", lambda: dynamic(4097 * BLOCK, (0, 4096)),
          None, "", "the batmap has two sectors and the checksum covers one"),
     Case("temporary", lambda: dynamic().footer(8, 4, 3), None, "", "bit 0 is defined"),
-    Case("fixed, 32 one bits", lambda: fixed().footer(16, 8, 0xFFFFFFFF),
-         None, "", "the specification's text says so"),
+    Case("geometry 900/255/255 of 40 MiB",
+         lambda: dynamic(40 * MIB).footer(56, 4, b"\x03\x84\xff\xff"),
+         None, "", "packed, it is less than 963/5/17"),
+    Case("geometry 963/5/17 of 40 MiB",
+         lambda: dynamic(40 * MIB).footer(56, 4, b"\x03\xc3\x05\x11"),
+         None, "", "that of the size"),
     Case("blocks packed", lambda: dynamic(stride=4097), None, "", "as qemu places them"),
     Case("other host", lambda: dynamic().footer(36, 4, b"Wi2k"),
          None, "", "the creator's host means nothing"),

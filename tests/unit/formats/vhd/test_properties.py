@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hypothesis looks for what nobody thought of."""
 
+import contextlib
 import tempfile
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from rackspace_imagetasks.formats.vhd.structures import (
     Footer,
     ParentLocator,
 )
+from rackspace_imagetasks.messages import Message
 from tests.unit.formats.vhd.builder import BLOCK, MIB, Image, by_qemu, dynamic, fixed
 
 settings.register_profile("offline", derandomize=True, deadline=None, database=None)
@@ -78,7 +80,7 @@ class StructuresTest(base.BaseTestCase):
     def test_footer(self, footer):
         """A footer of any fields is read as it was written."""
         self.assertEqual(footer, Footer.parse(footer.serialise()))
-        self.assertTrue(footer.creator.isprintable())
+        self.assertTrue(str(Message(footer.creator)).isprintable())
 
     @given(HEADERS)
     @settings(max_examples=50)
@@ -136,7 +138,8 @@ def survive(test, source):
     except VhdError:
         return
     for at in (0, disk.size // 2, disk.size - min(disk.size, 600)):
-        disk.read_at(at, min(600, disk.size - at))
+        with contextlib.suppress(VhdError):  # of a block whose bitmap contradicts the batmap
+            disk.read_at(at, min(600, disk.size - at))
     for _, extent in zip(range(10), disk.data_extents(), strict=False):
         test.assertLessEqual(extent.offset + extent.length, disk.size)
 

@@ -4,35 +4,60 @@ from unittest import mock
 
 from oslotest import base
 
-from rackspace_imagetasks.objects.workers import InOrder, in_parallel, supervise
+from rackspace_imagetasks.exceptions import Cancelled
+from rackspace_imagetasks.threads import InOrder, in_parallel, supervise
 
 
 class TestSupervise(base.BaseTestCase):
     def test_stopped_too_late(self):
-        """What is done when the stop is seen is done, and no interrupt is claimed."""
-        stop = threading.Event()
+        """Work that completes although it was stopped returns its result, not an interrupt."""
+        abort, stop = threading.Event(), threading.Event()
 
-        def work(abort):
+        def work():
             stop.set()
             abort.wait(60)
             return "done"
 
-        self.assertEqual("done", supervise(work, stop))
+        self.assertEqual("done", supervise(work, abort, stop))
 
 
 class TestInParallel(base.BaseTestCase):
     def test_no_idle_threads(self):
-        """There are no more threads than items, and no more than wanted."""
+        """There are no more threads than items, and no more than requested."""
         for items, threads, started in ((3, 1000, 3), (3, 2, 2), (3, 0, 1), (0, 4, 0)):
             with mock.patch("threading.Thread", wraps=threading.Thread) as thread:
                 results = in_parallel(str, iter(range(items)), threads, threading.Event())
             self.assertEqual([str(item) for item in range(items)], results)
             self.assertEqual(started, thread.call_count)
 
+    def test_failure(self):
+        """The first exception is raised, and no further item is started."""
+        started, abort = [], threading.Event()
+
+        def work(item):
+            started.append(item)
+            if item == 1:
+                raise ZeroDivisionError
+
+        self.assertRaises(ZeroDivisionError, in_parallel, work, range(9), 1, abort)
+        self.assertEqual([0, 1], started)
+        self.assertTrue(abort.is_set())
+
+    def test_abort(self):
+        """Setting `abort` ends the wait for a thread that is blocked."""
+        abort, released = threading.Event(), threading.Event()
+        self.addCleanup(released.set)
+
+        def work(_item):
+            abort.set()
+            released.wait(60)
+
+        self.assertRaises(Cancelled, in_parallel, work, range(2), 2, abort)
+
 
 class TestInOrder(base.BaseTestCase):
     def test_order(self):
-        """Whatever is ready first, the work is done in order, and what can be is done at once."""
+        """Work is done in order, whatever is ready first, and as soon as possible."""
         done = []
         behind = InOrder(done.append)
         behind.ready(2)
@@ -42,7 +67,7 @@ class TestInOrder(base.BaseTestCase):
         self.assertEqual([0, 1, 2], done)
 
     def test_ready_meanwhile(self):
-        """What becomes ready while another thread works is left to that thread, or the end."""
+        """Work that becomes ready meanwhile is left to the thread that works, or to `finish`."""
         done = []
 
         def work(index):

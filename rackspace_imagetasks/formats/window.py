@@ -3,12 +3,12 @@
 
 from rackspace_imagetasks.bytesource import ByteSource
 
-_WHOLE = 64 << 10  # a file no larger is read at once
-_END = 4 << 10  # what is read of each end of a larger one
+_WHOLE = 64 << 10  # a file no larger than this is read at once
+_END = 4 << 10  # bytes read of each end of a larger one
 
 
 class Window:
-    """The pieces of a source that were read, and will not be read again."""
+    """The parts of a source that were read; none is read twice."""
 
     def __init__(self, source: ByteSource) -> None:
         self.size = source.size
@@ -28,7 +28,7 @@ class Window:
         return self.read(max(0, self.size - _END), _END)
 
     def read(self, offset: int, length: int) -> bytes:
-        """Return `length` bytes from `offset`, or as many as the file has there.
+        """Return `length` bytes from `offset`, or fewer if the file ends before.
 
         :raises SourceError: when the source cannot be read.
         """

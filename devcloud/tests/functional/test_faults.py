@@ -14,7 +14,7 @@ CONTENT = bytes(range(256)) * 4096
 
 
 class TestSwiftFaults(base.CloudCase):
-    """Faults in a live Swift, seen by a client that does not try again."""
+    """Faults in a running Swift, as seen by a client without retries."""
 
     def setUp(self):
         super().setUp()
@@ -34,7 +34,7 @@ class TestSwiftFaults(base.CloudCase):
         return self.http.get(self.url, timeout=10)
 
     def test_status(self):
-        """The chosen answers come, then Swift's own; the log tells them apart."""
+        """The injected responses come first, then those of Swift; all are logged."""
         log = AccessLog(self.root, "DFW")
         mark = log.mark()
         with self.inject("PUT", status=503, headers={"Retry-After": "1"}, times=2) as injected:
@@ -47,7 +47,7 @@ class TestSwiftFaults(base.CloudCase):
         self.assertEqual(3, logged[-1].received)
 
     def test_dropped(self):
-        """The connection breaks before, in the midst of, and after an upload."""
+        """The connection is closed before, during and after an upload."""
         for effect, stored in (
             ({"drop": "before"}, False),
             ({"drop": "upload", "offset": 100_000}, False),
@@ -58,13 +58,13 @@ class TestSwiftFaults(base.CloudCase):
             self.assertEqual(stored, self.get().ok)
 
     def test_download_cut(self):
-        """A download ends early, and the client is told by the missing bytes."""
+        """A download is cut off, and the client notices the missing bytes."""
         self.put()
         with self.inject("GET", drop="download", offset=300_000):
             self.assertRaises(requests.exceptions.ChunkedEncodingError, self.get)
 
     def test_download_corrupted(self):
-        """One byte is wrong, and only a checksum tells."""
+        """One byte is wrong, which only a checksum shows."""
         self.put()
         with self.inject("GET", corrupt=True, offset=300_000):
             answer = self.get()
@@ -73,13 +73,13 @@ class TestSwiftFaults(base.CloudCase):
         self.assertEqual(CONTENT, self.get().content)
 
     def test_download_truncated(self):
-        """A shorter answer is complete, as far as HTTP knows."""
+        """A shortened response is complete by the rules of HTTP."""
         self.put()
         with self.inject("GET", truncate=1000):
             self.assertEqual(CONTENT[:1000], self.get().content)
 
     def test_stalled(self):
-        """A transfer falls silent until its client's timeout, and holds up no other."""
+        """A transfer stalls until the client times out, and does not delay others."""
         self.put()
         with self.inject("GET", stall=30, offset=1000):
             broken = (requests.ConnectionError, requests.Timeout)
@@ -87,7 +87,7 @@ class TestSwiftFaults(base.CloudCase):
             self.assertEqual(CONTENT, self.get().content)
 
     def test_slowed(self):
-        """A transfer takes the time that its rate gives."""
+        """A transfer is limited to a rate."""
         started = time.monotonic()
         with self.inject("PUT", bytes_per_second=4 << 20):
             self.put()
@@ -96,7 +96,7 @@ class TestSwiftFaults(base.CloudCase):
 
 class TestGlanceFaults(base.CloudCase):
     def test_refused_task(self):
-        """Glance's own API can answer wrong too."""
+        """The API of Glance can fail too."""
         rule = Rule("POST", "/v2/tasks", status=413, body="over limit")
         with inject(self.root, "ORD", rule, service="glance"):
             other = self.connect("alice", "ORD")
@@ -104,7 +104,7 @@ class TestGlanceFaults(base.CloudCase):
         self.assertEqual((413, "over limit"), (answer.status_code, answer.text))
 
     def test_task_fails(self):
-        """A task can be made slow, and fail with any message."""
+        """A task can be delayed, and fail with any message."""
         rule = Rule("TASK", "/import/faulty/x", delay=3, body="Error 999: unheard of")
         given = {"import_from": "faulty/x", "image_properties": {"name": "x"}}
         with inject(self.root, "DFW", rule, service="glance") as injected:
@@ -122,7 +122,7 @@ class TestDisk(base.CloudCase):
         return self.alice.object_store.get_endpoint().rpartition("/")[2]
 
     def test_segment_altered_on_disk(self):
-        """What is altered on disk comes out altered, under the old checksum."""
+        """An object that is altered on disk is downloaded altered, with the old checksum."""
         location = self.upload(CONTENT)
         container, name = location.split("/")
         file = operations.object_file(self.root, "DFW", self.account(), container, name)
@@ -134,7 +134,7 @@ class TestDisk(base.CloudCase):
         self.assertEqual(404, self.alice.object_store.get(f"/{location}").status_code)
 
     def test_account_counts(self):
-        """An account's bytes catch up with what is in its containers."""
+        """The size of an account is updated from its containers."""
         self.upload(vhdfiles.fixed())
         deadline = time.monotonic() + 10
         while not int(self.alice.object_store.head("").headers["X-Account-Bytes-Used"]):

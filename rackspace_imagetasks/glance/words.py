@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the refusals of an image service mean to the user."""
+
+import dataclasses
+
+from rackspace_imagetasks.exceptions import AccessDenied, QuotaExceeded
+from rackspace_imagetasks.http.words import Meaning, ServiceWords
+
+_LIMIT = Meaning(
+    QuotaExceeded,
+    "the cloud's limit is reached: wait for running tasks to end, or ask for a higher limit",
+)
+_TASK_ROLE = Meaning(
+    AccessDenied,
+    "image tasks require the project's admin role (identity:user-admin, admin or"
+    " cloudImages:admin)",
+)
+
+
+def image_words(region: str) -> ServiceWords:
+    """Return the words of the image service in a region."""
+    return ServiceWords("image service", region, meanings={413: _LIMIT})
+
+
+def task_words(words: ServiceWords) -> ServiceWords:
+    """Return the words for requests about tasks, for which the service wants a role."""
+    return dataclasses.replace(words, meanings={**words.meanings, 403: _TASK_ROLE})

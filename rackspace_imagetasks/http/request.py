@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A request, and the two failures after which it is sent again."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from rackspace_imagetasks.exceptions import ImageTasksError
+
+
+class RequestBody(Protocol):
+    """A body that is sent in chunks; each iteration starts anew, for a request sent again."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[memoryview]: ...
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is sent, and what becomes of it.
+
+    :ivar action: what is done, to complete "Cannot ...".
+    :ivar accept: statuses from 300 that are answers.
+    :ivar probe: a path to look at when the connection breaks while the body is sent.
+    :ivar once: whether it must not have its effect twice.
+    :ivar streamed: whether the answer is read as it arrives.
+    """
+
+    method: str
+    path: str
+    action: str
+    body: RequestBody | bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+    accept: frozenset[int] = frozenset()
+    probe: str | None = None
+    once: bool = False
+    streamed: bool = False
+
+    @property
+    def uploads(self) -> bool:
+        """Whether the body is data that is sent in chunks."""
+        return self.body is not None and not isinstance(self.body, bytes)
+
+
+class TransientError(Exception):
+    """A failure that may not occur the next time."""
+
+    def __init__(
+        self,
+        failure: ImageTasksError,
+        retry_after: str | None = None,
+        *,
+        unreachable: bool = False,
+    ) -> None:
+        self.failure = failure
+        self.retry_after = retry_after
+        self.unreachable = unreachable
+        super().__init__(str(failure))
+
+
+class RefusedTokenError(Exception):
+    """The service does not accept the token."""
+
+    def __init__(self, failure: ImageTasksError, token: str | None) -> None:
+        self.failure = failure
+        self.token = token
+        super().__init__(str(failure))

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A running transfer: its options, its progress, and how it is cancelled."""
+
+import contextlib
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from rackspace_imagetasks.http.cancellation import Cancellation
+from rackspace_imagetasks.objects.counter import TransferCounter
+from rackspace_imagetasks.objects.meter import Meter, RateLimit
+from rackspace_imagetasks.objects.store import ObjectStore
+from rackspace_imagetasks.progress import SILENT, Progress
+from rackspace_imagetasks.threads import in_parallel, supervise
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclasses.dataclass(frozen=True)
+class TransferOptions:
+    """How to transfer data, whatever the job.
+
+    :ivar threads: maximum number of segments to transfer at the same time.
+    :ivar limit_rate: maximum bytes per second, or None; jobs with the same `RateLimit` share it.
+    :ivar cleanup: whether a failed upload deletes the segments that it has sent.
+    """
+
+    threads: int = 4
+    limit_rate: int | RateLimit | None = None
+    cleanup: bool = False
+
+
+DEFAULT_TRANSFER = TransferOptions()
+
+
+class Transfer:
+    """One running upload, copy or download, and what all of its threads share.
+
+    :param stop: set it from any thread to cancel the transfer within a second.
+    :param sleep: waits for a number of seconds.
+    """
+
+    def __init__(
+        self,
+        options: TransferOptions = DEFAULT_TRANSFER,
+        progress: Progress = SILENT,
+        stop: threading.Event | None = None,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.threads = options.threads
+        self.cleanup = options.cleanup
+        self.progress = progress
+        self._stop = stop
+        self._limit = RateLimit.of(options.limit_rate)
+        self._abort = threading.Event()
+        self._cancellation = Cancellation(sleep, self._abort)
+        self._counter = TransferCounter()
+
+    def run(self, work: Callable[[], Result]) -> Result:
+        """Call `work` so that `stop` or an interrupt of this thread ends it within a second.
+
+        :raises Cancelled: when it is stopped, with the bytes that are kept.
+        """
+        with self._counter.reported():
+            return supervise(work, self._abort, self._stop)
+
+    def connect(self, store: ObjectStore) -> ObjectStore:
+        """Return the same store with requests that end when this transfer is cancelled."""
+        return store.until(self._abort)
+
+    def check(self) -> None:
+        """Return, unless the transfer is cancelled.
+
+        :raises Cancelled: when it is.
+        """
+        self._cancellation.check()
+
+    def wait(self, seconds: float) -> None:
+        """Wait `seconds`.
+
+        :raises Cancelled: as soon as the transfer is cancelled.
+        """
+        self._cancellation.wait(seconds)
+
+    def each(self, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        """Call `work` for each item, several at a time; return the results in order."""
+        return in_parallel(work, items, self.threads, self._abort)
+
+    @contextlib.contextmanager
+    def phase(self, title: str, total: int) -> Iterator[Meter]:
+        """Yield the meter of a phase that transfers `total` bytes, within the rate limit."""
+        with self.progress.phase(title, total) as phase:
+            yield Meter(phase, self._cancellation, self._limit)
+
+    @contextlib.contextmanager
+    def checking(self, total: int) -> Iterator[Meter]:
+        """Yield the meter of a phase that reads `total` bytes on this machine, without a limit."""
+        with self.progress.phase("Checking existing data", total) as phase:
+            yield Meter(phase, self._cancellation, RateLimit(None))
+
+    def expect(self, total: int) -> None:
+        """Set the number of bytes to transfer, so that `Cancelled` reports how many are kept."""
+        self._counter.total = total
+
+    def keep(self, amount: int) -> None:
+        """Count `amount` bytes that the next run can use; negative if they turn out to be wrong."""
+        self._counter.keep(amount)

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hints in the words of the command line: the options and commands that do what a hint says."""
+
+import shlex
+from collections.abc import Mapping
+
+from rackspace_imagetasks.exceptions import ImageTasksError
+from rackspace_imagetasks.messages import Hint, Message
+
+_CONVERT = "`openstack image vhd convert`"
+
+WORDINGS: Mapping[Hint, str] = {
+    # Containers and objects
+    Hint.CHOOSE_CONTAINER: "Choose another name with --container.",
+    Hint.CLEAN_CONTAINER: (
+        "Run `openstack image task clean --container {container} --delete` to delete the rest."
+    ),
+    Hint.CREATE_CONTAINER: "Create it with --create-container.",
+    Hint.LIST_OBJECTS: "Run `openstack object list {container}` to see the available objects.",
+    Hint.MOVE_EXISTING_OBJECT: (
+        "Save or delete the existing object, or choose another container with --container."
+    ),
+    Hint.SAVE_EXISTING_OBJECT: (
+        "Save it with `openstack image task save {location} --file <file>` (add --delete-object to"
+        " delete it afterwards), or choose another container with --container."
+    ),
+    # Images
+    Hint.LIST_IMAGES: "Run `openstack image list` to see the available images.",
+    Hint.MAKE_PRIVATE: "Run `openstack image set --private <image>` first.",
+    Hint.NAME_IMAGE: "Name the image with --name.",
+    Hint.RETRY_WITHOUT_SETTING: (
+        "Run the same command without the refused setting to apply the others."
+    ),
+    Hint.SET_ATTRIBUTE: (
+        "Use --name, --tag, --min-disk, --min-ram, --public or --private, or leave it out."
+    ),
+    Hint.WAIT_FOR_IMAGE: "Add --wait.",
+    # Tasks
+    Hint.FOLLOW_TASK: "Run `openstack image task wait {task}` to follow it.",
+    Hint.FOLLOW_TASK_AND_COMPLETE: (
+        "Run `openstack image task wait {task}` to follow it, or run the same command again to"
+        " follow it and complete the image."
+    ),
+    Hint.FOLLOW_TASK_AND_SAVE: (
+        "Run `openstack image task wait {task}` to follow it, or run the same command again to"
+        " follow it and save the VHD."
+    ),
+    # Runs that were interrupted
+    Hint.RESUME: "Finished work is kept; run the same command again to resume.",
+    Hint.START_OVER: "The output is incomplete; run the same command again to start over.",
+    # Files
+    Hint.NAME_FILE: "Name the file with --file.",
+    Hint.SAVE_UNVALIDATED: "Add --no-validate to save it anyway.",
+    # Objects
+    Hint.CHECK_NETWORK: (
+        "Check the network between this machine and the service, then run the command again."
+    ),
+    Hint.DELETE_BY_NAME: (
+        "Delete the segments by their names with `openstack object delete {container} <object>`."
+    ),
+    Hint.FREE_SPACE: "Free up space, or choose another location with --file.",
+    Hint.TRY_AGAIN: "Run the command again.",
+    Hint.USE_SWIFTCLIENT: (
+        "Download it with another tool, such as `swift download {container} {object}`."
+    ),
+    # Local files
+    Hint.TRUNCATE_FILE: "Truncate a copy of the file with `truncate --size={size} <file>`.",
+    Hint.PAD_FILE: (
+        "If it is a raw disk, it is incomplete: copy it again, or pad it with"
+        " `truncate --size=%512 <file>`."
+    ),
+    Hint.REPLACE_FILE: "Choose another file, or replace it with --overwrite.",
+    Hint.REPLACE_PART_FILE: "Remove it, or replace it with --overwrite.",
+    # Disk image formats
+    Hint.DECOMPRESS_GZIP: "Decompress it with `gunzip` first.",
+    Hint.DECOMPRESS_XZ: "Decompress it with `unxz` first.",
+    Hint.DECOMPRESS_ZSTD: "Decompress it with `unzstd` first.",
+    Hint.DECOMPRESS_BZIP2: "Decompress it with `bunzip2` first.",
+    Hint.UNPACK_7Z: "Extract the disk image with `7z x` first.",
+    Hint.UNPACK_ZIP: "Extract the disk image with `unzip` first.",
+    Hint.UNPACK_TAR: "Extract the disk image with `tar -xf` first.",
+    Hint.SPECIFY_FORMAT: "Specify the format with --source-format.",
+    Hint.SPECIFY_RAW_FORMAT: "If it is a raw disk, specify --source-format raw.",
+    Hint.OMIT_FORMAT: "Omit --source-format or --no-convert.",
+    Hint.FLATTEN_DISK: "Convert it to a single file with `qemu-img convert -O qcow2` first.",
+    Hint.FLATTEN_DESCRIPTOR: (
+        "Convert the disk to a single file with `qemu-img convert -O qcow2` first, from"
+        " {descriptor}."
+    ),
+    Hint.FLATTEN_PARALLELS: "Convert it with `qemu-img convert -f parallels -O qcow2` first.",
+    Hint.FLATTEN_DMG: "Convert it with `qemu-img convert -f dmg -O qcow2` first.",
+    Hint.DECRYPT_DISK: "Decrypt it with `qemu-img convert` first.",
+    Hint.REPAIR_DISK: "Check it with `qemu-img check -r all` while no other program uses it.",
+    Hint.REPLAY_LOG: (
+        "Replay the log of a copy with `qemu-img check -r all <copy>`, or attach and detach the"
+        " disk in Hyper-V."
+    ),
+    # VHDs
+    Hint.VALIDATE_VHD: "Run `openstack image vhd validate` to see the errors.",
+    Hint.VALIDATE_OR_CONVERT_VHD: (
+        f"Run `openstack image vhd validate` to see the errors, or convert the disk: {_CONVERT}."
+    ),
+    Hint.CONVERT_VHD: f"Convert it with {_CONVERT} to a VHD that XenServer can resize.",
+    Hint.CONVERT_TO_VHD: f"Convert it to a VHD with {_CONVERT}.",
+    Hint.CONVERT_RAW_TO_VHD: (
+        "If it is a raw disk, convert it to a VHD with"
+        " `openstack image vhd convert --source-format raw`."
+    ),
+    Hint.REPAIR_VHD: f"{_CONVERT} repairs the file, using the valid footer.",
+    Hint.LEAVE_ZEROS_OUT: f"{_CONVERT} leaves out blocks that contain only zeros.",
+    Hint.SHRINK_OR_RAISE_LIMIT: (
+        "Shrink the disk, or raise --max-virtual-size if your provider allows more."
+    ),
+}
+
+
+def worded(message: str | Message) -> str:
+    """Return a message as one printable line, its hint in the words of the command line."""
+    return Message.of(message).worded(WORDINGS, shlex.quote)
+
+
+def worded_error(error: ImageTasksError) -> str:
+    """Return an error's messages, a line each."""
+    return "\n".join(map(worded, error.messages))

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a disk is as long as its content: an interrupted copy leaves a shorter one.
+
+A few small reads decide, so that a disk in an object store can be checked too.
+"""
+
+from rackspace_imagetasks.bytesource import ByteSource
+from rackspace_imagetasks.exceptions import Refused
+from rackspace_imagetasks.formats.filesystems import read_file_system
+from rackspace_imagetasks.formats.partitions import LARGE_SECTOR, Region, read_table
+from rackspace_imagetasks.messages import Hint, Message
+from rackspace_imagetasks.text import format_sizes
+
+_LUKS = b"LUKS\xba\xbe"
+
+
+def require_complete(disk: ByteSource, *, allow_truncated: bool = False) -> tuple[Message, ...]:
+    """Check that the partitions of a disk, or else its file system, do not end after the disk.
+
+    A disk that is longer than its content, such as one that was enlarged, is complete.
+
+    :param allow_truncated: return a warning instead of refusing a truncated disk.
+    :returns: warnings about the content of the disk.
+    :raises Refused: when the disk is truncated.
+    :raises SourceError: when the disk cannot be read.
+    """
+    table = read_table(disk)
+    warnings = []
+    if table and table.sector_size == LARGE_SECTOR:
+        warnings.append(_large_sectors(disk))
+    if is_encrypted(disk):
+        warnings.append(_encrypted(disk))
+    regions = table.regions if table else _file_system_region(disk)
+    if truncation := _truncation(disk, regions):
+        if not allow_truncated:
+            raise Refused(truncation)
+        warnings.append(Message(truncation.text))
+    return tuple(warnings)
+
+
+def is_encrypted(disk: ByteSource) -> bool:
+    """Return whether a disk is encrypted as a whole, with LUKS."""
+    return disk.size >= len(_LUKS) and disk.read_at(0, len(_LUKS)) == _LUKS
+
+
+def _file_system_region(disk: ByteSource) -> tuple[Region, ...]:
+    found = read_file_system(disk)
+    return (Region(f"its {found.name} file system", found.size),) if found else ()
+
+
+def _truncation(disk: ByteSource, regions: tuple[Region, ...]) -> Message | None:
+    """Return the message about the first region that ends after the disk, if any does."""
+    for region in regions:
+        if region.end > disk.size:
+            end, size = format_sizes(region.end, disk.size)
+            text = (
+                f"The disk in '{disk.name}' is truncated: {region.name} ends at byte"
+                f" {region.end} ({end}), but the disk has only {disk.size} bytes ({size})."
+            )
+            return Message(text, Hint.ALLOW_TRUNCATED)
+    return None
+
+
+def _large_sectors(disk: ByteSource) -> Message:
+    return Message(
+        f"The partition table of '{disk.name}' is made for sectors of 4096 bytes. Servers have"
+        " disks with sectors of 512 bytes, and do not find its partitions."
+    )
+
+
+def _encrypted(disk: ByteSource) -> Message:
+    return Message(
+        f"The disk in '{disk.name}' is encrypted with LUKS as a whole; servers cannot boot from it."
+    )

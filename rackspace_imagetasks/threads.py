@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Daemon threads, which an interrupt can abandon even while they are blocked in a socket.
+
+The interpreter joins the threads of `concurrent.futures` before it exits; it does not join these.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Generic, TypeVar
+
+from rackspace_imagetasks.exceptions import Cancelled
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_POLL = 0.1  # seconds
+#: How long to wait after an interrupt for work that ends by itself.
+_GRACE = 0.2
+#: How long to wait after a failure for requests in progress, so that their effect is known.
+_PATIENCE = 5.0
+
+
+class ThreadPool(Generic[Item, Result]):
+    """Daemon threads that process items in order.
+
+    :param threads: the maximum number of threads; there are never more than items.
+    :param ending: once set, no further item is started; an exception raised by `work` sets it.
+    :ivar failure: the first exception that `work` raised, or None.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Item], Result],
+        items: Iterable[Item],
+        threads: int,
+        ending: threading.Event,
+    ) -> None:
+        items = list(items)
+        self._work = work
+        self._numbered = enumerate(items)
+        self._ending = ending
+        self._results: dict[int, Result] = {}
+        self._lock = threading.Lock()
+        self.failure: BaseException | None = None
+        count = min(max(threads, 1), len(items))
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(count)]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def results(self) -> list[Result]:
+        """The results so far, in the order of their items."""
+        with self._lock:
+            return [self._results[number] for number in sorted(self._results)]
+
+    def wait(self) -> None:
+        """Wait until every item is processed or `ending` is set."""
+        for thread in self._threads:
+            while thread.is_alive() and not self._ending.is_set():
+                thread.join(_POLL)
+
+    def join(self, seconds: float | None = None) -> None:
+        """Wait until the threads have ended, for at most `seconds` in all."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(None if deadline is None else max(deadline - time.monotonic(), 0))
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            with self._lock:
+                numbered = next(self._numbered, None)
+            if numbered is None:
+                return
+            self._process(*numbered)
+
+    def _process(self, number: int, item: Item) -> None:
+        try:
+            result = self._work(item)
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            with self._lock:
+                self.failure = self.failure or error
+            self._ending.set()
+        else:
+            with self._lock:
+                self._results[number] = result
+
+
+def in_parallel(
+    work: Callable[[Item], Result], items: Iterable[Item], threads: int, abort: threading.Event
+) -> list[Result]:
+    """Call `work` for each item in up to `threads` threads; return the results in order.
+
+    The first exception sets `abort`, which ends the other calls, and is raised. A thread that is
+    blocked in a socket is abandoned.
+
+    :raises Cancelled: when `abort` is set from outside.
+    """
+    pool = ThreadPool(work, items, threads, abort)
+    pool.wait()
+    if not abort.is_set():
+        return pool.results
+    pool.join(_PATIENCE if pool.failure else _GRACE)
+    raise pool.failure or Cancelled("The transfer was stopped.")
+
+
+def supervise(
+    work: Callable[[], Result], abort: threading.Event, stop: threading.Event | None = None
+) -> Result:
+    """Call `work` in a thread, so that the caller's thread only waits and can be interrupted.
+
+    :param abort: set on every way out; `work` must end soon after that.
+    :param stop: set by the caller, from any thread, to end the work.
+    :raises Cancelled: when `stop` is set before the work is done.
+    :raises KeyboardInterrupt: when the caller's thread is interrupted; both within a second.
+    """
+    outcome: list[Result] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            failure.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        while thread.is_alive() and not (stop is not None and stop.is_set()):
+            thread.join(_POLL)
+    finally:
+        abort.set()
+        thread.join(_GRACE)
+    if failure:
+        raise failure[0]
+    if outcome:
+        return outcome[0]
+    raise Cancelled("The transfer was stopped.")
+
+
+class InOrder:
+    """Calls `work(0)`, `work(1)`, ... one after the other, in whichever thread is available."""
+
+    def __init__(self, work: Callable[[int], object]) -> None:
+        self._work = work
+        self._ready: set[int] = set()
+        self._next = 0
+        self._working = threading.Lock()
+
+    def ready(self, index: int) -> None:
+        """Mark `index` as ready, and do all work whose turn it is unless a thread is doing so."""
+        self._ready.add(index)
+        if self._working.acquire(blocking=False):
+            try:
+                self._catch_up()
+            finally:
+                self._working.release()
+
+    def finish(self) -> None:
+        """Do the remaining work that is ready."""
+        with self._working:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        while self._next in self._ready:
+            self._work(self._next)
+            self._next += 1

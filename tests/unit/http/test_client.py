@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: Apache-2.0
+import gzip
+import json
+import socket
+import threading
+import tracemalloc
+
+import fixtures
+import requests_mock
+from oslotest import base
+
+from rackspace_imagetasks.exceptions import AccessDenied, NotFound, QuotaExceeded, ServiceError
+from rackspace_imagetasks.glance.images import ImageClient
+from rackspace_imagetasks.glance.tasks import TaskClient
+from rackspace_imagetasks.http.errors import innermost
+from rackspace_imagetasks.http.notices import Notices
+from rackspace_imagetasks.objects.names import ObjectName
+from rackspace_imagetasks.objects.store import ObjectStore
+from rackspace_imagetasks.profile import RACKSPACE
+from tests.unit.glance.service import IMAGE, ImageService
+from tests.unit.objects import faults
+from tests.unit.objects.base import SwiftCase
+from tests.unit.objects.swift import ACCOUNT
+from tests.unit.sockets import adapter_for
+
+BOMB = 200 * 1024**2
+
+
+class ImageServiceCase(base.BaseTestCase):
+    """A test against an image service, with waits that take no time."""
+
+    def setUp(self):
+        super().setUp()
+        self.service = ImageService()
+        self.addCleanup(self.service.close)
+        self.waits = []
+        self.messages = []
+
+    def client(self, **options):
+        return self.service.client(
+            self.waits.append, notify=lambda message: self.messages.append(str(message)), **options
+        )
+
+    def assert_fired(self):
+        self.assertEqual([0], sorted({fault.times for fault in self.service.faults}))
+
+
+class TestTimeouts(ImageServiceCase):
+    """A GET that times out three times and then is answered."""
+
+    def setUp(self):
+        super().setUp()
+        self.service.fault(faults.stall(), "GET", times=3)
+        client = self.client(timeout=0.2)
+        self.images = ImageClient(client)
+        self.tasks = TaskClient(client, RACKSPACE, threading.Event())
+
+    def test_lookup_by_id(self):
+        """Looking an image up by its ID survives it."""
+        self.assertEqual("web", self.images.find(IMAGE["id"]).name)
+        self.assert_fired()
+
+    def test_lookup_by_name(self):
+        """Looking an image up by its name survives it."""
+        self.assertEqual(IMAGE["id"], self.images.find("web").id)
+        self.assert_fired()
+
+    def test_polling(self):
+        """Waiting for a task survives it."""
+        self.assertEqual("success", self.tasks.wait("task-1").status)
+        self.assert_fired()
+
+    def test_listing(self):
+        """The search for an earlier task survives it."""
+        found = self.tasks.find("export", lambda given: "image_uuid" in given, running=False)
+        self.assertEqual("task-1", found.id)
+        self.assert_fired()
+
+
+class TestAnswers(ImageServiceCase):
+    def read(self, **options):
+        return self.client(**options).request("GET", f"images/{IMAGE['id']}", "read image 'web'")
+
+    def answer(self, body, status=200, **headers):
+        self.service.fault(faults.status(status, body, **headers), "GET", times=9)
+
+    def test_compressed(self):
+        """An answer that is compressed without being asked for is read all the same."""
+        self.answer(gzip.compress(json.dumps(IMAGE).encode()), Content_Encoding="gzip")
+        self.assertEqual(IMAGE, self.read().json_object())
+        (request,) = self.service.log
+        self.assertEqual("identity", request.headers["Accept-Encoding"])
+
+    def test_compressed_in_another_way(self):
+        """An encoding that cannot be read, or is broken, is an error that says so."""
+        for encoding, body in (("br", b"x"), ("gzip", b"x"), ("gzip", gzip.compress(b"1234")[:-9])):
+            self.service.faults.clear()
+            self.answer(body, Content_Encoding=encoding)
+            error = self.assertRaises(ServiceError, self.read)
+            self.assertIn("read image 'web': the image service's answer", str(error))
+
+    def test_too_long(self):
+        """An answer is read up to a limit, and what it decompresses to costs little memory."""
+        packed = gzip.compress(b" " * BOMB)
+        for status in (200, 404):
+            for body, headers in ((b" " * (17 << 20), {}), (packed, {"Content_Encoding": "gzip"})):
+                self.service.faults.clear()
+                self.answer(body, status, **headers)
+                tracemalloc.start()
+                self.addCleanup(tracemalloc.stop)
+                error = self.assertRaises(ServiceError, self.read)
+                self.assertIn("is longer than 16 MiB", str(error))
+                self.assertLess(tracemalloc.get_traced_memory()[1], BOMB / 4)
+                tracemalloc.stop()
+
+    def test_trickle(self):
+        """An answer whose bytes come one by one is given up, and requested again."""
+        sent = []
+        self.service.fault(faults.trickle(0.05, sent), "GET")
+        self.assertEqual(IMAGE, self.read(answer_timeout=0.3).json_object())
+        self.assertTrue(0 < len(sent) < len(json.dumps(IMAGE)) / 2, sent)
+        self.assertEqual(2, len(self.service.log))
+
+    def test_trickling_headers(self):
+        """So is one whose headers do, which no time-out between two bytes ends."""
+        self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.http.pools._PATIENCE", 0.3))
+        self.service.fault(faults.trickling_headers(0.05), "GET")
+        self.assertEqual(IMAGE, self.read().json_object())
+        self.assertEqual(2, len(self.service.log))
+
+    def test_what_a_refusal_says(self):
+        """The reason is found in JSON, one step below, and in plain text, but not in a page."""
+        for body, kind, said in (
+            (b'{"message": "No."}', "application/json", "400 Bad Request (No)."),
+            (b'{"badRequest": {"message": "No."}}', "application/json", "400 Bad Request (No)."),
+            (b"No\x1b way.", "text/plain", "400 Bad Request (No\ufffd way)."),
+            (b"<html>No", "text/html", "400 Bad Request."),
+            (b"[" * 9999, "application/json", "400 Bad Request (["),
+        ):
+            self.service.faults.clear()
+            self.answer(body, 400, Content_Type=kind)
+            error = self.assertRaises(ServiceError, self.read)
+            self.assertIn(f"the image service answered {said}", str(error))
+            self.assertEqual(400, error.status)
+
+    def test_words_of_a_service(self):
+        """413 means something else here than in an object store; 403 does for tasks."""
+        self.answer(b"", 413)
+        error = self.assertRaises(QuotaExceeded, self.read)
+        self.assertIn("wait for running tasks to end", str(error))
+        self.service.faults.clear()
+        self.answer(b"", 403)
+        error = self.assertRaises(AccessDenied, self.read)
+        self.assertNotIn("admin role", str(error))
+        tasks = TaskClient(self.client(), RACKSPACE, threading.Event())
+        error = self.assertRaises(AccessDenied, tasks.get, "task-1")
+        self.assertIn("admin role", str(error))
+
+
+class TestTokens(ImageServiceCase):
+    def test_renewal(self):
+        """A token that has expired is renewed, for images as well."""
+        self.service.tokens = {"token-2"}
+        self.assertEqual("web", ImageClient(self.client()).find("web").name)
+        self.assertEqual([401, 200], [entry.status for entry in self.service.log])
+
+    def test_a_task_is_created_with_a_new_token(self):
+        """A POST that the service refused for its token is sent again."""
+        self.service.tokens = {"token-2"}
+        created = b'{"id": "task-1", "type": "export", "status": "pending"}'
+
+        def create(handler):
+            if handler.headers["X-Auth-Token"] == "token-1":
+                return False
+            return faults.status(201, created)(handler)
+
+        self.service.fault(create, "POST", times=2)
+        tasks = TaskClient(self.client(), RACKSPACE, threading.Event())
+        self.assertEqual("task-1", tasks.create("export", {}).id)
+        self.assertEqual([401, 201], [entry.status for entry in self.service.log])
+
+    def test_the_endpoint_is_that_of_the_catalog(self):
+        """No list of versions, which may point elsewhere, decides where the token goes."""
+        self.assertEqual(f"{self.service.url}/v2", self.client().endpoint())
+        self.assertEqual([], self.service.log)
+
+
+class TestNotices(ImageServiceCase):
+    def read(self):
+        return self.client().request("GET", "images", "list the images")
+
+    def test_retry_after(self):
+        """A long wait is announced, with its reason; a longer one than is kept is named."""
+        self.service.fault(faults.status(503, Retry_After="86400"), "GET")
+        self.read()
+        (message,) = self.messages
+        self.assertIn("Cannot list the images: the image service answered 503", message)
+        self.assertIn("asks for a wait of 86400 s. Trying again in 300 s.", message)
+        self.assertEqual(300, sum(self.waits))
+
+    def test_short_waits(self):
+        """A fault that passes at once is not worth a message."""
+        self.service.fault(faults.status(503), "GET")
+        self.service.fault(faults.reset(), "GET")
+        self.read()
+        self.assert_fired()
+        self.assertEqual([], self.messages)
+
+    def test_unreachable(self):
+        """A service that cannot be reached is named, with its address, before the first retry."""
+        with socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        store = ObjectStore(
+            adapter_for(url + ACCOUNT, "object-store"),
+            retries=2,
+            sleep=lambda _seconds: said.append(len(self.messages)),
+            notify=lambda message: self.messages.append(str(message)),
+        )
+        said = []
+        error = self.assertRaises(ServiceError, store.create_container, "c")
+        self.assertIn("no answer from the object-store service: Connection refused", str(error))
+        self.assertEqual(1, said[0])
+        self.assertIn(f"The endpoint is {url}{ACCOUNT}.", self.messages[0])
+
+    def test_silence(self):
+        """A request without an answer is announced while it lasts."""
+        notified = threading.Event()
+        notices = Notices(lambda _message: notified.set(), silence=0.01)
+        with notices.waiting("image service", "list the images"):
+            self.assertTrue(notified.wait(30))
+
+    def test_said_once(self):
+        """Threads that wait for the same say so once in a while."""
+        now = [0.0]
+        notices = Notices(lambda message: self.messages.append(str(message)), lambda: now[0])
+        for moment in (0, 1, 29, 31):
+            now[0] = moment
+            notices.retrying("No answer.", "http://h", 1, None, first=True)
+        self.assertEqual(2, len(self.messages))
+
+
+class TestFirstErrors(SwiftCase):
+    def test_a_failing_cleanup(self):
+        """A request that fails while an error is handled fails for its own reason."""
+        store = self.new_store(retries=0)
+        self.swift.fault(faults.reset(), "DELETE")
+        try:
+            raise OSError(28, "No space left on device")
+        except OSError as first:
+            error = self.assertRaises(ServiceError, store.delete_object, ObjectName("c", "a"))
+            self.assertNotIn("No space", str(error))
+            self.assertRegex(str(error), "reset by peer|closed connection")
+            self.assertIs(first, _context_of(error))
+
+    def test_innermost(self):
+        """Causes are followed to the first one, but not to what was handled before."""
+        handled = ValueError("first")
+        inner, outer = OSError("inner"), RuntimeError("outer")
+        outer.__cause__, inner.__context__ = inner, handled
+        self.assertIs(inner, innermost(outer, handled))
+        self.assertIs(handled, innermost(outer, None))
+
+
+def _context_of(error):
+    while error.__context__ is not None:
+        error = error.__context__
+    return error
+
+
+class TestListings(SwiftCase):
+    def test_without_end(self):
+        """A listing with ever new names ends after a number of pages, and says so."""
+
+        def page(request, _context):
+            number = int(request.qs.get("marker", ["-1"])[0]) + 1
+            facts = {"bytes": 0, "hash": "", "last_modified": ""}
+            return [{"name": f"{number:08d}", **facts}]
+
+        with requests_mock.Mocker() as mocker:
+            mocker.get(f"{self.swift.url}{ACCOUNT}/c", json=page)
+            error = self.assertRaises(ServiceError, list, self.store.list_objects("c"))
+            self.assertEqual(1001, mocker.call_count)
+        self.assertIn("the object-store service's answer is a listing that does not", str(error))
+
+    def test_names_that_are_none(self):
+        """A name that is a number or a list is none."""
+        for name in (5, ["a"], None):
+            facts = {"bytes": 0, "hash": "", "last_modified": "", "name": name}
+            self.swift.fault(faults.status(200, json.dumps([facts]).encode()), "GET")
+            error = self.assertRaises(ServiceError, list, self.store.list_objects("c"))
+            self.assertIn("list container 'c': the object-store service's answer", str(error))
+
+    def test_absent(self):
+        """404 is 'it does not exist', for each service."""
+        error = self.assertRaises(NotFound, list, self.store.list_objects("c"))
+        self.assertIn("the object-store service answered 404 Not Found; it does not", str(error))
