@@ -14,7 +14,7 @@ SHOW_FAILURES := { $(BIN)/stestr last --no-subunit-trace | tail -n 40; \
 
 # The test runs share .stestr, and all targets share the virtual environment.
 .NOTPARALLEL:
-.PHONY: demo test unit functional test-wheel test-large style bench docs man wheel clean
+.PHONY: demo test unit functional test-wheel test-large style bench docs docs-output man wheel clean
 
 demo: $(READY)  ## import and export an image in a real Keystone, Glance and Swift on loopback
 	$(BIN)/python -m devcloud run -- $(BIN)/python -m devcloud.demo
@@ -30,6 +30,10 @@ functional: $(READY)
 		$(BIN)/stestr --test-path ./devcloud/tests/functional run || $(SHOW_FAILURES)
 	$(BIN)/python -m devcloud run --segment-bytes 2097152 -- \
 		$(BIN)/stestr --test-path ./tests/functional run || $(SHOW_FAILURES)
+
+docs-output: $(READY)  ## replace the output in the documentation that the commands no longer print
+	UPDATE_DOCS=1 $(BIN)/python -m devcloud run -- \
+		$(BIN)/stestr --test-path ./tests/functional run --serial test_documented_output
 
 test-wheel: man  ## build the wheel and run it in a new virtual environment
 	$(BIN)/stestr --test-path ./tests/wheel run --serial || $(SHOW_FAILURES)

@@ -17,6 +17,7 @@ html_theme = "openstackdocs"
 html_theme_options = {"analytics_tracking_code": "", "display_global_toc_section": True}
 pygments_style = "native"
 
+smartquotes = False  # they would turn the two hyphens of an option into a dash
 default_role = "literal"  # as docstrings use single backquotes
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True

@@ -68,16 +68,7 @@ class CloudTestCase(base.BaseTestCase):
         """Run a command; whatever it does, it prints no traceback and ends as expected."""
         out, err = io.StringIO(), io.StringIO()
         words = ["--os-cloud", cloud, "--os-region-name", region, *map(str, words)]
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    ended = shell.OpenStackShell().run(words)
-            except SystemExit as leaving:
-                ended = leaving.code
-            finally:
-                _forget_loggers()
-        outcome = Outcome(ended or 0, out.getvalue(), err.getvalue())
+        outcome = Outcome(run_client(words, out, err), out.getvalue(), err.getvalue())
         self.addDetail("command", text_content(f"{words}\n{outcome.stdout}\n{outcome.stderr}"))
         self.assertNotIn("Traceback", outcome.stderr)
         self.assertEqual(status, outcome.status, outcome.stderr)
@@ -148,6 +139,19 @@ class CloudTestCase(base.BaseTestCase):
         injected = context.__enter__()
         self.addCleanup(context.__exit__, None, None, None)
         return injected
+
+
+def run_client(words, out, err):
+    """Run the `openstack` client in this process; return its exit status."""
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return shell.OpenStackShell().run(words) or 0
+        except SystemExit as leaving:
+            return leaving.code or 0
+        finally:
+            _forget_loggers()
 
 
 def _forget_loggers():
