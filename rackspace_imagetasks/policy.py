@@ -155,7 +155,8 @@ def _name(name: str) -> Iterable[Message]:
 def _immovable(properties: Mapping[str, str], profile: ProviderProfile) -> Iterable[Message]:
     if system := _system(properties, profile.immovable_systems):
         yield Message(
-            f"{system} images cannot be imported: their licences cannot be transferred to this cloud."
+            f"{system} images cannot be imported: {system} licences cannot be transferred to this"
+            " cloud."
         )
 
 
