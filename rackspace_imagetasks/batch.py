@@ -85,4 +85,8 @@ def _summary(outcomes: Sequence[Outcome[S, R]], total: int) -> list[Message | st
         return list(errors[0].messages)
     reported = [message for outcome in outcomes for message in outcome.messages]
     done, not_started = len(outcomes) - len(errors), total - len(outcomes)
-    return [*reported, f"{done} of {total} images done, {not_started} not started."]
+    summary = (
+        f"{done} of {total} jobs succeeded, {len(errors)} failed or stopped, {not_started} not"
+        " started."
+    )
+    return [*reported, summary]

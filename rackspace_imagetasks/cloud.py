@@ -24,6 +24,7 @@ from rackspace_imagetasks.progress import SILENT, Progress
 
 _IMAGE_RETRY = RetryPolicy(read_timeout=60.0, answer_timeout=120.0)
 _OBJECT_RETRY = RetryPolicy()
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Cloud:
@@ -113,7 +114,9 @@ class Cloud:
         What clouds.yaml calls a cloud differs from machine to machine.
         """
         auth_url = str(self.connection.config.config.get("auth", {}).get("auth_url", ""))
-        return urllib.parse.urlsplit(auth_url).netloc, self.region
+        url = urllib.parse.urlsplit(auth_url)
+        port = "" if url.port in (None, _DEFAULT_PORTS.get(url.scheme)) else f":{url.port}"
+        return f"{url.hostname or ''}{port}", self.region
 
     def transfer(self, options: TransferOptions) -> Transfer:
         """Return the context of a transfer that reports to this cloud's progress."""
@@ -154,7 +157,7 @@ class Cloud:
 def _place(endpoint: str, project_id: str) -> tuple[str, int | None, str]:
     """Return an endpoint's host, port and path; the path without the project."""
     url = urllib.parse.urlsplit(endpoint)
-    port = url.port or {"http": 80, "https": 443}.get(url.scheme)
+    port = url.port or _DEFAULT_PORTS.get(url.scheme)
     return url.hostname or "", port, url.path.replace(project_id, "").rstrip("/")
 
 

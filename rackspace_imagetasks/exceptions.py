@@ -9,14 +9,14 @@ ImageTasksError
 │   └── SourceChanged         it changed while it was being read
 ├── VhdError                  bytes that the VHD format does not allow
 ├── TargetError               a local file cannot be written as asked
-├── TransferError             objects could not be moved; running the command again goes on
+├── TransferError             objects could not be moved; a second run resumes
 │   ├── ServiceError          the service's final answer, after the retries it deserves
 │   ├── QuotaExceeded         413 or 507: the account is full
 │   └── IntegrityError        what arrived is not what was sent
-├── Cancelled                 stopped on request; running the command again goes on
+├── Cancelled                 stopped on request; a second run resumes
 └── TaskError                 a Glance task did not end well
     ├── TaskFailed            it ended in `failure`
-    └── TaskTimeout           it still runs, but we stopped waiting
+    └── TaskTimeout           it was still running when the wait timed out
 """
 
 from rackspace_imagetasks.messages import Message

@@ -11,7 +11,7 @@ import re
 
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.cloud import Cloud
-from rackspace_imagetasks.exceptions import Refused
+from rackspace_imagetasks.exceptions import Refused, TaskTimeout
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.glance.task import Task
@@ -34,7 +34,7 @@ _GLANCE_PREFIX = "os_glance"  # of properties that Glance lets nobody set
 class TransferResult:
     """An image and its copy in another place.
 
-    :ivar status: "transferred", "already there" or "not started".
+    :ivar status: "transferred", "already there", "not started", or "in progress" after a time-out.
     """
 
     image_id: str
@@ -46,7 +46,7 @@ class TransferResult:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TransferPlan:
-    """A transfer that no known problem prevents.
+    """A checked transfer, ready to run.
 
     :ivar origin: the value of the coordinating property.
     :ivar export: the export in the source region; the copy at the target has the same name.
@@ -83,7 +83,11 @@ class TransferPlan:
         :param timeout: maximum number of seconds to wait for each task.
         :raises TaskError, TransferError, Refused: what was done is kept, and a second run resumes.
         """
-        target_id = self.existing.id if self.existing else self._transfer(timeout, transfer)
+        try:
+            target_id = self.existing.id if self.existing else self._transfer(timeout, transfer)
+        except TaskTimeout as error:
+            error.result = self._result("in progress")
+            raise
         if not marks.is_marked(self.image):
             marked = ImageSettings(marks.marks(self.origin, self.image.id))
             self.source.images.complete(self.image.id, marked)

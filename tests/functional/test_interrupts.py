@@ -131,7 +131,7 @@ class InterruptTest(processcase.ProcessTestCase):
         process = self.begin(*("image", "task", "export", *ids, "--wait", "--concurrency", "1"))
         self.until(self.follows(f"Exporting image '{self.name}-1"))
         said = self.interrupted(process)
-        self.assertIn("1 of 3 images done, 1 not started.", said)
+        self.assertIn("1 of 3 jobs succeeded, 1 failed or stopped, 1 not started.", said)
         self.assertEqual(1, said.count("openstack image task wait"))
         self.assertNotIn(f"{ids[2]}.vhd", self.objects("image-exports"))
 

@@ -7,6 +7,7 @@ import resource
 import shutil
 import subprocess
 
+from devcloud.faults import Rule
 from tests.functional import processcase
 
 REQUIRE_QEMU = "RACKSPACE_IMAGETASKS_REQUIRE_QEMU"
@@ -166,6 +167,23 @@ class AgainTest(TransferCase):
         arrived = self.image(moved, "ORD").properties
         self.assertEqual("1", arrived["mine"])
         self.assertEqual([], [key for key in arrived if key.startswith("com.rackspace__")])
+
+
+class TimeoutTest(TransferCase):
+    def test_a_task_that_takes_too_long(self):
+        """The row says that the transfer is in progress; the second run finishes it."""
+        row, name = self.imported(), f"image-{self.mark}"
+        injected = self.inject(
+            Rule("TASK", f"/import/.*{row['Image']}", delay=3), region="ORD", service="glance"
+        )
+        words = (row["Image"], "--to-region", "ORD")
+        outcome = self.transfer(*words, "--timeout", "1", status=1)
+        self.assertEqual("in progress", outcome.rows[0]["Status"])
+        self.assertIn(f"Timed out while importing image '{name}'", outcome.stderr)
+        self.assertEqual([1], injected.fired())
+        again = self.transfer(*words).rows[0]
+        self.assertEqual("transferred", again["Status"])
+        self.assertEqual(1, len(self.images(name, "ORD")))
 
 
 class WhereToTest(TransferCase):

@@ -70,11 +70,11 @@ class CloudTestCase(base.BaseTestCase):
         )
         self.connection = self.connect()
 
-    def connect(self, **settings):
+    def connect(self, auth_url=AUTH, **settings):
         region = config.OpenStackConfig(load_yaml_config=False, load_envvars=False).get_one(
             auth_type="password",
             auth={
-                "auth_url": AUTH,
+                "auth_url": auth_url,
                 "username": "alice",
                 "password": "hush",
                 "project_name": "acme",

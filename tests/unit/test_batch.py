@@ -62,7 +62,9 @@ class BatchTest(base.BaseTestCase):
 
         error = self.assertRaises(Cancelled, run_each, range(4), job, concurrency=2)
         self.assertEqual(
-            "1: no 1\n2: wait for 2\n3: wait for 3\n1 of 4 images done, 0 not started.", str(error)
+            "1: no 1\n2: wait for 2\n3: wait for 3\n"
+            "1 of 4 jobs succeeded, 3 failed or stopped, 0 not started.",
+            str(error),
         )
 
     def test_no_job_starts_after_a_cancellation(self):
@@ -75,7 +77,7 @@ class BatchTest(base.BaseTestCase):
 
         error = self.assertRaises(Cancelled, run_each, range(5), job, concurrency=1)
         self.assertEqual([0], started)
-        self.assertIn("0 of 5 images done, 4 not started.", str(error))
+        self.assertIn("0 of 5 jobs succeeded, 1 failed or stopped, 4 not started.", str(error))
 
     def test_single_job(self):
         """The message of a single job is passed on as it is."""
@@ -126,6 +128,6 @@ class BatchTest(base.BaseTestCase):
         error = self.assertRaises(Cancelled, run_each, [0, 1], job, concurrency=1)
         self.assertEqual(
             [("0: no container.", Hint.CREATE_CONTAINER), ("1: stopped.", Hint.CHOOSE_CONTAINER),
-             ("0 of 2 images done, 0 not started.", None)],
+             ("0 of 2 jobs succeeded, 2 failed or stopped, 0 not started.", None)],
             [(message.text, message.hint) for message in error.messages],
         )  # fmt: skip

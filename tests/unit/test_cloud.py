@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import threading
+
 import requests
 
 from rackspace_imagetasks.cloud import Cloud, profile_of_cloud
@@ -13,6 +15,17 @@ class CloudTest(clouds.CloudTestCase):
     def test_settings_come_from_the_clouds_entry(self):
         """image_tasks in clouds.yaml reaches the profile."""
         self.assertEqual(3, profile_of_cloud(self.connect(poll_interval=3)).poll_interval)
+
+    def test_place(self):
+        """A cloud's place names host and region, never credentials, and no default port."""
+        for auth_url, host in (
+            ("http://identity.test/v3", "identity.test"),
+            ("https://user:hush@identity.test:443/v3", "identity.test"),
+            ("http://identity.test:80", "identity.test"),
+            ("https://identity.test:5000/v3", "identity.test:5000"),
+        ):
+            cloud = Cloud(self.connect(auth_url), threading.Event())
+            self.assertEqual((host, "DFW"), cloud.place)
 
     def test_another_region_with_the_same_login(self):
         """The other region's connection has its name and the same settings, and logs in no more."""
