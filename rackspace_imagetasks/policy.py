@@ -11,9 +11,14 @@ from rackspace_imagetasks.glance.facts import ATTRIBUTES, ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.profile import ProviderProfile
-from rackspace_imagetasks.text import format_size
+from rackspace_imagetasks.text import format_sizes
 from rackspace_imagetasks.units import GIB
 
+_SYSTEM_NAMES = {
+    "redhat": "Red Hat Enterprise Linux",
+    "rhel": "Red Hat Enterprise Linux",
+    "windows": "Windows",
+}
 _MAX_NAME_LENGTH = 255  # characters; Images API v2, "Create image"
 _MAX_TAG_LENGTH = 255  # characters; Images API v2, "Image tags"
 _MAX_CONTAINER_NAME_LENGTH = 256  # bytes; Object Store API, "Create container"
@@ -83,19 +88,20 @@ def _licence(image: ImageFacts, profile: ProviderProfile) -> Iterable[Message]:
 
 def _asymmetry(image: ImageFacts, profile: ProviderProfile) -> Iterable[Message]:
     if disk := _excess(image, profile):
+        size, limit = format_sizes(disk, profile.max_virtual_size)
         yield Message(
-            f"{image.title} can be exported but not imported again: its disk of"
-            f" {format_size(disk)} exceeds the import limit of"
-            f" {format_size(profile.max_virtual_size)}."
+            f"{image.title} can be exported but not imported again: its disk of {size} exceeds the"
+            f" import limit of {limit}."
         )
 
 
 def judge_disk_size(image: ImageFacts, region: str, profile: ProviderProfile) -> Verdict:
     """Judge whether the disk of an image is small enough to be imported in `region`."""
     if disk := _excess(image, profile):
+        size, limit = format_sizes(disk, profile.max_virtual_size)
         return Verdict.refuse(
-            f"{image.title} has a disk of {format_size(disk)}, over the import limit of"
-            f" {format_size(profile.max_virtual_size)} in region '{region}'."
+            f"{image.title} has a disk of {size}, over the import limit of {limit} in region"
+            f" '{region}'."
         )
     return Verdict()
 
@@ -149,15 +155,17 @@ def _name(name: str) -> Iterable[Message]:
 def _immovable(properties: Mapping[str, str], profile: ProviderProfile) -> Iterable[Message]:
     if system := _system(properties, profile.immovable_systems):
         yield Message(
-            f"A {system} image cannot be imported: its licence cannot be transferred to this cloud."
+            f"{system} images cannot be imported: {system} licences cannot be transferred to this"
+            " cloud."
         )
 
 
 def _min_disk(min_disk: int | None, profile: ProviderProfile) -> Iterable[Message]:
     if min_disk is not None and min_disk * GIB > profile.max_virtual_size:
+        size, limit = format_sizes(min_disk * GIB, profile.max_virtual_size)
         yield Message(
-            f"A minimum disk size of {min_disk} GiB exceeds the largest disk that a server can"
-            f" have, {format_size(profile.max_virtual_size)}."
+            f"A minimum disk size of {size} exceeds the largest disk that a server can have,"
+            f" {limit}."
         )
 
 
@@ -193,6 +201,7 @@ def _about(report: Report, finding: Finding, code: str = "") -> Message:
 
 
 def _system(properties: Mapping[str, str], systems: frozenset[str]) -> str | None:
-    """Return the operating system in `properties` if it is one of `systems`."""
+    """Return the name of the operating system in `properties` if it is one of `systems`."""
     values = (str(properties.get(key) or "").lower() for key in ("os_distro", "os_type"))
-    return next((value for value in values if value in systems), None)
+    found = next((value for value in values if value in systems), None)
+    return _SYSTEM_NAMES.get(found, found) if found else None

@@ -33,7 +33,17 @@ def connect_to(
             return _shared(connection, _without_endpoints(connection.config.config), region)
         return _same_cloud(connection, entries, name, region)
     except sdk.ConfigException as error:
+        known = _regions(entries, name)
+        if region and known and region not in known:
+            text = f"Region '{region}' not found in cloud '{name}' in clouds.yaml."
+            raise NotFound(f"{text} Available regions: {', '.join(known)}.") from error
         raise NotFound(f"{error} Check clouds.yaml.") from error
+
+
+def _regions(entries: sdk_config.OpenStackConfig, name: str) -> list[str]:
+    """Return the regions that a cloud's entry lists."""
+    listed = (entries.cloud_config["clouds"].get(name) or {}).get("regions") or ()
+    return [str(each["name"] if isinstance(each, dict) else each) for each in listed]
 
 
 def _same_cloud(

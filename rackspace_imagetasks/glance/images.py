@@ -72,7 +72,7 @@ class ImageClient:
             self._client.request(
                 "PATCH",
                 _path(image_id),
-                f"set the {called} of image {image_id}",
+                f"set the {called} of image '{image_id}'",
                 body=json.dumps(changes).encode(),
                 headers=_PATCH,
             )

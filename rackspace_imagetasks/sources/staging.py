@@ -61,7 +61,7 @@ def open_for_import(
         )
         on_error.pop_all()  # from here on, the view closes the disk
     progress.message(
-        f"Converting '{disk.name}' ({disk.description}) to a resizable dynamic VHD during upload:"
+        f"Converting '{disk.name}' ({disk.description}) to a resizable dynamic VHD during upload;"
         f" {reason}."
     )
     return view

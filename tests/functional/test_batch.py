@@ -88,7 +88,7 @@ class FleetTest(processcase.ProcessTestCase):
         tasks = [row["Task"] for row in self.task("import", *folder.iterdir()).rows]
         outcome = self.task("wait", tasks[0], "no-task", tasks[1], status=1)
         self.assertEqual(set(tasks), {row["Task"] for row in outcome.rows})
-        self.assertIn("no task 'no-task'", outcome.stderr)
+        self.assertIn("Task 'no-task' not found", outcome.stderr)
 
     def test_a_property_selects(self):
         """--property takes this project's images alone, and none is an error."""

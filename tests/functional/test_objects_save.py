@@ -44,7 +44,7 @@ class SaveTest(objectcase.ObjectCase):
 
     def test_directories_that_take_nothing(self):
         """A directory that is missing or read-only is named."""
-        self.assertIn("There is no directory", self.refuses(self.tmp / "none" / "x"))
+        self.assertIn("does not exist", self.refuses(self.tmp / "none" / "x"))
         self.assertIn("Cannot write '/proc/", self.refuses("/proc/x"))
         self.assertEqual([], self.requests("GET"))
 

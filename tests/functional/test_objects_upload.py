@@ -258,6 +258,6 @@ class CommandTest(objectcase.ObjectCase):
             file.write(b"x")
         _, stderr = process.communicate(timeout=60)
         self.assertEqual(1, process.returncode)
-        self.assertIn(b"changed while it was read; let its writer finish", stderr)
+        self.assertIn(b"changed while it was being read. Wait until nothing writes", stderr)
         self.assertNotIn(b"Traceback", stderr)
         self.assertEqual([], self.held()[0])

@@ -194,7 +194,7 @@ class WhereToTest(TransferCase):
         row = self.imported()
         self.assertIn("--to-region", self.refused_unsent(row["Image"]))
         text = self.refused_unsent(row["Image"], "--to-region", "XXX")
-        self.assertRegex(text, "XXX is not a valid region")
+        self.assertRegex(text, "Region 'XXX' not found in cloud 'alice'.*Available regions: DFW")
         text = self.refused_unsent(row["Image"], "--to-cloud", "nimbus")
         self.assertIn("nimbus", text)
 

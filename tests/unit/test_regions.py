@@ -94,7 +94,7 @@ class RegionsTest(clouds.CloudTestCase):
         self.clouds(a={**self.entry, "regions": ["DFW", "ORD"]})
         error = self.assertRaises(NotFound, self.endpoints, "XXX")
         self.assertIn("XXX", str(error))
-        self.assertIn("DFW,ORD", str(error))
+        self.assertIn("DFW, ORD", str(error))
 
     def test_another_cloud(self):
         """It has its own entry, and no other one's endpoints."""
