@@ -24,6 +24,7 @@ test: style unit test-wheel functional docs
 unit: $(READY)
 	$(BIN)/stestr run || $(SHOW_FAILURES)
 	$(BIN)/stestr --test-path ./devcloud/tests/unit run || $(SHOW_FAILURES)
+	$(BIN)/stestr --test-path ./tests/agreement run || $(SHOW_FAILURES)
 
 functional: $(READY)
 	$(BIN)/python -m devcloud run --segment-bytes 1000000 -- \

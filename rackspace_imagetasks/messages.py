@@ -37,7 +37,7 @@ class Hint(enum.Enum):
     NAME_IMAGE = "Choose a name for the image."
     NAME_IMAGE_BY_ID = "Name the image by its ID."
     RETRY_WITHOUT_SETTING = "Repeat the import without the refused setting to apply the others."
-    SET_ATTRIBUTE = "Set it as an attribute, or leave it out."
+    SET_ATTRIBUTE = "Set the attribute instead, or omit the property."
     WAIT_FOR_IMAGE = "Wait for the import to finish."
 
     # Tasks
@@ -56,23 +56,25 @@ class Hint(enum.Enum):
 
     # Files
     NAME_FILE = "Name the file to write."
-    SAVE_UNVALIDATED = "Save it without validation if this is what you want."
+    SAVE_UNVALIDATED = "Save the VHD without validation if this is what you want."
 
     # Objects
     CHECK_NETWORK = "Check the network between this machine and the service, then try again."
     DELETE_BY_NAME = "Delete the segments one by one, by their names."
     FREE_SPACE = "Free up space, or choose another location."
     TRY_AGAIN = "Try again."
-    USE_SWIFTCLIENT = "Download it with another tool, such as python-swiftclient."
+    USE_SWIFTCLIENT = "Download the object with another tool, such as python-swiftclient."
 
     # Local files
     NAME_DISK_FILE = "Specify a disk image file."
     WAIT_FOR_WRITER = "Wait until nothing writes to the file, then try again."
     DOWNLOAD_FILE = "Download the file first, then specify the local file."
-    SAVE_PIPE = "Save its output to a file first, then specify that file."
+    SAVE_PIPE = "Save the output of the pipe to a file first, then specify that file."
     GET_FILE_AGAIN = "Copy the file again from its source."
     TRUNCATE_FILE = "Truncate the file to {size} bytes."
-    PAD_FILE = "If it is a raw disk, it is incomplete: copy it again, or pad it to whole sectors."
+    PAD_FILE = (
+        "If the file is a raw disk, it is incomplete: copy it again, or pad it to whole sectors."
+    )
     REPLACE_FILE = "Choose another file, or allow the existing file to be replaced."
     REPLACE_PART_FILE = "Remove the file, or allow it to be replaced."
     CHOOSE_FILE = "Choose another file."
@@ -90,7 +92,7 @@ class Hint(enum.Enum):
     UNPACK_TAR = "Extract the disk image from the tar archive first."
     INSTALL_FROM_CD = "Install the system from the CD image to a disk first."
     SPECIFY_FORMAT = "Specify the source format."
-    SPECIFY_RAW_FORMAT = "If it is a raw disk, specify the source format 'raw'."
+    SPECIFY_RAW_FORMAT = "If the file is a raw disk, specify the source format 'raw'."
     OMIT_FORMAT = "Omit the source format, or allow conversion."
     FLATTEN_DISK = "Convert the disk to a single qcow2 file first."
     FLATTEN_DESCRIPTOR = "Convert the disk to a single qcow2 file first, from '{descriptor}'."
@@ -112,7 +114,9 @@ class Hint(enum.Enum):
     WRITE_FIXED_OR_DYNAMIC_VHD = "Write a fixed or dynamic VHD with the program that created it."
     CONVERT_VHD = "Convert the file to a dynamic VHD that XenServer can resize."
     CONVERT_TO_VHD = "Convert the disk to a VHD."
-    CONVERT_RAW_TO_VHD = "If it is a raw disk, convert it to a VHD, with the source format 'raw'."
+    CONVERT_RAW_TO_VHD = (
+        "If the file is a raw disk, convert it to a VHD, with the source format 'raw'."
+    )
     REPAIR_VHD = "Convert the file: conversion repairs it, using the valid footer."
     LEAVE_ZEROS_OUT = "Convert the file: conversion leaves out blocks that contain only zeros."
     MERGE_PARENT = "Merge the disk with its parent, then import the merged disk."

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from devcloud.cloudimages import vhddynamic
 from devcloud.cloudimages.vhddynamic import Read
 from devcloud.cloudimages.vhdfooter import (
+    COOKIE,
     DIFFERENCING,
     DYNAMIC,
     EPOCH,
@@ -21,8 +22,8 @@ from devcloud.cloudimages.vhdfooter import (
     Footer,
     checksum,
 )
+from devcloud.cloudimages.vhdlocation import Location, locate
 
-_SEARCHED = 64 << 10  # bytes at the end in which a footer is found that is not the last 512
 _MEANINGS = {
     111: "the VHD failed validation in an unspecified way",
     396: "not a valid VHD",
@@ -60,18 +61,16 @@ def virtual_size(read: Read, size: int, limits: Limits) -> int:
     """
     if size > limits.physical:
         raise Refused(609)
-    tail = _tail(read, size)
-    footer = Footer.parse(tail)
-    if footer is None:
-        # A valid footer elsewhere makes it a damaged VHD, unless XenServer destroyed it.
-        damaged = not tail.startswith(b"v_poison") and _has_misplaced_footer(read, size)
-        raise Refused(111 if damaged else 396)
+    location = locate(read, size)
+    if location is None:
+        raise Refused(396)
+    footer = location.footer
     for code, applies in (
         (721, footer.disk_type == DIFFERENCING),
         (523, footer.disk_type not in (FIXED, DYNAMIC)),
         (614, not any(footer.uuid)),
         (413, footer.current_size > limits.virtual),
-        (111, not _is_sound(read, size, footer)),
+        (111, not _is_sound(read, location)),
     ):
         if applies:
             raise Refused(code)
@@ -93,37 +92,12 @@ def footer_offsets(read: Read, size: int) -> list[int]:
     return [0, size - SECTOR] if has_copy else [size - SECTOR]
 
 
-def _tail_length(size: int) -> int:
-    return 511 if size % SECTOR == 511 else SECTOR  # Virtual PC wrote 511 bytes before 2004
-
-
-def _tail(read: Read, size: int) -> bytes:
-    length = _tail_length(size)
-    return read(size - length, length).ljust(SECTOR, b"\0") if size >= length else b""
-
-
-def _has_misplaced_footer(read: Read, size: int) -> bool:
-    """Return whether the file begins with a valid footer or has trailing bytes after one."""
-    if size < SECTOR:
-        return False
-    if Footer.parse(read(0, SECTOR)) is not None:
-        return True
-    length = min(size, _SEARCHED)
-    data = read(size - length, length)
-    at = data.find(b"conectix")
-    while at >= 0:
-        if Footer.parse(data[at : at + SECTOR]) is not None:
-            return True
-        at = data.find(b"conectix", at + 1)
-    return False
-
-
-def _is_sound(read: Read, size: int, footer: Footer) -> bool:
-    end = size - _tail_length(size)
-    if not footer.is_sound(time.time()):
+def _is_sound(read: Read, location: Location) -> bool:
+    footer, end = location.footer, location.end
+    if end is None or not footer.is_sound(time.time()):
         return False
     head = read(0, SECTOR)
     if footer.disk_type == DYNAMIC:
         return Footer.parse(head) == footer and vhddynamic.is_sound(read, end, footer)
     # A fixed disk that begins like a dynamic one is another disk to other programs.
-    return end == footer.current_size and not head.startswith(b"conectix")
+    return end == footer.current_size and not head.startswith(COOKIE)

@@ -2,17 +2,21 @@
 """A dynamic VHD after its first footer: header, block allocation table, batmap and blocks."""
 
 import struct
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
+from itertools import pairwise
 
 from devcloud.cloudimages.vhdfooter import NO_OFFSET, SECTOR, Footer, checksum
 
 Read = Callable[[int, int], bytes]  # (offset, length) -> bytes
+_Region = tuple[int, int]  # where it begins in the file, and where it ends
 
 _BLOCK = 2 << 20
 _BITMAP = SECTOR  # before each block, a bit for each of its sectors
 _MAX_ENTRIES = 1 << 20  # 2 TiB, more than any VHD can hold
 _UNALLOCATED = 0xFFFFFFFF
 _HEADER = struct.Struct(">8sQQIIII16sII512s192s256s")
+_BATMAP_COOKIE = b"tdbatmap"
 _BATMAP_HEADER = struct.Struct(">8sQIIIB483s")
 
 
@@ -21,27 +25,33 @@ def is_sound(read: Read, end: int, footer: Footer) -> bool:
 
     :param end: the offset of the footer at the end of the file.
     """
-    header_end = footer.data_offset + _HEADER.size
-    if header_end > end:
+    header_at = footer.data_offset
+    if header_at + _HEADER.size > end:
         return False
-    header = read(footer.data_offset, _HEADER.size)
+    header = read(header_at, _HEADER.size)
     table_at, entries = struct.unpack_from(">Q4xI", header, 16)
-    table_end = table_at + entries * 4
+    table_end = table_at + _padded(entries * 4)
+    used = [(0, SECTOR), (header_at, header_at + _HEADER.size), (table_at, table_end)]
     if not (
         _is_header_sound(header)
         and footer.current_size <= entries * _BLOCK <= _MAX_ENTRIES * _BLOCK
         and table_at % SECTOR == 0
-        and header_end <= table_at
         and table_end <= end
+        and _are_apart(used)
     ):
         return False
     table = struct.unpack(f">{entries}I", read(table_at, entries * 4))
-    first = _padded(table_end)
-    if footer.needs_batmap:
-        if not _is_batmap_sound(read, first, table, footer.current_size):
-            return False
-        first += SECTOR + _batmap_size(entries)
-    return _are_blocks_sound(table, first, end)
+    if footer.is_tap and read(table_end, SECTOR).startswith(_BATMAP_COOKIE):
+        used.append((table_end, table_end + SECTOR + _batmap_size(entries)))
+        is_batmap_sound = _is_batmap_sound(read, used[-1], table, footer.current_size, end)
+    else:
+        is_batmap_sound = not footer.needs_batmap
+    return is_batmap_sound and _are_blocks_sound(table, used, end)
+
+
+def _are_apart(regions: list[_Region]) -> bool:
+    """Return whether no region of a file overlaps another."""
+    return all(one[1] <= other[0] for one, other in pairwise(sorted(regions)))
 
 
 def _padded(size: int) -> int:
@@ -69,21 +79,22 @@ def _batmap_size(entries: int) -> int:
     return max(SECTOR, _padded(-(-entries // 8)))
 
 
-def _is_batmap_sound(read: Read, at: int, table: tuple[int, ...], disk_size: int) -> bool:
-    """Check the batmap whose header is at `at`, right after the padded table."""
-    header, size = read(at, SECTOR), _batmap_size(len(table))
-    if len(header) < SECTOR:
+def _is_batmap_sound(
+    read: Read, region: _Region, table: tuple[int, ...], disk_size: int, end: int
+) -> bool:
+    """Check the batmap, with its header, that is right after the padded table."""
+    start, stop = region
+    if stop > end:
         return False
-    cookie, offset, sectors, version, total, _marker, rest = _BATMAP_HEADER.unpack(header)
+    header, batmap = read(start, SECTOR), read(start + SECTOR, stop - start - SECTOR)
+    _cookie, offset, sectors, version, total, _marker, rest = _BATMAP_HEADER.unpack(header)
     if (
-        cookie != b"tdbatmap"
-        or offset != at + SECTOR
-        or sectors != size // SECTOR
+        offset != start + SECTOR
+        or sectors != len(batmap) // SECTOR
         or version != 0x00010002
         or any(rest)
     ):
         return False
-    batmap = read(offset, size)
     # XenServer sums fewer sectors than the map has when the disk is large.
     summed = max(SECTOR, _padded(disk_size >> 24))
     return total == ~sum(batmap[:summed]) & 0xFFFFFFFF and _are_bits_sound(batmap, table)
@@ -99,14 +110,18 @@ def _are_bits_sound(batmap: bytes, table: tuple[int, ...]) -> bool:
     return not int.from_bytes(batmap, "big") & ~allocated
 
 
-def _are_blocks_sound(table: tuple[int, ...], first: int, end: int) -> bool:
-    """Return whether all blocks lie between `first` and `end` and do not overlap."""
-    free = first
-    for sector in sorted(table):
-        if sector == _UNALLOCATED:
-            break
-        start = sector * SECTOR
-        if start < free:
-            return False
-        free = start + _BITMAP + _BLOCK
-    return free <= end or free == first
+def _are_blocks_sound(table: tuple[int, ...], used: list[_Region], end: int) -> bool:
+    """Return whether all blocks are before `end`, and overlap neither each other nor `used`."""
+    sectors = sorted(sector for sector in table if sector != _UNALLOCATED)
+    length = (_BITMAP + _BLOCK) // SECTOR
+    return (
+        all(other - one >= length for one, other in pairwise(sectors))
+        and (not sectors or (sectors[-1] + length) * SECTOR <= end)
+        and not any(_is_any_within(sectors, length, region) for region in used)
+    )
+
+
+def _is_any_within(sectors: list[int], length: int, region: _Region) -> bool:
+    """Return whether one of the blocks, of `length` sectors each, overlaps a region."""
+    start, stop = (offset // SECTOR for offset in region)
+    return bisect_right(sectors, start - length) < bisect_left(sectors, stop)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 SECTOR = 512
+COOKIE = b"conectix"
 FIXED, DYNAMIC, DIFFERENCING = 2, 3, 4
 NO_OFFSET = 0xFFFFFFFFFFFFFFFF
 EPOCH = 946684800  # 2000-01-01 UTC, as a Unix time
@@ -40,15 +41,20 @@ class Footer:
     @classmethod
     def parse(cls, data: bytes) -> Self | None:
         """Return the footer in 512 bytes, or None if there is no valid one."""
-        if len(data) < SECTOR or data[:8] != b"conectix":
+        if len(data) < SECTOR or not data.startswith(COOKIE):
             return None
         footer = cls(*struct.unpack(_FORMAT, data[:SECTOR]))
         return footer if footer.checksum == checksum(data[:SECTOR], 64) else None
 
     @property
+    def is_tap(self) -> bool:
+        """Whether the creator is XenServer."""
+        return self.creator.startswith(b"tap")
+
+    @property
     def needs_batmap(self) -> bool:
         """Whether the creator is a XenServer whose dynamic disks always have a batmap."""
-        return self._is_tap and self.creator_version >= _FIRST_TAP_WITH_BATMAP
+        return self.is_tap and self.creator_version >= _FIRST_TAP_WITH_BATMAP
 
     def is_sound(self, now: float) -> bool:
         """Return whether XenServer accepts the fields.
@@ -60,7 +66,7 @@ class Footer:
             and self.version == 0x00010000
             and self._is_data_offset_sound()
             and self.timestamp <= now - EPOCH + _MAX_CLOCK_SKEW
-            and (not self._is_tap or _FIRST_TAP <= self.creator_version <= _LAST_TAP)
+            and (not self.is_tap or _FIRST_TAP <= self.creator_version <= _LAST_TAP)
             and self.current_size > 0
             and self.current_size % SECTOR == 0
             and self.geometry <= geometry(self.current_size)
@@ -68,10 +74,6 @@ class Footer:
             and self.hidden == 0
             and not any(self.reserved)
         )
-
-    @property
-    def _is_tap(self) -> bool:
-        return self.creator.startswith(b"tap")
 
     def _is_data_offset_sound(self) -> bool:
         if self.disk_type == FIXED:

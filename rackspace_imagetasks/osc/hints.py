@@ -15,14 +15,14 @@ WORDINGS: Mapping[Hint, str] = {
     Hint.CLEAN_CONTAINER: (
         "Run `openstack image task clean --container {container} --delete` to delete the rest."
     ),
-    Hint.CREATE_CONTAINER: "Create it with --create-container.",
+    Hint.CREATE_CONTAINER: "Create the container with --create-container.",
     Hint.LIST_OBJECTS: "Run `openstack object list {container}` to see the available objects.",
     Hint.MOVE_EXISTING_OBJECT: (
         "Save or delete the existing object, or choose another container with --container."
     ),
     Hint.SAVE_EXISTING_OBJECT: (
-        "Save it with `openstack image task save {location} --file <file>` (add --delete-object to"
-        " delete it afterwards), or choose another container with --container."
+        "Save the object with `openstack image task save {location} --file <file>` (add"
+        " --delete-object to delete it afterwards), or choose another container with --container."
     ),
     # Images
     Hint.LIST_IMAGES: "Run `openstack image list` to see the available images.",
@@ -32,7 +32,7 @@ WORDINGS: Mapping[Hint, str] = {
         "Run the same command without the refused setting to apply the others."
     ),
     Hint.SET_ATTRIBUTE: (
-        "Use --name, --tag, --min-disk, --min-ram, --public or --private, or leave it out."
+        "Use --name, --tag, --min-disk, --min-ram, --public or --private, or omit the property."
     ),
     Hint.WAIT_FOR_IMAGE: "Add --wait.",
     # Tasks
@@ -50,7 +50,7 @@ WORDINGS: Mapping[Hint, str] = {
     Hint.START_OVER: "The output is incomplete; run the same command again to start over.",
     # Files
     Hint.NAME_FILE: "Name the file with --file.",
-    Hint.SAVE_UNVALIDATED: "Add --no-validate to save it anyway.",
+    Hint.SAVE_UNVALIDATED: "Add --no-validate to save the VHD anyway.",
     # Objects
     Hint.CHECK_NETWORK: (
         "Check the network between this machine and the service, then run the command again."
@@ -61,28 +61,28 @@ WORDINGS: Mapping[Hint, str] = {
     Hint.FREE_SPACE: "Free up space, or choose another location with --file.",
     Hint.TRY_AGAIN: "Run the command again.",
     Hint.USE_SWIFTCLIENT: (
-        "Download it with another tool, such as `swift download {container} {object}`."
+        "Download the object with another tool, such as `swift download {container} {object}`."
     ),
     # Local files
     Hint.TRUNCATE_FILE: "Truncate a copy of the file with `truncate --size={size} <file>`.",
     Hint.PAD_FILE: (
-        "If it is a raw disk, it is incomplete: copy it again, or pad it with"
+        "If the file is a raw disk, it is incomplete: copy it again, or pad it with"
         " `truncate --size=%512 <file>`."
     ),
     Hint.REPLACE_FILE: "Choose another file, or replace it with --overwrite.",
-    Hint.REPLACE_PART_FILE: "Remove it, or replace it with --overwrite.",
+    Hint.REPLACE_PART_FILE: "Remove the file, or replace it with --overwrite.",
     # Disk image formats
-    Hint.DECOMPRESS_GZIP: "Decompress it with `gunzip` first.",
-    Hint.DECOMPRESS_XZ: "Decompress it with `unxz` first.",
-    Hint.DECOMPRESS_ZSTD: "Decompress it with `unzstd` first.",
-    Hint.DECOMPRESS_BZIP2: "Decompress it with `bunzip2` first.",
+    Hint.DECOMPRESS_GZIP: "Decompress the file with `gunzip` first.",
+    Hint.DECOMPRESS_XZ: "Decompress the file with `unxz` first.",
+    Hint.DECOMPRESS_ZSTD: "Decompress the file with `unzstd` first.",
+    Hint.DECOMPRESS_BZIP2: "Decompress the file with `bunzip2` first.",
     Hint.UNPACK_7Z: "Extract the disk image with `7z x` first.",
     Hint.UNPACK_ZIP: "Extract the disk image with `unzip` first.",
     Hint.UNPACK_TAR: "Extract the disk image with `tar -xf` first.",
     Hint.SPECIFY_FORMAT: "Specify the format with --source-format.",
-    Hint.SPECIFY_RAW_FORMAT: "If it is a raw disk, specify --source-format raw.",
+    Hint.SPECIFY_RAW_FORMAT: "If the file is a raw disk, specify --source-format raw.",
     Hint.OMIT_FORMAT: "Omit --source-format or --no-convert.",
-    Hint.FLATTEN_DISK: "Convert it to a single file with `qemu-img convert -O qcow2` first.",
+    Hint.FLATTEN_DISK: "Convert the disk to a single file with `qemu-img convert -O qcow2` first.",
     Hint.FLATTEN_DESCRIPTOR: (
         "Convert the disk to a single file with"
         " `qemu-img convert -O qcow2 {descriptor} <file>` first."
@@ -91,10 +91,10 @@ WORDINGS: Mapping[Hint, str] = {
         "Convert the disk to a single file with `qemu-img convert -O qcow2 <descriptor> <file>`"
         " first."
     ),
-    Hint.FLATTEN_PARALLELS: "Convert it with `qemu-img convert -f parallels -O qcow2` first.",
-    Hint.FLATTEN_DMG: "Convert it with `qemu-img convert -f dmg -O qcow2` first.",
-    Hint.DECRYPT_DISK: "Decrypt it with `qemu-img convert` first.",
-    Hint.REPAIR_DISK: "Check it with `qemu-img check -r all` while no other program uses it.",
+    Hint.FLATTEN_PARALLELS: "Convert the disk with `qemu-img convert -f parallels -O qcow2` first.",
+    Hint.FLATTEN_DMG: "Convert the disk with `qemu-img convert -f dmg -O qcow2` first.",
+    Hint.DECRYPT_DISK: "Decrypt the disk with `qemu-img convert` first.",
+    Hint.REPAIR_DISK: "Check the disk with `qemu-img check -r all` while no other program uses it.",
     Hint.REPLAY_LOG: (
         "Replay the log of a copy with `qemu-img check -r all <copy>`, or attach and detach the"
         " disk in Hyper-V."
@@ -104,10 +104,10 @@ WORDINGS: Mapping[Hint, str] = {
     Hint.VALIDATE_OR_CONVERT_VHD: (
         f"Run `openstack image vhd validate` to see the errors, or convert the disk: {_CONVERT}."
     ),
-    Hint.CONVERT_VHD: f"Convert it with {_CONVERT} to a VHD that XenServer can resize.",
-    Hint.CONVERT_TO_VHD: f"Convert it to a VHD with {_CONVERT}.",
+    Hint.CONVERT_VHD: f"Convert the disk with {_CONVERT} to a VHD that XenServer can resize.",
+    Hint.CONVERT_TO_VHD: f"Convert the disk to a VHD with {_CONVERT}.",
     Hint.CONVERT_RAW_TO_VHD: (
-        "If it is a raw disk, convert it to a VHD with"
+        "If the file is a raw disk, convert it to a VHD with"
         " `openstack image vhd convert --source-format raw`."
     ),
     Hint.REPAIR_VHD: f"{_CONVERT} repairs the file, using the valid footer.",

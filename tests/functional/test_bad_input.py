@@ -270,7 +270,9 @@ class TaskTest(BadInputTest):
         )
         outcome = self.task("wait", answer.json()["id"], status=1)
         self.assertEqual("failure", outcome.rows[0]["Status"])
-        self.assertIn("Convert it to a VHD with `openstack image vhd convert`", outcome.stderr)
+        self.assertIn(
+            "Convert the disk to a VHD with `openstack image vhd convert`", outcome.stderr
+        )
 
     def test_wait_times_out_and_says_how_to_go_on(self):
         """The task goes on; following it again succeeds."""

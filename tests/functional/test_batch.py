@@ -42,7 +42,7 @@ class FleetTest(processcase.ProcessTestCase):
         arrived = {row["Image"] for row in outcome.rows if row["Status"] == "transferred"}
         self.assertEqual(set(ids) - {failing, licensed}, arrived)
         self.assertRegex(
-            outcome.stderr, rf"{failing}: The import task .* failed: .*Convert it to a VHD"
+            outcome.stderr, rf"{failing}: The import task .* failed: .*Convert the disk to a VHD"
         )
         self.assertRegex(
             outcome.stderr, f"{licensed}: The licence of image '{self.name}-07' does not allow"

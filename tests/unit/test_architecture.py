@@ -247,6 +247,12 @@ class HintsTest(base.BaseTestCase):
             self.assertTrue(hint.value[0].isupper() or hint.value[0] == "{", hint)
             self.assertTrue(hint.value.endswith("."), hint)
 
+    def test_hints_name_their_object(self):
+        """A hint can be read by itself: it does not begin like "Convert it" or "If it is"."""
+        wordings = importlib.import_module(f"{PACKAGE}.osc.hints").WORDINGS.values()
+        for text in (*(hint.value for hint in Hint), *wordings):
+            self.assertNotRegex(text, r"^(If )?(\w+ )?(it|its|them|they|this)\b")
+
 
 class FunctionsTest(base.BaseTestCase):
     def test_parameters(self):

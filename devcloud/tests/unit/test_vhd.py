@@ -55,6 +55,13 @@ class TestAccepted(base.BaseTestCase):
         )
         self.assertEqual(8 << 20, size_of(disk))
 
+    def test_order_of_the_structures(self):
+        """The header may be after the table and its batmap."""
+        table = b"\xff" * 512
+        structures = table + vhdfiles.batmap(4, 1024) + vhdfiles.header(4, table=512)
+        foot = vhdfiles.footer(8 << 20, 3, changes={16: struct.pack(">Q", 2048)})
+        self.assertEqual(8 << 20, size_of(foot + structures + foot))
+
     def test_creators(self):
         """Other creators, and the first versions of `tap`, need no batmap."""
         for changes in (
@@ -115,6 +122,13 @@ class TestRefused(RefusalCase):
         disk = bytearray(vhdfiles.dynamic(stored=0))
         disk[-512:-504] = b"v_poison"
         self.assertRefused(396, bytes(disk))
+        self.assertRefused(396, bytes(disk[:-1]))  # with a footer of 511 bytes
+
+    def test_no_footer_but_other_structures(self):
+        """A dynamic header alone, or a fixed disk's footer at offset 0, makes no VHD: 396."""
+        disk = vhdfiles.dynamic(stored=0)
+        self.assertRefused(396, bytes(512) + disk[512:-512] + bytes(512))
+        self.assertRefused(396, vhdfiles.footer(4096, 2) + bytes(4096))
 
     def test_truncated(self):
         """A truncated dynamic disk still begins with a footer: 111."""
@@ -125,6 +139,30 @@ class TestRefused(RefusalCase):
         for disk in (vhdfiles.fixed(), vhdfiles.dynamic(stored=0)):
             for length in (1, 511, 512, 4096, 60_000):
                 self.assertRefused(111, disk + bytes(length))
+            self.assertRefused(111, disk + bytes((64 << 10) - 512))
+
+    def test_codes_of_displaced_footers(self):
+        """Defects of a footer that is followed by bytes keep their codes; 111 is the last."""
+        for code, options in (
+            (721, {"kind": 4}),
+            (523, {"kind": 5}),
+            (614, {"vhd_uuid": bytes(16)}),
+        ):
+            for length in (1, 511, 4096):
+                disk = vhdfiles.dynamic(stored=0, **options)
+                self.assertRefused(code, disk + bytes(length))
+
+    def test_footer_of_another_file(self):
+        """A valid footer near the end that the rest of the file does not confirm: 396."""
+        for footer in (vhdfiles.footer(8 << 20, 2), vhdfiles.footer(8 << 20, 3)):
+            self.assertRefused(396, bytes(4096) + footer + bytes(2048))
+
+    def test_footer_of_511_bytes(self):
+        """A footer has 511 bytes only if its cookie is there, at a multiple of 512."""
+        disk = vhdfiles.fixed(4096)
+        # Of whole sectors and 511 bytes, but with a footer of 512 bytes.
+        self.assertRefused(614, bytes(511) + vhdfiles.fixed(4096, vhd_uuid=bytes(16)))
+        self.assertRefused(396, bytes(1) + disk[:-1])
 
     def test_types(self):
         """A disk with a parent is 721, an unknown type is 523."""
@@ -271,6 +309,15 @@ class TestTables(RefusalCase):
             self.assertRefused(
                 111, vhdfiles.dynamic(with_batmap=batmap, changes=creator(b"tap", 0x00010002))
             )
+
+    def test_optional_batmap(self):
+        """A disk by `tap` 1.1 may have no batmap, but not one that is damaged."""
+        old = creator(b"tap", 0x00010001)
+        self.assertRefused(
+            111, vhdfiles.dynamic(with_batmap=vhdfiles.batmap(4, 2048, bits=b"\x40"), changes=old)
+        )
+        # Nor may a block overlap it.
+        self.assertRefused(111, vhdfiles.dynamic(table=[FIRST - 1], changes=old))
 
 
 class TestExportedFooter(base.BaseTestCase):

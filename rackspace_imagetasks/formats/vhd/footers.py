@@ -87,7 +87,8 @@ class Footers:
 
 def _footer_size(window: Window) -> int:
     short = window.size % SECTOR == SHORT_FOOTER_SIZE
-    if short and window.tail[-SHORT_FOOTER_SIZE:].startswith(Footer.COOKIE):
+    cookies = (Footer.COOKIE, POISONED_COOKIE)
+    if short and window.tail[-SHORT_FOOTER_SIZE:].startswith(cookies):
         return SHORT_FOOTER_SIZE
     return FOOTER_SIZE
 
@@ -112,7 +113,7 @@ def _displaced(window: Window, copy: Footer | None) -> tuple[Footer | None, int,
     while place >= 0:
         offset = start + place
         footer = _valid(tail[place : place + FOOTER_SIZE])
-        if footer and offset > 0:
+        if footer and 0 < offset <= window.size - FOOTER_SIZE:
             ends_fixed_disk = (footer.disk_type, footer.current_size) == (DiskType.FIXED, offset)
             if ends_fixed_disk or footer == copy:
                 return footer, window.size - offset - FOOTER_SIZE, None

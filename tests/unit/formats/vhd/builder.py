@@ -117,7 +117,7 @@ class Vhd(Image):
 
     def _seal_batmap(self):
         blocks = int.from_bytes(self.peek(self.footer_at + 48, 8), "big") >> 24
-        covered = max(1, -(-blocks // 512)) * 512
+        covered = min(max(1, -(-blocks // 512)) * 512, self.map_size)
         return self.put(self.batmap_at + 24, checksum(self.peek(self.batmap_at + 512, covered)))
 
 

@@ -91,6 +91,8 @@ NOT_A_VHD = [
          396, "poisoned", "XenServer's mark of a destroyed disk"),
     Case("poisoned at the end", lambda: dynamic().last(0, 8, b"v_poison"),
          396, "poisoned", "the good copy does not undo the mark"),
+    Case("poisoned at the end, 511-byte footer", lambda: dynamic().last(0, 8, b"v_poison").cut(1),
+         396, "poisoned footer-short", "the mark is where the short footer's cookie would be"),
     Case("poisoned, fixed", lambda: fixed().footer(0, 8, b"v_poison"), 396, "poisoned", "the same"),
 ]
 
@@ -172,6 +174,9 @@ FOOTER = [
          111, "trailing-bytes", "the footer is in the last 64 KiB"),
     Case("64 KiB appended", lambda: dynamic().append(bytes(65536)),
          111, "footer-missing", "further back than is read, but the copy is good"),
+    Case("511-byte footer at an odd offset",
+         lambda: dynamic().cut(512).append(bytes(100) + dynamic().peek(0, 511)),
+         111, "footer-missing", "a short footer begins at a multiple of 512"),
     Case("fixed, some KiB appended", lambda: fixed().append(bytes(8192)),
          111, "trailing-bytes", "the footer is in the last 64 KiB"),
     Case("fixed, nearly 64 KiB appended", lambda: fixed().append(bytes(65536 - 512)),
