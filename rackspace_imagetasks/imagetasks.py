@@ -13,10 +13,12 @@ from rackspace_imagetasks.exceptions import TaskFailed
 from rackspace_imagetasks.glance.failures import failure_of
 from rackspace_imagetasks.glance.settings import NO_SETTINGS, ImageSettings
 from rackspace_imagetasks.glance.task import Task
-from rackspace_imagetasks.jobs import cleanup, exports, imports, saves, transfers
+from rackspace_imagetasks.jobs import cleanup, exports, saves, transfers
 from rackspace_imagetasks.jobs.cleanup import CleanPlan
 from rackspace_imagetasks.jobs.exports import ExportPlan
+from rackspace_imagetasks.jobs.import_checks import plan_import
 from rackspace_imagetasks.jobs.imports import ImportPlan
+from rackspace_imagetasks.jobs.marks import import_mark, object_prefix
 from rackspace_imagetasks.jobs.names import staged_name
 from rackspace_imagetasks.jobs.options import (
     DEFAULT_DISK,
@@ -85,12 +87,15 @@ class ImageTasks:
         settings: ImageSettings = NO_SETTINGS,
         staging: StagingOptions = DEFAULT_STAGING,
         disk: DiskOptions = DEFAULT_DISK,
+        new_copy: bool = False,
     ) -> ImportPlan:
         """Check that a local disk can be imported as an image called `name`.
 
         A disk that is not a resizable VHD is converted while it is uploaded. The plan keeps the
-        file open until its `close()`.
+        file open until its `close()`. A file that was imported before under this name, and was not
+        changed since, is not imported again: the plan has its image.
 
+        :param new_copy: import it even so, as another image.
         :raises Refused, SourceError: with all reasons.
         """
         source = open_for_import(
@@ -102,16 +107,19 @@ class ImageTasks:
         )
         container = staging.container
         try:
-            return imports.plan_import(
+            staged = staged_name(source, name)
+            return plan_import(
                 ImportPlan(
                     cloud=self.cloud,
                     name=name,
                     object=ObjectName(
                         self.cloud.profile.import_container if container is None else container,
-                        staged_name(source, name),
+                        staged,
                     ),
+                    mark=import_mark(staged),
                     settings=settings,
                     source=source,
+                    new_copy=new_copy,
                     create_container=staging.create_container or container is None,
                     delete_object=not staging.keep_object,
                 )
@@ -127,18 +135,25 @@ class ImageTasks:
         *,
         settings: ImageSettings = NO_SETTINGS,
         delete_object: bool = False,
+        new_copy: bool = False,
     ) -> ImportPlan:
         """Check that a VHD in a container can be imported as an image called `name`.
 
+        An object that was imported before under this name, and was not replaced since, is not
+        imported again: the plan has its image.
+
         :param delete_object: delete the object after the import.
+        :param new_copy: import the object even if it was imported before, as another image.
         :raises Refused: with all reasons.
         """
-        return imports.plan_import(
+        return plan_import(
             ImportPlan(
                 cloud=self.cloud,
                 name=name,
                 object=source,
+                mark=import_mark(object_prefix(source, name)),
                 settings=settings,
+                new_copy=new_copy,
                 delete_object=delete_object,
             )
         )

@@ -63,6 +63,18 @@ class ImageClient:
             if facts.owner == owner and properties.items() <= facts.properties.items():
                 yield facts
 
+    def owned(self, owner: str, name: str) -> list[ImageFacts]:
+        """Return the images of project `owner` with this name."""
+        return [image for image in self._named(name) if image.owner == owner]
+
+    def delete(self, image_id: str) -> None:
+        """Delete an image; do nothing if it does not exist.
+
+        :raises AccessDenied, ServiceError: if the service refuses it.
+        """
+        action = f"delete image '{image_id}'"
+        self._client.request("DELETE", _path(image_id), action, accept=frozenset({404}))
+
     def complete(self, image_id: str, settings: ImageSettings) -> None:
         """Set on an image what its import task could not set.
 

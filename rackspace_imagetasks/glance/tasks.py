@@ -111,12 +111,14 @@ class TaskClient:
         tasks = self.with_inputs(kind, running=running)
         return next((task for task in tasks if matches(task.input)), None)
 
-    def with_inputs(self, kind: str, *, running: bool) -> Iterator[Task]:
-        """Yield this project's running, or successful, tasks with all details, newest first.
+    def with_inputs(self, kind: str, *, running: bool | None = None) -> Iterator[Task]:
+        """Yield this project's tasks with all details, newest first.
 
         An administrator of the cloud sees the tasks of all projects.
+
+        :param running: yield running tasks, or successful ones if it is false; None for both.
         """
-        wanted = RUNNING if running else {SUCCESS}
+        wanted = {True: RUNNING, False: {SUCCESS}, None: RUNNING | {SUCCESS}}[running]
         for listed in self.list(type=kind):
             task = self._detailed(listed) if listed.status in wanted else None
             if task and task.status in wanted and task.owner in ("", self._client.project_id()):

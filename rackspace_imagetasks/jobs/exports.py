@@ -13,7 +13,12 @@ from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs.containers import judge_container
 from rackspace_imagetasks.jobs.options import SaveOptions
 from rackspace_imagetasks.jobs.resumable import resumable
-from rackspace_imagetasks.jobs.saves import SavePlan, export_location, plan_save
+from rackspace_imagetasks.jobs.saves import (
+    ALREADY_SAVED,
+    SavePlan,
+    export_location,
+    plan_save,
+)
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.transfer import DEFAULT_TRANSFER, TransferOptions
@@ -26,6 +31,8 @@ EXPORTED_BEFORE = "exported before"
 class ExportResult:
     """An export task and the location of its VHD. The size is in bytes, once it is known.
 
+    :ivar status: the task's status, "exported before", "not started" or, if the VHD was to be saved
+        to a file that has exactly its content, "already saved".
     :ivar task_id: None if an earlier run exported the image and its task is no longer known.
     """
 
@@ -85,8 +92,9 @@ class ExportPlan:
         :raises IntegrityError: if the VHD is not where the task should have written it.
         """
         result = self._finished(None, EXPORTED_BEFORE) if self.is_exported else self._run(timeout)
-        if self.save:
-            self.save.run(transfer=transfer)
+        saved = self.save.run(transfer=transfer) if self.save else None
+        if saved and saved.status == ALREADY_SAVED:
+            return dataclasses.replace(result, status=ALREADY_SAVED)
         return result
 
     def _run(self, timeout: float | None) -> ExportResult:

@@ -9,17 +9,27 @@ from rackspace_imagetasks.bytesource import ByteSource
 
 CONTAINER_PREFIX = "image-transfers-"
 """Prefix of the names of all containers that transfers use."""
+_SAMPLE = 4096  # bytes
 
 
 def staged_name(source: ByteSource, name: str) -> str:
     """Return the name of the staged object of an upload.
 
     The same content and image name always give the same object name, so that a second run finds
-    the object. It is safe in any URL: letters, digits, `.`, `_` and `-`.
+    the object and the image. It is safe in any URL: letters, digits, `.`, `_` and `-`.
     """
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", PurePath(name).stem).strip(".-")[:80] or "disk"
-    key = f"{source.size}\0{source.identity}\0{name}"
-    return f"{stem}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.vhd"
+    key = f"{source.size}\0{source.identity}\0{name}".encode()
+    return f"{stem}-{hashlib.sha256(key + _sample(source)).hexdigest()[:16]}.vhd"
+
+
+def _sample(source: ByteSource) -> bytes:
+    """Return the beginning and the end, which hold a VHD's unique ID.
+
+    Files can have the same identity on machines that were set up in the same way.
+    """
+    length = min(_SAMPLE, source.size)
+    return source.read_at(0, length) + source.read_at(source.size - length, length)
 
 
 def is_staged_name(name: str) -> bool:

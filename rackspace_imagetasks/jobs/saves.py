@@ -6,7 +6,7 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from rackspace_imagetasks.bytesource import ByteSource
+from rackspace_imagetasks.bytesource import ByteSource, FileSource
 from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.exceptions import (
     Cancelled,
@@ -23,11 +23,19 @@ from rackspace_imagetasks.jobs.options import SaveOptions
 from rackspace_imagetasks.jobs.resumable import resumable
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.deletion import delete
-from rackspace_imagetasks.objects.download import Downloaded, download, download_stream
+from rackspace_imagetasks.objects.download import (
+    Downloaded,
+    download,
+    download_stream,
+    find_download,
+)
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.objects.transfer import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.partfile import require_writable
+
+SAVED = "saved"
+ALREADY_SAVED = "already saved"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,12 +44,14 @@ class SaveResult:
 
     :ivar path: None if the object was written to a stream.
     :ivar fetched_bytes: bytes that this run fetched.
+    :ivar status: "saved", or "already saved" if the file had exactly this content before.
     """
 
     location: str
     path: Path | None
     size: int
     fetched_bytes: int
+    status: str = SAVED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +70,8 @@ class SavePlan:
     def run(self, *, transfer: TransferOptions = DEFAULT_TRANSFER) -> SaveResult:
         """Fetch the object; run again after a failure, fetch only what is missing.
 
+        A file that already has exactly the object's content is left as it is.
+
         :raises TaskFailed: if the export task fails.
         :raises TransferError, TargetError: what was fetched stays in `FILE.part`.
         :raises IntegrityError: if the object is not a valid VHD, or was replaced before its
@@ -68,14 +80,33 @@ class SavePlan:
         if self.task:
             title = f"Waiting for task '{self.task.id}'"
             require_consistent(self.cloud.wait_for(self.task, title))
-        target = self.options.target
-        if isinstance(target, str | os.PathLike):
-            done = self._to_file(_file_for(self.source, Path(target)), transfer)
-        else:
-            done = self._to_stream(target, transfer)
+        existing = self._find_saved(transfer)
+        done = existing or self._save(transfer)
         if self.options.delete_object:
             self._delete(done)
-        return SaveResult(str(self.source), done.path, done.size, done.fetched_bytes)
+        status = ALREADY_SAVED if existing else SAVED
+        return SaveResult(str(self.source), done.path, done.size, done.fetched_bytes, status)
+
+    def _find_saved(self, transfer: TransferOptions) -> Downloaded | None:
+        """Return what an earlier run has saved, if the file has exactly the object's content."""
+        target = self.options.target
+        if not isinstance(target, str | os.PathLike):
+            return None
+        file = _file_for(self.source, Path(target))
+        with resumable(f"comparing '{file}' with '{self.source}'"):
+            saved = find_download(
+                self.cloud.objects, self.source, file, self.cloud.transfer(transfer)
+            )
+        if saved and self.options.validate:
+            with FileSource(file) as content:
+                _require_vhd(content)
+        return saved
+
+    def _save(self, transfer: TransferOptions) -> Downloaded:
+        target = self.options.target
+        if isinstance(target, str | os.PathLike):
+            return self._to_file(_file_for(self.source, Path(target)), transfer)
+        return self._to_stream(target, transfer)
 
     def _to_file(self, file: Path, transfer: TransferOptions) -> Downloaded:
         with resumable(f"saving '{self.source}'"):
@@ -133,15 +164,26 @@ def plan_save(cloud: Cloud, export: str | ObjectName, options: SaveOptions) -> S
     :param export: `container/object`, or the ID of an export task.
     :raises Refused: if it is neither, or the task is not an export.
     :raises NotFound: if the task does not exist.
-    :raises TargetError: if the file exists or cannot be written.
+    :raises TargetError: if the file exists, unless it may be a copy of the object, or cannot be
+        written.
     :raises IntegrityError: if a task reports another object than its input names.
     """
     task = None
     if isinstance(export, str):
         export, task = _find_export(cloud, export)
     if isinstance(options.target, str | os.PathLike):
-        require_writable(_file_for(export, Path(options.target)), overwrite=options.overwrite)
+        file = _file_for(export, Path(options.target))
+        may_be_saved = task is None and _has_size_of(cloud, export, file)
+        require_writable(file, overwrite=options.overwrite or may_be_saved)
     return SavePlan(cloud, export, options, task)
+
+
+def _has_size_of(cloud: Cloud, source: ObjectName, file: Path) -> bool:
+    """Return whether a file may be a copy of an object: the run compares them."""
+    if not file.is_file():
+        return False
+    info = cloud.objects.head_object(source)
+    return info is not None and info.size == file.stat().st_size
 
 
 def _find_export(cloud: Cloud, text: str) -> tuple[ObjectName, Task | None]:

@@ -15,12 +15,15 @@ from rackspace_imagetasks.exceptions import Refused, TaskTimeout
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.glance.task import Task
-from rackspace_imagetasks.jobs import exports, imports, marks
+from rackspace_imagetasks.jobs import exports, marks
 from rackspace_imagetasks.jobs.exports import ExportPlan
+from rackspace_imagetasks.jobs.import_checks import check
 from rackspace_imagetasks.jobs.imports import ImportPlan
+from rackspace_imagetasks.jobs.marks import Mark
 from rackspace_imagetasks.jobs.names import CONTAINER_PREFIX
 from rackspace_imagetasks.jobs.resumable import resumable
-from rackspace_imagetasks.messages import Hint, Message
+from rackspace_imagetasks.jobs.same_import import SameImport
+from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.objects.copy import copy
 from rackspace_imagetasks.objects.deletion import delete, delete_segments, mark_as_kept
 from rackspace_imagetasks.objects.source import ObjectSource
@@ -65,6 +68,17 @@ class TransferPlan:
     keep_objects: bool = False
 
     @property
+    def same_import(self) -> SameImport:
+        """All imports of the image at the target."""
+        return SameImport(
+            cloud=self.target, object=self.export.target, name=self.image.label, mark=self._mark
+        )
+
+    @property
+    def _mark(self) -> Mark:
+        return marks.transfer_mark(self.origin)
+
+    @property
     def warnings(self) -> tuple[Message, ...]:
         """What the user should know before the transfer."""
         return self.export.warnings
@@ -88,8 +102,8 @@ class TransferPlan:
         except TaskTimeout as error:
             error.result = self._result("in progress")
             raise
-        if not marks.is_marked(self.image):
-            marked = ImageSettings(marks.marks(self.origin, self.image.id))
+        if not self._mark.is_on(self.image):
+            marked = ImageSettings(self._mark.properties(self.image.id))
             self.source.images.complete(self.image.id, marked)
         if self.keep_objects:
             mark_as_kept(self.source.objects, self.export.target)
@@ -108,7 +122,7 @@ class TransferPlan:
         with resumable(f"exporting image '{self.image.label}'"):
             self.export.run(timeout=timeout)
         exported = ObjectSource(self.source.objects, self.export.target)
-        policy.judge_vhd(imports.check(self.target, exported)).enforce()
+        policy.judge_vhd(check(self.target, exported)).enforce()
 
     def _copy(self, transfer: TransferOptions) -> None:
         target, lifetime = self.export.target, self.target.profile.staging_lifetime
@@ -126,17 +140,20 @@ class TransferPlan:
     def _import(self, timeout: float | None) -> str:
         """Return the ID of the image at the target, complete with its settings."""
         staged = ImportPlan(
-            cloud=self.target, name=self.image.label, object=self.export.target, task=self.importing
+            cloud=self.target,
+            name=self.image.label,
+            object=self.export.target,
+            mark=self._mark,
+            settings=self._settings(),
+            task=self.importing,
         )
-        task = staged.task or staged.create_task()
-        _task, image_id = staged.await_image(task, timeout, Hint.RESUME)
-        self.target.images.complete(image_id, self._settings(image_id))
-        return image_id
+        with resumable(f"importing image '{self.image.label}' in region '{self.target.region}'"):
+            imported = staged.run(timeout=timeout)
+        return str(imported.image_id)
 
-    def _settings(self, image_id: str) -> ImageSettings:
-        properties = settable_properties(self.image, self.source, self.target)
+    def _settings(self) -> ImageSettings:
         return ImageSettings(
-            properties=properties | marks.marks(self.origin, image_id),
+            properties=settable_properties(self.image, self.source, self.target),
             tags=self.image.tags,
             min_disk=self.image.min_disk or None,
             min_ram=self.image.min_ram or None,
@@ -172,11 +189,9 @@ def plan_transfer(
         export=ExportPlan(source, image, container),
         keep_objects=keep_objects,
     )
-    if existing := _find_copy(target, plan.origin):
-        return dataclasses.replace(plan, existing=existing)
-    staged = plan.export.target
-    if importing := imports.find_import(target, staged, include_succeeded=True):
-        return dataclasses.replace(plan, importing=importing)
+    found = plan.same_import.find()
+    if found:
+        return dataclasses.replace(plan, existing=found.image, importing=found.task)
     return dataclasses.replace(plan, export=_plan_export(plan, container))
 
 
@@ -220,13 +235,6 @@ def container_for(source: Cloud, target: Cloud) -> str:
     if target.project_id != source.project_id:
         words.append(target.project_id)
     return CONTAINER_PREFIX + re.sub(r"[^A-Za-z0-9-]", "-", "-".join(words))
-
-
-def _find_copy(target: Cloud, origin: str) -> ImageFacts | None:
-    wanted = {marks.COORDINATING_PROPERTY: origin}
-    copies = target.images.select(target.project_id, wanted)
-    complete = (copy for copy in copies if copy.status == "active" and marks.is_marked(copy))
-    return next(complete, None)
 
 
 def settable_properties(image: ImageFacts, source: Cloud, target: Cloud) -> dict[str, str]:

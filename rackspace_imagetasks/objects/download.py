@@ -86,6 +86,31 @@ def download(
     return transfer.run(work)
 
 
+def find_download(
+    store: ObjectStore, source: ObjectName, path: str | os.PathLike[str], transfer: Transfer
+) -> Downloaded | None:
+    """Return the result of an earlier download if `path` has exactly the object's content.
+
+    The MD5 of each segment is compared with that of its part of the file; nothing is downloaded.
+
+    :raises NotFound, IntegrityError, TransferError: as `download`, if there is a file at all.
+    :raises Cancelled: when the transfer is cancelled.
+    """
+    path = Path(path)
+    if not (path.is_file() and os.access(path, os.R_OK)):
+        return None
+    fetching = transfer.connect(store)
+
+    def work() -> Downloaded | None:
+        layout = read_layout(fetching, source)
+        with path.open("rb") as file:
+            existing = SparseFile(PartFile(path, file.fileno()))
+            is_complete = Fetch(fetching, layout, existing, transfer).is_complete()
+        return Downloaded.of(layout, path, layout.info.size) if is_complete else None
+
+    return transfer.run(work)
+
+
 def _fill(store: ObjectStore, layout: Layout, part: PartFile, transfer: Transfer) -> int:
     """Fetch what `FILE.part` does not contain, and return the number of bytes reused."""
     file = SparseFile(part)

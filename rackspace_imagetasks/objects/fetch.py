@@ -52,6 +52,14 @@ class Fetch:
         self.file.resize(size)
         return reused
 
+    def is_complete(self) -> bool:
+        """Return whether the file already has exactly the object's content; fetch nothing."""
+        segments, size = self.layout.segments, self.layout.info.size
+        if self.file.size != size:
+            return False
+        found = self._find_partial(segments)
+        return all(f.length == s.length for f, s in zip(found, segments, strict=True))
+
     def _fetch_segments(self, segments: list[StoredSegment]) -> int:
         """Fetch the segments, or the rest of each; return the number of bytes reused."""
         partial = self._find_partial(segments)

@@ -107,7 +107,9 @@ def add_save_options(parser: argparse.ArgumentParser, *, required: bool) -> None
         required=required,
         help=_("File to save to; a directory to use the object's name, or - for standard output"),
     )
-    group.add_argument("--overwrite", action="store_true", help=_("Replace an existing file"))
+    group.add_argument(
+        "--overwrite", action="store_true", help=_("Replace an existing file with other content")
+    )
     group.add_argument(
         "--no-validate",
         action="store_true",

@@ -26,7 +26,8 @@ class ImportImage(common.ImageTaskCommand):
         "Import disks from local files or from objects as images.\n\n"
         "Everything that the service would refuse is reported before anything is sent. A local disk"
         " of any format is uploaded to a container as a resizable VHD, without a temporary file;"
-        " run again, the command resumes an interrupted upload. An object must be a VHD."
+        " run again, the command resumes an interrupted upload, and shows the image of a finished"
+        " import. An object must be a VHD."
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -96,6 +97,14 @@ class ImportImage(common.ImageTaskCommand):
             dest="keep_object",
             action="store_false",
             help=_("Delete the object after the import has succeeded (default for local files)"),
+        )
+        parser.add_argument(
+            "--new-copy",
+            action="store_true",
+            help=_(
+                "Import as another image what was already imported under the same name (default:"
+                " show the existing image)"
+            ),
         )
         _add_settings(parser)
         options.add_wait_options(parser)
@@ -246,7 +255,11 @@ def _plan(
     name = source.image_name if parsed_args.name is None else parsed_args.name
     if source.object is not None:
         return tasks.plan_import_object(
-            source.object, name, settings=settings, delete_object=keep is False
+            source.object,
+            name,
+            settings=settings,
+            delete_object=keep is False,
+            new_copy=parsed_args.new_copy,
         )
     return tasks.plan_import_file(
         str(source.path),
@@ -254,6 +267,7 @@ def _plan(
         settings=settings,
         staging=options.staging_options(parsed_args),
         disk=options.disk_options(parsed_args),
+        new_copy=parsed_args.new_copy,
     )
 
 

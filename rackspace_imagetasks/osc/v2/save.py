@@ -14,11 +14,11 @@ if typing.TYPE_CHECKING:
 
 
 class SaveExport(common.SavingCommand):
-    titles = ("Location", "File", "Size", "Fetched")
+    titles = ("Location", "File", "Status", "Size", "Fetched")
     _description = _(
         "Save exported VHDs to local files.\n\n"
         "The MD5 of each segment is verified, and the VHD is checked, before a file gets its name."
-        " Run again, the command fetches only what is missing."
+        " Run again, the command fetches only what is missing, and accepts a file that is complete."
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -58,6 +58,7 @@ def _row(result: "SaveResult") -> tuple[object, ...]:
     return (
         columns.TextColumn(result.location),
         columns.TextColumn(result.path),
+        result.status,
         columns.SizeColumn(result.size),
         columns.SizeColumn(result.fetched_bytes),
     )

@@ -165,6 +165,30 @@ class SelectTest(ImagesTestCase):
         self.assertEqual([IMAGE_ID, "2"], self.select(origin="a"))
 
 
+class OwnedTest(ImagesTestCase):
+    def test_this_project_alone(self):
+        """Another project's public image with the same name is left out."""
+        image = self.image()
+        shared = {**image, "id": "2", "owner": "mallory", "visibility": "public"}
+        self.requests.get(IMAGES, json={"images": [shared, image]})
+        self.assertEqual([IMAGE_ID], [each.id for each in self.images.owned(PROJECT, "web")])
+
+
+class DeleteTest(ImagesTestCase):
+    def test_deleted(self):
+        """The request is repeated after transient faults; an image that is gone is deleted."""
+        url = f"{IMAGES}/{IMAGE_ID}"
+        delete = self.requests.delete(url, [{"status_code": 503}, {"status_code": 404}])
+        self.images.delete(IMAGE_ID)
+        self.assertEqual(2, delete.call_count)
+
+    def test_refused(self):
+        """A protected image is not deleted, and the error says so."""
+        self.requests.delete(f"{IMAGES}/{IMAGE_ID}", status_code=403, text="it is protected")
+        error = self.assertRaises(AccessDenied, self.images.delete, IMAGE_ID)
+        self.assertIn(f"delete image '{IMAGE_ID}'", str(error))
+
+
 class CompleteTest(ImagesTestCase):
     def test_one_patch_of_everything(self):
         """All settings are one request that is safe to repeat; keys are escaped."""

@@ -94,6 +94,73 @@ class TestFile(SaveCase):
             saves.plan_save(self.cloud, source, dataclasses.replace(in_the_way, overwrite=True))
 
 
+class TestAgain(SaveCase):
+    """A second run with the same file."""
+
+    def setUp(self):
+        super().setUp()
+        self.path = self.dir / "a.vhd"
+        self.path.write_bytes(self.content)
+
+    def gets(self):
+        """Return the number of requests for content."""
+        gets = [r for r in self.swift.requests("GET") if "/" in r.target]
+        return sum("multipart-manifest" not in r.query for r in gets)
+
+    def test_identical(self):
+        """It is done, without a request for content, whether a file or a directory is named."""
+        before = self.path.stat().st_mtime_ns
+        for target in (self.path, self.dir):
+            for overwrite in (False, True):
+                done = self.save(target, overwrite=overwrite)
+                self.assertEqual(("already saved", 0), (done.status, done.fetched_bytes))
+                self.assertEqual((self.path, len(self.content)), (done.path, done.size))
+        self.assertEqual((before, 0), (self.path.stat().st_mtime_ns, self.gets()))
+
+    def test_identical_segments(self):
+        """Each segment of an object is compared, and holes in the file are zeros."""
+        pieces = [self.content[:2000], self.content[2000:], bytes(MIB)]
+        self.swift.put_dlo("exports", "a.vhd", pieces)
+        self.swift.put_slo("exports", "b.vhd", pieces)
+        with self.path.open("ab") as file:
+            file.truncate(len(self.content) + MIB)
+        for name in ("a.vhd", "b.vhd"):
+            options = SaveOptions(target=self.path, validate=False)
+            plan = saves.plan_save(self.cloud, ObjectName("exports", name), options)
+            self.assertEqual("already saved", plan.run().status)
+        self.assertEqual(0, self.gets())
+
+    def test_different(self):
+        """One byte makes it another file, which only `overwrite` replaces."""
+        other = bytes([self.content[0] ^ 1]) + self.content[1:]
+        for content in (other, self.content[:-1], self.content + b"x", b""):
+            self.path.write_bytes(content)
+            error = self.assertRaises(TargetError, self.save, self.path)
+            self.assertIn("already exists", str(error))
+            self.assertEqual((content, 0), (self.path.read_bytes(), self.gets()))
+        done = self.save(self.path, overwrite=True)
+        self.assertEqual(("saved", self.content), (done.status, self.path.read_bytes()))
+
+    def test_no_vhd(self):
+        """A file that is no VHD is accepted without validation alone, and its object kept."""
+        self.swift.put("exports", "a.vhd", noise(MIB))
+        self.path.write_bytes(noise(MIB))
+        self.assertRaises(IntegrityError, self.save, self.path, delete_object=True)
+        self.assertEqual(["a.vhd"], self.swift.names("exports"))
+        self.assertEqual("already saved", self.save(self.path, validate=False).status)
+
+    def test_deletion(self):
+        """The object that an interrupted run left is deleted."""
+        self.assertEqual("already saved", self.save(self.dir, delete_object=True).status)
+        self.assertEqual([], self.swift.names("exports"))
+        self.assertEqual(self.content, self.path.read_bytes())
+
+    def test_no_object(self):
+        """A file of an object that does not exist yet is in the way."""
+        self.swift.containers["exports"].clear()
+        self.assertRaises(TargetError, self.save, self.path)
+
+
 class TestFind(SaveCase):
     def find(self, text, **task):
         task = Task.parse({"id": "t1", "type": "export", "status": "success", **task})

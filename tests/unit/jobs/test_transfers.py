@@ -3,16 +3,16 @@
 
 import dataclasses
 import types
-from unittest import mock
 
 from oslotest import base
 
 from rackspace_imagetasks.bytesource import BytesSource
-from rackspace_imagetasks.glance.images import ImageSettings
-from rackspace_imagetasks.glance.tasks import Task
+from rackspace_imagetasks.exceptions import IntegrityError, TaskTimeout
 from rackspace_imagetasks.jobs import exports, marks, names, transfers
 from rackspace_imagetasks.profile import RACKSPACE
 from rackspace_imagetasks.progress import SILENT
+from tests.unit.jobs import importcase
+from tests.unit.jobs.importcase import image_id
 from tests.unit.test_policy import WEB
 
 
@@ -74,56 +74,87 @@ class NamesTest(base.BaseTestCase):
             self.assertFalse(names.is_staged_name(name), name)
 
 
-class CopyTest(base.BaseTestCase):
-    def test_only_an_active_marked_copy_counts(self):
-        """One that is still queued, or has its marks from another image, is none."""
-        target = cloud(region="ORD")
-        target.images = mock.Mock()
-        marked = {"image_task_source": "x", "image_task_marked": WEB.id}
-        good = dataclasses.replace(WEB, properties=marked)
-        queued = dataclasses.replace(good, status="queued")
-        inherited = dataclasses.replace(good, id="2")
-        for found, copy in (([queued, inherited], None), ([queued, inherited, good], good)):
-            target.images.select.return_value = iter(found)
-            self.assertEqual(copy, transfers._find_copy(target, "x"))
-        target.images.select.assert_called_with("acme", {"image_task_source": "x"})
+class CopyTest(importcase.ImportCase):
+    """The image at the target: here, the target is the only cloud that is used."""
 
-    def test_the_copy_is_completed(self):
-        """It gets the image's properties, tags and needs, and the marks with its own ID."""
+    def plan(self, **changes):
+        source, target = cloud(), self.tasks.cloud
         image = dataclasses.replace(WEB, properties={"a": "b"}, tags=("gold",), min_ram=512)
-        source, target = cloud(), cloud(region="ORD")
-        plan = transfers.TransferPlan(
+        return transfers.TransferPlan(
             source=source,
             target=target,
             image=image,
             origin="origin",
             export=exports.ExportPlan(source, image, "image-transfers-ORD"),
+            **changes,
         )
-        target.images, target.tasks = mock.Mock(), mock.Mock()
-        target.tasks.find.return_value = None
-        ended = {"id": "t", "type": "import", "status": "success", "result": {"image_id": "new"}}
-        target.wait_for = lambda task, title, timeout: Task.parse(ended)
-        target.tasks.create.return_value = Task.parse(ended | {"status": "pending"})
+
+    def test_only_an_active_marked_copy_counts(self):
+        """One that is still queued, or has its marks from another image, is none."""
+        number = 1
+        for status, marked, counts in (
+            ("queued", image_id(1), False),
+            ("active", image_id(1), False),  # of another image
+            ("active", image_id(3), True),
+        ):
+            properties = {"image_task_source": "origin", "image_task_marked": marked}
+            copy = self.glance.image(number, status=status, **properties)
+            found = self.plan().same_import.find().image
+            self.assertEqual(copy if counts else None, found and found.id)
+            number += 1
+        self.assertIn("owner=acme", self.sent("GET")[-1])
+        self.assertIn("image_task_source=origin", self.sent("GET")[-1])
+
+    def test_the_copy_is_completed(self):
+        """It gets the image's properties, tags and needs, and the marks with its own ID."""
+        self.assertEqual(image_id(10), self.plan()._import(None))
+        (task,) = self.glance.tasks.values()
         given = {
             "import_from": "image-transfers-ORD/1.vhd",
             "import_from_format": "vhd",
             "image_properties": {"name": "web"},
         }
-        self.assertEqual("new", plan._import(None))
-        target.tasks.create.assert_called_once_with("import", given)
-        settings = ImageSettings(
-            {"a": "b", "image_task_source": "origin", "image_task_marked": "new"},
-            tags=("gold",),
-            min_disk=40,
-            min_ram=512,
-        )
-        target.images.complete.assert_called_once_with("new", settings)
+        self.assertEqual(given, task["input"])
+        wanted = {
+            "a": "b",
+            "image_task_source": "origin",
+            "image_task_marked": image_id(10),
+            "tags": ["gold"],
+            "min_disk": 40,
+            "min_ram": 512,
+        }
+        copy = self.glance.images[image_id(10)]
+        self.assertEqual(wanted, {key: copy[key] for key in wanted})
+        self.assertEqual(["POST", "PATCH"], self.methods())
+
+    def test_another_run_was_earlier(self):
+        """Of two copies made at the same instant, this run deletes its own."""
+        self.glance.at_ticks = [
+            lambda: self.glance.task("other", 29, input=self.glance.tasks["own-0"]["input"])
+        ]
+        copy = self.plan()._import(None)
+        self.assertEqual([copy], list(self.glance.images))
+        self.assertEqual(copy, self.glance.tasks["other"]["result"]["image_id"])
+
+    def test_a_copy_that_is_another_image(self):
+        """A task that reports another image changes nothing on it."""
+        self.glance.outcomes["own-0"] = {"owner": "f" * 32}
+        error = self.assertRaises(IntegrityError, self.plan()._import, None)
+        self.assertIn("belongs to another project", str(error))
+        self.assertEqual(["POST"], self.methods())
+
+    def test_timeout(self):
+        """The message says how to resume; there is no result of an import."""
+        self.glance.held.add("own-0")
+        error = self.assertRaises(TaskTimeout, self.plan()._import, 0.01)
+        self.assertIn("Timed out while importing image 'web' in region 'DFW'", str(error))
+        self.assertIsNone(error.result)
 
 
 class PropertiesTest(base.BaseTestCase):
     def test_what_travels(self):
         """Neither the providers' properties, nor Glance's own, nor the marks of transfers."""
-        fixed = {"com.rackspace__1__x", "os_glance_x", "image_task_source", "image_task_marked"}
+        fixed = {"com.rackspace__1__x", "os_glance_x", *marks.MARKS}
         image = dataclasses.replace(
             WEB, properties=dict.fromkeys(fixed | {"mine", "os_distro"}, "1")
         )
@@ -142,3 +173,14 @@ class PropertiesTest(base.BaseTestCase):
         self.assertEqual("first", marks.origin_of(copied, cloud().place))
         for image in (WEB, snapshot):
             self.assertEqual("identity.test/DFW/1", marks.origin_of(image, cloud().place))
+
+    def test_a_marked_snapshot(self):
+        """Marked for a transfer, a snapshot still does not count as the import it was made from."""
+        mark = marks.import_mark("web.vhd")
+        imported = dataclasses.replace(WEB, properties=mark.properties(WEB.id))
+        self.assertTrue(mark.is_on(imported))
+        transferred = marks.transfer_mark("origin").properties("2")
+        properties = {**imported.properties, **transferred}
+        snapshot = dataclasses.replace(imported, id="2", properties=properties)
+        self.assertFalse(mark.is_on(snapshot))
+        self.assertTrue(marks.transfer_mark("origin").is_on(snapshot))

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check everything that would make an import fail, before anything is sent."""
+
+import dataclasses
+
+from rackspace_imagetasks import policy
+from rackspace_imagetasks.bytesource import ByteSource
+from rackspace_imagetasks.cloud import Cloud
+from rackspace_imagetasks.formats import vhd
+from rackspace_imagetasks.glance.facts import ImageFacts
+from rackspace_imagetasks.jobs import marks
+from rackspace_imagetasks.jobs.containers import judge_container
+from rackspace_imagetasks.jobs.imports import ImportPlan
+from rackspace_imagetasks.messages import Hint, Message
+from rackspace_imagetasks.objects.source import ObjectSource
+from rackspace_imagetasks.policy import Verdict
+
+
+def plan_import(plan: ImportPlan) -> ImportPlan:
+    """Check everything that would make an import fail, and find what an earlier run has done.
+
+    :param plan: what is to be imported; its `create_container` says whether a container that does
+        not exist is created. Without a `source`, the object's content completes its mark.
+    :raises Refused: with all reasons.
+    """
+    cloud, staged = plan.cloud, plan.source is not None
+    verdict = policy.judge_import(plan.name, plan.settings, cloud.profile)
+    exists, judged = judge_container(
+        cloud,
+        plan.object.container,
+        may_create=staged and plan.create_container,
+        hint=Hint.CREATE_CONTAINER if staged else None,
+    )
+    if not staged and exists:
+        plan, missing = _with_content(plan)
+        judged += missing
+    content = plan.source or plan.content
+    if content is None and not plan.new_copy and (image := _find_image_of_object(plan)):
+        verdict.enforce()
+        return dataclasses.replace(plan, delete_object=False).with_existing(image)
+    verdict += judged
+    report = check(cloud, content) if content else None
+    if report:
+        verdict += policy.judge_vhd(report)
+    verdict.enforce()
+    checked = dataclasses.replace(
+        plan,
+        create_container=not exists,
+        facts=report.facts if report else None,
+        warnings=verdict.warnings,
+    )
+    return checked.with_earlier_run()
+
+
+def _with_content(plan: ImportPlan) -> tuple[ImportPlan, Verdict]:
+    """Return the plan with the object's present content, or a verdict that it does not exist."""
+    cloud, name = plan.cloud, plan.object
+    if cloud.objects.head_object(name) is None:
+        text = f"Object '{name}' not found in region '{cloud.region}'."
+        return plan, Verdict.refuse(Message(text, Hint.LIST_OBJECTS, name._asdict()))
+    content = ObjectSource(cloud.objects, name)
+    mark = marks.import_mark(marks.object_content(name, content.info.etag, plan.name))
+    return dataclasses.replace(plan, content=content, mark=mark), Verdict()
+
+
+def _find_image_of_object(plan: ImportPlan) -> ImageFacts | None:
+    """Return the image that was imported from an object that does not exist any more."""
+    prefix = marks.object_prefix(plan.object, plan.name)
+    for image in plan.cloud.images.owned(plan.cloud.project_id, plan.name):
+        if image.status == "active" and marks.is_marked_for_import(image, prefix):
+            return image
+    return None
+
+
+def check(cloud: Cloud, content: ByteSource) -> vhd.Report:
+    """Check a VHD as this cloud's import service does."""
+    return vhd.check(
+        content,
+        max_virtual_size=cloud.profile.max_virtual_size,
+        max_physical_size=cloud.profile.max_physical_size,
+    )
