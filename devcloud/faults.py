@@ -31,7 +31,7 @@ Service = Literal["swift", "glance"]
 
 @dataclass(frozen=True)
 class Rule:
-    """A fault: the requests it applies to (`method` to `times`), and its effect (the rest).
+    """A fault: the requests it applies to (`method` to `chance`), and its effect (the rest).
 
     `path` and `query` are regular expressions, searched in the decoded path and the raw query.
     """
@@ -41,6 +41,7 @@ class Rule:
     query: str = ""
     skip: int = 0  # number of matching requests to pass first
     times: int | None = 1  # None: no limit
+    chance: float = 1.0  # probability that it applies to a matching request
 
     delay: float = 0.0  # seconds to wait first
     status: int | None = None  # respond with this, `headers` and `body` only

@@ -52,8 +52,9 @@ class CallerSwift(swiftclient.Connection):
         super().__init__(
             preauthurl=_endpoint(context),
             preauthtoken=context.auth_token,
-            retries=2,
+            retries=4,
             starting_backoff=0.2,
+            retry_on_ratelimit=True,
             timeout=60,
         )
 

@@ -3,6 +3,7 @@
 
 import functools
 import json
+import random
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,9 @@ class _RuleSet:
                 continue
             self.matched[number] += 1
             used_up = rule.times is not None and self.fired[number] >= rule.times
-            if self.matched[number] > rule.skip and not used_up:
+            if used_up or self.matched[number] <= rule.skip:
+                continue
+            if random.random() < rule.chance:
                 self.fired[number] += 1
                 write_json(fired_file(self.path), self.fired)
                 return rule

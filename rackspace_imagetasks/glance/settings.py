@@ -5,6 +5,8 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rackspace_imagetasks.glance.facts import ImageFacts
+
 
 @dataclasses.dataclass(frozen=True)
 class ImageSettings:
@@ -21,6 +23,16 @@ class ImageSettings:
 
     def __bool__(self) -> bool:
         return any(self.patches())
+
+    def are_on(self, image: ImageFacts) -> bool:
+        """Return whether the image has all of these settings."""
+        return (
+            self.properties.items() <= image.properties.items()
+            and (not self.tags or set(self.tags) == set(image.tags))
+            and self.min_disk in (None, image.min_disk)
+            and self.min_ram in (None, image.min_ram)
+            and self.visibility in (None, image.visibility)
+        )
 
     def patches(self) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         """Yield what each change is called, and a JSON patch that is safe to send twice.

@@ -24,7 +24,7 @@ def complete_image(
 ) -> ImageFacts:
     """Apply settings and a mark to an image with one request, and return the image read back.
 
-    An image that has the mark already gets the settings alone.
+    Nothing is sent for an image that has all of them already.
 
     :raises AccessDenied, ServiceError: if the service refuses them.
     :raises IntegrityError: if the image is no longer active, or lacks the mark.
@@ -33,7 +33,7 @@ def complete_image(
     if mark and not mark.is_on(image):
         properties = {**settings.properties, **mark.properties(image.id)}
         settings = dataclasses.replace(settings, properties=properties)
-    if not settings:
+    if settings.are_on(image):
         return image
     _apply(cloud, image, settings, hint)
     completed = cloud.images.get(image.id)

@@ -52,6 +52,17 @@ class TestRules(FaultCase):
         applied = [self.book.apply("GET", "/") is not None for _ in range(3)]
         self.assertEqual([False, True, False], applied)
 
+    def test_chance(self):
+        """A rule with a chance applies to some of the requests, and leaves the rest to the next."""
+        never = Rule(chance=0.0, times=None)
+        sometimes, otherwise = Rule(chance=0.5, times=None), Rule(times=None)
+        injected = self.inject(never, sometimes, otherwise)
+        for _ in range(200):
+            self.book.apply("GET", "/")
+        none, some, rest = injected.fired()
+        self.assertEqual((0, 200), (none, some + rest))
+        self.assertTrue(some and rest)
+
     def test_match(self):
         """Method, decoded path and query must all match."""
         rule = Rule("GET", r"/ü b$", r"limit=1")

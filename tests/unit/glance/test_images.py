@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
+
 import requests
 
 from rackspace_imagetasks.exceptions import AccessDenied, NotFound, Refused, ServiceError
@@ -209,6 +211,23 @@ class CompleteTest(ImagesTestCase):
             [{"op": "add", "path": "/visibility", "value": "private"}],
             patch.last_request.json(),
         )
+
+    def test_settings_that_an_image_has(self):
+        """Each setting that differs is one that the image does not have."""
+        image = self.image(a="b", c="d", tags=["x", "y"], min_disk=20, min_ram=512)
+        facts = self.images.get(image["id"])
+        same = ImageSettings({"a": "b"}, ("y", "x"), 20, 512, "private")
+        self.assertTrue(same.are_on(facts))
+        self.assertTrue(ImageSettings().are_on(facts))
+        for changes in (
+            {"properties": {"a": "c"}},
+            {"properties": {"e": "f"}},
+            {"tags": ("x",)},
+            {"min_disk": 21},
+            {"min_ram": 0},
+            {"visibility": "public"},
+        ):
+            self.assertFalse(dataclasses.replace(same, **changes).are_on(facts), changes)
 
     def test_nothing_to_set(self):
         """Without settings nothing is sent."""

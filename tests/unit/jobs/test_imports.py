@@ -178,6 +178,8 @@ class EarlierRunTest(importcase.ImportCase):
         found = self.run_import()
         self.require_image(found, ours, images=[ours])
         self.assertEqual([("PATCH", ours), ("DELETE", OBJECT_NAME)], self.changes())
+        self.run_import()
+        self.assertEqual(2, len(self.changes()))  # the image has these settings now
 
     def test_what_is_not_the_image(self):
         """An inherited mark, an image that is not active, and another project's do not count."""
