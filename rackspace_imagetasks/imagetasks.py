@@ -99,6 +99,7 @@ class ImageTasks:
             self.cloud.progress,
             convert=disk.convert,
             source_format=disk.format,
+            allow_truncated=disk.allow_truncated,
         )
         container = staging.container
         try:
@@ -127,10 +128,12 @@ class ImageTasks:
         *,
         settings: ImageSettings = NO_SETTINGS,
         delete_object: bool = False,
+        allow_truncated: bool = False,
     ) -> ImportPlan:
         """Check that a VHD in a container can be imported as an image called `name`.
 
         :param delete_object: delete the object after the import.
+        :param allow_truncated: accept a disk that is shorter than its partitions or file system.
         :raises Refused: with all reasons.
         """
         return imports.plan_import(
@@ -140,7 +143,8 @@ class ImageTasks:
                 object=source,
                 settings=settings,
                 delete_object=delete_object,
-            )
+            ),
+            allow_truncated=allow_truncated,
         )
 
     def plan_save(self, export: str | ObjectName, options: SaveOptions) -> SavePlan:

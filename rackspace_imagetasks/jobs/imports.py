@@ -19,6 +19,7 @@ from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.glance.settings import NO_SETTINGS, ImageSettings
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs.containers import judge_container
+from rackspace_imagetasks.jobs.contents import judge_content
 from rackspace_imagetasks.jobs.resumable import resumable
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.deletion import delete, is_kept
@@ -222,11 +223,13 @@ def task_input(source: ObjectName, name: str) -> dict[str, Any]:
     }
 
 
-def plan_import(plan: ImportPlan) -> ImportPlan:
+def plan_import(plan: ImportPlan, *, allow_truncated: bool = False) -> ImportPlan:
     """Check everything that would make an import fail, and find what an earlier run has done.
 
     :param plan: what is to be imported; its `create_container` says whether a container that does
         not exist is created.
+    :param allow_truncated: accept an object whose disk is shorter than its content; the source of
+        an upload is already checked.
     :raises Refused: with all reasons.
     """
     cloud, staged = plan.cloud, plan.source is not None
@@ -242,9 +245,12 @@ def plan_import(plan: ImportPlan) -> ImportPlan:
     if content is None and exists:
         content, missing = _find_object(cloud, plan.object)
         verdict += missing
-    report = check(cloud, content) if content else None
+    parsed = vhd.VhdFile.of(content) if content else None
+    report = check(cloud, parsed) if parsed else None
     if report:
         verdict += policy.judge_vhd(report)
+    if parsed and not staged:
+        verdict += judge_content(parsed, allow_truncated=allow_truncated)
     verdict.enforce()
     checked = dataclasses.replace(
         plan,
@@ -263,7 +269,7 @@ def _find_object(cloud: Cloud, name: ObjectName) -> tuple[ByteSource | None, Ver
     return ObjectSource(cloud.objects, name), Verdict()
 
 
-def check(cloud: Cloud, content: ByteSource) -> vhd.Report:
+def check(cloud: Cloud, content: ByteSource | vhd.VhdFile) -> vhd.Report:
     """Check a VHD as this cloud's import service does."""
     return vhd.check(
         content,

@@ -21,6 +21,7 @@ if typing.TYPE_CHECKING:
 
 
 class ImportImage(common.ImageTaskCommand):
+    path_arguments = ("source", "file")
     titles = ("Image", "Name", "Task", "Status", "Object", "Disk Size")
     _description = _(
         "Import disks from local files or from objects as images.\n\n"
@@ -83,6 +84,7 @@ class ImportImage(common.ImageTaskCommand):
                 " during the upload)"
             ),
         )
+        options.add_truncated_option(parser)
         keep = parser.add_mutually_exclusive_group()
         keep.add_argument(
             "--keep-object",
@@ -246,7 +248,11 @@ def _plan(
     name = source.image_name if parsed_args.name is None else parsed_args.name
     if source.object is not None:
         return tasks.plan_import_object(
-            source.object, name, settings=settings, delete_object=keep is False
+            source.object,
+            name,
+            settings=settings,
+            delete_object=keep is False,
+            allow_truncated=parsed_args.allow_truncated,
         )
     return tasks.plan_import_file(
         str(source.path),
@@ -259,10 +265,10 @@ def _plan(
 
 def _row(result: "ImportResult") -> tuple[object, ...]:
     return (
-        columns.TextColumn(result.image_id),
-        columns.TextColumn(result.name),
-        columns.TextColumn(result.task_id),
-        columns.TextColumn(result.status),
-        columns.TextColumn(result.location),
+        result.image_id,
+        result.name,
+        result.task_id,
+        result.status,
+        result.location,
         columns.SizeColumn(result.size),
     )
