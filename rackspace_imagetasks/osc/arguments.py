@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterator
 
 from rackspace_imagetasks.exceptions import Refused
 
+_OPTION_PATHS = ("cacert", "cert", "key", "log_file")
+
 
 def decode_arguments(parsed_args: argparse.Namespace, paths: Collection[str] = ()) -> None:
     """Replace each text with the UTF-8 text that was typed; in the C locale it has surrogates.
@@ -20,6 +22,22 @@ def decode_arguments(parsed_args: argparse.Namespace, paths: Collection[str] = (
         raise Refused(*(f"'{text}' is not valid UTF-8." for text in wrong))
     for name, value in given.items():
         setattr(parsed_args, name, _decoded_value(value))
+
+
+def decode_options(options: argparse.Namespace) -> None:
+    """Replace each text among the client's own options, such as the login, in the same way.
+
+    :raises Refused: with each option that is not valid UTF-8; its value may be a secret.
+    """
+    given = {name: each for name, each in vars(options).items() if isinstance(each, str)}
+    texts = {name: decoded(each) for name, each in given.items() if name not in _OPTION_PATHS}
+    if wrong := [name for name, text in texts.items() if text is None]:
+        raise Refused(*(f"The value of {_option(name)} is not valid UTF-8." for name in wrong))
+    vars(options).update(texts)
+
+
+def _option(name: str) -> str:
+    return "--os-" + name.removeprefix("os_").replace("_", "-")
 
 
 def decoded(text: str) -> str | None:

@@ -42,22 +42,27 @@ class PluginCommand(command.Command):
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Run the command.
 
-        :raises CommandError: with the messages of any error of this package; if standard output
-            cannot carry the data alone.
+        :raises CommandError: with the messages of any error, made safe to print; if standard
+            output cannot carry the data.
         """
         from rackspace_imagetasks.exceptions import ImageTasksError
         from rackspace_imagetasks.osc import arguments, signals, streams
         from rackspace_imagetasks.osc.hints import worded, worded_error
 
         if self.has_data(parsed_args):
-            streams.require_data_stream(self.app)
+            streams.reserve_for_data(self.app)
         streams.prepare(self.app)
         try:
             with signals.ended_by_sigterm():
+                arguments.decode_options(self.app.options)
                 arguments.decode_arguments(parsed_args, self.path_arguments)
                 return int(super().run(parsed_args) or 0)
         except ImageTasksError as error:
             raise osc_exceptions.CommandError(worded_error(error)) from error
+        except (osc_exceptions.CommandError, BrokenPipeError):
+            raise
+        except Exception as error:  # of the login, which may quote the identity service
+            raise osc_exceptions.CommandError(worded(str(error))) from error
         except KeyboardInterrupt:
             if self.on_interrupt is not None:
                 streams.write_line(self.app.stderr, worded(self.on_interrupt))

@@ -3,7 +3,9 @@
 
 import contextlib
 import io
+import logging
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -11,6 +13,8 @@ from osc_lib import exceptions as osc_exceptions
 
 if TYPE_CHECKING:
     from osc_lib.shell import OpenStackShell
+
+LOG = logging.getLogger(__name__)
 
 
 def prepare(app: "OpenStackShell") -> None:
@@ -23,6 +27,7 @@ def prepare(app: "OpenStackShell") -> None:
         if getattr(app, name) is None:
             stream = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
             setattr(app, name, stream)
+            setattr(sys, name, stream)
     if isinstance(app.stdout, io.TextIOWrapper):
         app.stdout.reconfigure(errors="backslashreplace")
 
@@ -34,20 +39,17 @@ def write_line(stream: TextIO, line: str) -> None:
         stream.flush()
 
 
-def require_data_stream(app: "OpenStackShell") -> None:
-    """Check that standard output can carry data, and will carry nothing else.
+def reserve_for_data(app: "OpenStackShell") -> None:
+    """Keep everything but data off standard output, which the client's --timing would write to.
 
-    :raises CommandError: if it is closed or a terminal, or --timing would write to it, too.
+    :raises CommandError: if standard output is closed or a terminal.
     """
     if app.stdout is None:
         problem = "Standard output is closed; name a file instead of '-'."
-    elif app.stdout.isatty():
+        raise osc_exceptions.CommandError(problem)
+    if app.stdout.isatty():
         problem = "Standard output is a terminal; redirect it, or name a file instead of '-'."
-    elif app.options.timing:
-        problem = (
-            "--timing writes a table to standard output, which carries the VHD; leave it out, or"
-            " name a file instead of '-'."
-        )
-    else:
-        return
-    raise osc_exceptions.CommandError(problem)
+        raise osc_exceptions.CommandError(problem)
+    if app.options.timing:
+        app.options.timing = False
+        LOG.warning("Ignoring --timing: standard output is used for the VHD.")
