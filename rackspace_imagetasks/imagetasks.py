@@ -104,6 +104,7 @@ class ImageTasks:
             self.cloud.progress,
             convert=disk.convert,
             source_format=disk.format,
+            allow_truncated=disk.allow_truncated,
         )
         container = staging.container
         try:
@@ -136,6 +137,7 @@ class ImageTasks:
         settings: ImageSettings = NO_SETTINGS,
         delete_object: bool = False,
         new_copy: bool = False,
+        allow_truncated: bool = False,
     ) -> ImportPlan:
         """Check that a VHD in a container can be imported as an image called `name`.
 
@@ -144,6 +146,7 @@ class ImageTasks:
 
         :param delete_object: delete the object after the import.
         :param new_copy: import the object even if it was imported before, as another image.
+        :param allow_truncated: accept a disk that is shorter than its partitions or file system.
         :raises Refused: with all reasons.
         """
         return plan_import(
@@ -155,7 +158,8 @@ class ImageTasks:
                 settings=settings,
                 new_copy=new_copy,
                 delete_object=delete_object,
-            )
+            ),
+            allow_truncated=allow_truncated,
         )
 
     def plan_save(self, export: str | ObjectName, options: SaveOptions) -> SavePlan:

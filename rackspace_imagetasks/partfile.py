@@ -198,6 +198,18 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
+def output_errors() -> Iterator[None]:
+    """Report an output stream that cannot be written, such as a pipe that nobody reads.
+
+    :raises TargetError: for an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise TargetError(f"Cannot write the output: {error.strerror}.") from error
+
+
+@contextlib.contextmanager
 def _target_errors(path: Path) -> Iterator[None]:
     try:
         yield

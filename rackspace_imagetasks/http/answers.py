@@ -2,6 +2,7 @@
 """Answers, read within limits of size and time, whatever the service sends."""
 
 import json
+import re
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,8 @@ _MOST_PAGES = 1000
 _MOST_ITEMS = 1_000_000
 _NETWORK_CHUNK = 16 * 1024
 _DECODED_CHUNK = 1024**2
+
+_SURROGATE = re.compile(rb"\\u[dD]|\xed[\xa0-\xbf]")  # perhaps one of a pair, which is harmless
 
 Item = TypeVar("Item")
 
@@ -49,12 +52,16 @@ class Answer(NamedTuple):
     action: str
 
     def json(self) -> Any:  # noqa: ANN401
-        """Return the JSON value of the answer.
+        """Return the JSON value of the answer; what is not Unicode in its texts becomes `?`.
 
         :raises ServiceError: if the answer is not JSON.
         """
         try:
-            return json.loads(self.content)
+            value = json.loads(self.content)
+            if _SURROGATE.search(self.content):  # no URL and no file can contain it
+                text = json.dumps(value, ensure_ascii=False)
+                value = json.loads(text.encode(errors="replace"))
+            return value
         except RecursionError as error:
             raise self.unusable("is JSON that is nested too deeply") from error
         except ValueError as error:

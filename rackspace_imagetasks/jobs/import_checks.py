@@ -10,17 +10,20 @@ from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.jobs import marks
 from rackspace_imagetasks.jobs.containers import judge_container
+from rackspace_imagetasks.jobs.contents import judge_content
 from rackspace_imagetasks.jobs.imports import ImportPlan
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.policy import Verdict
 
 
-def plan_import(plan: ImportPlan) -> ImportPlan:
+def plan_import(plan: ImportPlan, *, allow_truncated: bool = False) -> ImportPlan:
     """Check everything that would make an import fail, and find what an earlier run has done.
 
     :param plan: what is to be imported; its `create_container` says whether a container that does
         not exist is created. Without a `source`, the object's content completes its mark.
+    :param allow_truncated: accept an object whose disk is shorter than its content; the source of
+        an upload is already checked.
     :raises Refused: with all reasons.
     """
     cloud, staged = plan.cloud, plan.source is not None
@@ -39,9 +42,12 @@ def plan_import(plan: ImportPlan) -> ImportPlan:
         verdict.enforce()
         return dataclasses.replace(plan, delete_object=False).with_existing(image)
     verdict += judged
-    report = check(cloud, content) if content else None
+    parsed = vhd.VhdFile.of(content) if content else None
+    report = check(cloud, parsed) if parsed else None
     if report:
         verdict += policy.judge_vhd(report)
+    if parsed and not staged:
+        verdict += judge_content(parsed, allow_truncated=allow_truncated)
     verdict.enforce()
     checked = dataclasses.replace(
         plan,
@@ -72,7 +78,7 @@ def _find_image_of_object(plan: ImportPlan) -> ImageFacts | None:
     return None
 
 
-def check(cloud: Cloud, content: ByteSource) -> vhd.Report:
+def check(cloud: Cloud, content: ByteSource | vhd.VhdFile) -> vhd.Report:
     """Check a VHD as this cloud's import service does."""
     return vhd.check(
         content,

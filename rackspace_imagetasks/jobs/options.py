@@ -12,10 +12,12 @@ class DiskOptions:
 
     :ivar format: one of `sources.FORMATS`; None to detect it.
     :ivar convert: convert a disk that is not a resizable VHD; False sends the file unchanged.
+    :ivar allow_truncated: accept a disk that is shorter than its partitions or its file system.
     """
 
     format: str | None = None
     convert: bool = True
+    allow_truncated: bool = False
 
 
 DEFAULT_DISK = DiskOptions()

@@ -112,10 +112,14 @@ class TransferPlan:
         return self._result("already there" if self.existing else "transferred", target_id)
 
     def _transfer(self, timeout: float | None, transfer: TransferOptions) -> str:
-        if self.importing is None:  # else the object is staged, and a task may be reading it
-            self._export(timeout)
-            self._copy(transfer)
-        return self._import(timeout)
+        try:
+            if self.importing is None:  # else the object is staged, and a task may be reading it
+                self._export(timeout)
+                self._copy(transfer)
+            return self._import(timeout)
+        except TaskTimeout as error:
+            error.result = self._result("processing")
+            raise
 
     def _export(self, timeout: float | None) -> None:
         """Export the image, and check the VHD as the target's service does."""

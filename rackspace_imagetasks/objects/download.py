@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Download an object: segments in parallel, each with its MD5, resumed without a journal."""
 
-import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -18,7 +17,7 @@ from rackspace_imagetasks.objects.sparse import SparseFile
 from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.objects.transfer import Transfer
 from rackspace_imagetasks.objects.verified import verified_chunks
-from rackspace_imagetasks.partfile import PartFile, part_file
+from rackspace_imagetasks.partfile import PartFile, output_errors, part_file
 from rackspace_imagetasks.text import format_size
 
 
@@ -139,22 +138,14 @@ def download_stream(
         with transfer.phase(f"Downloading {source.name}", layout.info.size) as meter:
             for segment in layout.segments:
                 for chunk in verified_chunks(fetching, segment):
-                    with _output_errors():
+                    with output_errors():
                         output.write(chunk)
                     meter.advance(len(chunk))
-        with _output_errors():
+        with output_errors():
             output.flush()
         return Downloaded.of(layout)
 
     return transfer.run(work)
-
-
-@contextlib.contextmanager
-def _output_errors() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise TargetError(f"Cannot write the output: {error.strerror}.") from error
 
 
 def _require_space(folder: Path, needed: int) -> None:

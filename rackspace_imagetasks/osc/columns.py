@@ -1,7 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Columns whose values differ for people and for programs."""
 
+import re
+from collections.abc import Iterable
+
 from cliff import columns
+
+MAX_TEXT = 100_000
+"""Characters of a text that programs receive: a server may send as many as it likes."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")  # of bytes that are not UTF-8; no stream can write it
 
 
 class SizeColumn(columns.FormattableColumn[int | None]):
@@ -17,9 +25,7 @@ class SizeColumn(columns.FormattableColumn[int | None]):
 class TextColumn(columns.FormattableColumn[object]):
     """Text from a service or a file: without control characters for people, as it is for programs.
 
-    Every text that this package did not write itself is shown in such a column.
-
-    :cvar max_length: characters that people see, at most.
+    :cvar max_length: maximum number of characters that people see.
     """
 
     max_length = 300
@@ -31,8 +37,12 @@ class TextColumn(columns.FormattableColumn[object]):
         return printable("" if self._value is None else self._value, self.max_length)
 
     def machine_readable(self) -> str | None:
-        """Return the text unchanged."""
-        return None if self._value is None else str(self._value)
+        """Return the text, up to `MAX_TEXT` characters; only what is not Unicode is replaced."""
+        if self._value is None:
+            return None
+        text = str(self._value)
+        text = text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+        return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 class DetailColumn(TextColumn):
@@ -47,3 +57,11 @@ class CodeColumn(columns.FormattableColumn[int | None]):
     def human_readable(self) -> str:
         """Return the code's digits."""
         return "" if self._value is None else str(self._value)
+
+
+def safe_row(values: Iterable[object]) -> tuple[object, ...]:
+    """Return a row whose texts are in text columns, whichever of them come from a service."""
+    return tuple(
+        each if isinstance(each, columns.FormattableColumn | int | float) else TextColumn(each)
+        for each in values
+    )

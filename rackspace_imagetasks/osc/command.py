@@ -8,10 +8,10 @@ import typing
 from osc_lib import exceptions as osc_exceptions
 from osc_lib.command import command
 
-from rackspace_imagetasks.osc import options
+from rackspace_imagetasks.osc import columns, options
 
 if typing.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from openstack.connection import Connection
 
@@ -28,20 +28,50 @@ R = typing.TypeVar("R")
 
 
 class PluginCommand(command.Command):
-    """A command whose errors are told in the words of the command line."""
+    """A command whose errors are told in the words of the command line.
+
+    :cvar path_arguments: the arguments that name local files, which need not be valid UTF-8.
+    :cvar data_argument: the argument that is `-` for data on standard output, if there is one.
+    :ivar on_interrupt: what to say after Ctrl-C or SIGTERM; None if the command says it by itself.
+    """
+
+    path_arguments: "Collection[str]" = ()
+    data_argument: str | None = None
+    on_interrupt: "str | Message | None" = "Stopped; nothing was changed."
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Run the command.
 
-        :raises CommandError: with the messages of any error of this package.
+        :raises CommandError: with the messages of any error, made safe to print; if standard
+            output cannot carry the data.
         """
         from rackspace_imagetasks.exceptions import ImageTasksError
-        from rackspace_imagetasks.osc.hints import worded_error
+        from rackspace_imagetasks.osc import arguments, signals, streams
+        from rackspace_imagetasks.osc.hints import worded, worded_error
 
+        if self.has_data(parsed_args):
+            streams.reserve_for_data(self.app)
+        streams.prepare(self.app)
         try:
-            return int(super().run(parsed_args) or 0)
+            with signals.ended_by_sigterm():
+                arguments.decode_options(self.app.options)
+                arguments.decode_arguments(parsed_args, self.path_arguments)
+                return int(super().run(parsed_args) or 0)
         except ImageTasksError as error:
             raise osc_exceptions.CommandError(worded_error(error)) from error
+        except (osc_exceptions.CommandError, BrokenPipeError):
+            raise
+        except Exception as error:  # of the login, which may quote the identity service
+            raise osc_exceptions.CommandError(worded(str(error))) from error
+        except KeyboardInterrupt:
+            if self.on_interrupt is not None:
+                streams.write_line(self.app.stderr, worded(self.on_interrupt))
+            raise
+
+    def has_data(self, parsed_args: argparse.Namespace) -> bool:
+        """Return whether standard output carries data, and no result."""
+        name = self.data_argument
+        return name is not None and getattr(parsed_args, name) == options.STDOUT
 
     def warn(self, messages: "Iterable[str | Message]") -> None:
         """Log warnings to stderr."""
@@ -49,6 +79,21 @@ class PluginCommand(command.Command):
 
         for message in messages:
             self.log.warning("%s", worded(message))
+
+
+class ShowCommand(PluginCommand, command.ShowOne):
+    """A command that shows the fields of one thing."""
+
+    def produce_output(
+        self,
+        parsed_args: argparse.Namespace,
+        column_names: "Sequence[str]",
+        data: "Iterable[object]",
+    ) -> int:
+        """Show the fields, unless standard output carries data."""
+        if self.has_data(parsed_args):
+            return 0
+        return int(super().produce_output(parsed_args, column_names, columns.safe_row(data)))
 
 
 class BatchCommand(PluginCommand, command.Lister):
@@ -65,6 +110,18 @@ class BatchCommand(PluginCommand, command.Lister):
         """Run the command; return 1 if any of the work failed."""
         _check_columns(parsed_args.columns, self.titles)
         return super().run(parsed_args) or int(self.has_failed)
+
+    def produce_output(
+        self,
+        parsed_args: argparse.Namespace,
+        column_names: "Sequence[str]",
+        data: "Iterable[Iterable[object]]",
+    ) -> int:
+        """Print the rows, unless standard output carries data."""
+        if self.has_data(parsed_args):
+            return 0
+        rows = map(columns.safe_row, data)
+        return int(super().produce_output(parsed_args, column_names, list(rows)))
 
     def report(self, messages: "Iterable[Message]") -> None:
         """Log errors to stderr; the command still prints its rows, and exits with 1."""
@@ -102,6 +159,7 @@ class ImageTaskCommand(BatchCommand):
         from rackspace_imagetasks.osc import signals
         from rackspace_imagetasks.osc.hints import worded, worded_error
         from rackspace_imagetasks.osc.progress import progress_on
+        from rackspace_imagetasks.osc.streams import write_line
 
         self._log_in()
         connection = self.app.client_manager.sdk_connection
@@ -110,12 +168,13 @@ class ImageTaskCommand(BatchCommand):
         tasks = ImageTasks(connection, profile=profile, progress=progress)
         try:
             with contextlib.closing(progress), signals.stopping(tasks.cloud.stop):
+                self.on_interrupt = None
                 yield tasks
         except Cancelled as error:
-            self.app.stderr.write(f"{worded_error(error)}\n")
+            write_line(self.app.stderr, worded_error(error))
             raise KeyboardInterrupt from error
         except KeyboardInterrupt:  # the work did not end by itself in time
-            self.app.stderr.write(f"{worded(Message('Stopped.', Hint.RESUME))}\n")
+            write_line(self.app.stderr, worded(Message("Stopped.", Hint.RESUME)))
             raise
 
     def _log_in(self) -> None:
@@ -177,21 +236,6 @@ class ImageTaskCommand(BatchCommand):
                 raise
             self.report(error.messages)
             return typing.cast("R", error.result)
-
-
-class SavingCommand(ImageTaskCommand):
-    """A command that can save an object, into a file or to standard output."""
-
-    def produce_output(
-        self,
-        parsed_args: argparse.Namespace,
-        column_names: "Sequence[str]",
-        data: "Iterable[Sequence[object]]",
-    ) -> int:
-        """Print the rows, unless standard output carries the object."""
-        if parsed_args.file == options.STDOUT:
-            return 0
-        return int(super().produce_output(parsed_args, column_names, data))
 
 
 def _profile(connection: "Connection", parsed_args: argparse.Namespace) -> "ProviderProfile":

@@ -96,6 +96,9 @@ WORDINGS: Mapping[Hint, str] = {
     Hint.FLATTEN_DMG: "Convert the disk with `qemu-img convert -f dmg -O qcow2` first.",
     Hint.DECRYPT_DISK: "Decrypt the disk with `qemu-img convert` first.",
     Hint.REPAIR_DISK: "Check the disk with `qemu-img check -r all` while no other program uses it.",
+    Hint.ALLOW_TRUNCATED: (
+        "Get the complete disk, or add --allow-truncated if the missing part is not needed."
+    ),
     Hint.REPLAY_LOG: (
         "Replay the log of a copy with `qemu-img check -r all <copy>`, or attach and detach the"
         " disk in Hyper-V."

@@ -31,6 +31,7 @@ class LocalCommand(PluginCommand):
     def tell(self, sentence: str) -> None:
         """Write a sentence to stderr, unless the user asked for quiet."""
         from rackspace_imagetasks.osc.hints import worded
+        from rackspace_imagetasks.osc.streams import write_line
 
         if self.app.options.verbose_level > 0:
-            self.app.stderr.write(f"{worded(sentence)}\n")
+            write_line(self.app.stderr, worded(sentence))

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from rackspace_imagetasks.exceptions import Refused
+from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.names import ObjectName
+from rackspace_imagetasks.osc.arguments import decoded
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,15 @@ class Location:
 
     @property
     def image_name(self) -> str:
-        """The default name of an image from here: the last part without its suffix."""
-        return PurePosixPath(self.path or (self.object.name if self.object else "")).stem
+        """The default name of an image from here: the last part without its suffix.
+
+        :raises Refused: if the file's name is not valid UTF-8.
+        """
+        last = PurePosixPath(self.path or (self.object.name if self.object else ""))
+        name = decoded(last.stem)
+        if name is None:
+            raise Refused(Message(f"'{last.name}' is not valid UTF-8.", Hint.NAME_IMAGE))
+        return name
 
     @classmethod
     def parse(cls, text: str) -> "Location":
@@ -34,7 +43,8 @@ class Location:
 
         `./disk.vhd`, `/srv/disk.vhd` and `disk.vhd` are files; `images/disk.vhd` is an object.
 
-        :raises Refused: if it could be either, or names a container without an object.
+        :raises Refused: if it could be either, names a container without an object, or names an
+            object in other than UTF-8.
         """
         container, slash, name = text.partition("/")
         if not slash or container in ("", ".", ".."):
@@ -46,7 +56,10 @@ class Location:
             )
         if not name:
             raise Refused(f"'{text}' names a container; add the name of an object.")
-        return cls(object=ObjectName(container, name))
+        unicode = decoded(text)
+        if unicode is None:
+            raise Refused(f"'{text}' is not valid UTF-8.")
+        return cls(object=ObjectName.parse(unicode))
 
 
 def is_there(path: Path) -> bool:

@@ -203,11 +203,24 @@ def staging_options(parsed_args: argparse.Namespace) -> "StagingOptions":
     )
 
 
+def add_truncated_option(parser: argparse.ArgumentParser) -> None:
+    """Add --allow-truncated."""
+    parser.add_argument(
+        "--allow-truncated",
+        action="store_true",
+        help=_("Accept a disk that is shorter than its partitions or its file system"),
+    )
+
+
 def disk_options(parsed_args: argparse.Namespace) -> "DiskOptions":
-    """Return the values of --source-format and --no-convert."""
+    """Return the values of --source-format, --no-convert and --allow-truncated."""
     from rackspace_imagetasks.jobs.options import DiskOptions
 
-    return DiskOptions(format=parsed_args.source_format, convert=not parsed_args.no_convert)
+    return DiskOptions(
+        format=parsed_args.source_format,
+        convert=not parsed_args.no_convert,
+        allow_truncated=parsed_args.allow_truncated,
+    )
 
 
 def add_limit_options(parser: argparse.ArgumentParser) -> None:

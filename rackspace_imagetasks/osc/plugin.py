@@ -26,5 +26,11 @@ def make_client(instance: "ClientManager") -> "ImageTasks":
 
 
 def build_option_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """Add no global option: Glance's API has one version with tasks."""
+    """Add no global option: Glance's API has one version with tasks.
+
+    The client calls this before it logs anything, such as the login's options.
+    """
+    from rackspace_imagetasks.osc.secrets import mask_log
+
+    mask_log()
     return parser

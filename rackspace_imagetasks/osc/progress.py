@@ -12,6 +12,7 @@ from rich.console import Console
 
 from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.osc.hints import worded
+from rackspace_imagetasks.osc.streams import write_line
 from rackspace_imagetasks.progress import Phase, Progress, SilentPhase, SilentProgress
 from rackspace_imagetasks.text import format_size, printable
 
@@ -69,11 +70,13 @@ class BarProgress:
 
     def message(self, message: str | Message) -> None:
         """Print a line above the bars."""
-        self._bars.console.print(worded(message), markup=False, soft_wrap=True)
+        with contextlib.suppress(OSError):  # of a terminal that is gone
+            self._bars.console.print(worded(message), markup=False, soft_wrap=True)
 
     def close(self) -> None:
         """Remove the bars."""
-        self._bars.stop()
+        with contextlib.suppress(OSError):
+            self._bars.stop()
 
 
 class _Bar:
@@ -110,8 +113,7 @@ class LineProgress:
         self._write(worded(message))
 
     def _write(self, line: str) -> None:
-        self._stream.write(f"{line}\n")
-        self._stream.flush()
+        write_line(self._stream, line)
 
     def close(self) -> None:
         """Do nothing."""

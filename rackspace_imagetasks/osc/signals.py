@@ -20,13 +20,12 @@ def stopping(stop: threading.Event) -> Iterator[None]:
     """Set `stop` on the first signal; raise KeyboardInterrupt if that does not end the work soon.
 
     Signals that the caller has the program ignore, as a shell does for background jobs, stay
-    ignored. Outside the main thread, where Python delivers no signals, it does nothing.
+    ignored. Outside the main thread it does nothing.
     """
-    if threading.current_thread() is not threading.main_thread():
+    before = _handled(_ENDING)
+    if not before:
         yield
         return
-
-    before = _handled(_ENDING)
 
     def first(_number: int, _frame: FrameType | None) -> None:
         for each in before:
@@ -49,7 +48,7 @@ def stopping(stop: threading.Event) -> Iterator[None]:
 
 @contextlib.contextmanager
 def ended_by_sigterm() -> Iterator[None]:
-    """Have SIGTERM and SIGHUP end the work as Ctrl-C does, so that it cleans up."""
+    """Let SIGTERM and SIGHUP end the work as Ctrl-C does, so that it cleans up."""
     before = _handled((signal.SIGTERM, signal.SIGHUP))
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -66,7 +65,12 @@ def ended_by_sigterm() -> Iterator[None]:
 
 
 def _handled(signals: Iterable[signal.Signals]) -> dict[signal.Signals, Any]:
-    """Return the signals that the program does not ignore, each with its handler."""
+    """Return the signals that can be handled and are not ignored, each with its handler.
+
+    Python delivers signals to the main thread, and lets no other one handle them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return {}
     handlers = {each: signal.getsignal(each) for each in signals}
     return {each: handler for each, handler in handlers.items() if handler != signal.SIG_IGN}
 

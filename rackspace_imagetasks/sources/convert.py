@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 from uuid import UUID, uuid4
 
 from rackspace_imagetasks.exceptions import Refused, TargetError
@@ -24,20 +25,20 @@ class Conversion:
 
     :ivar source_format: the format of the source, such as `qcow2` or `vhd-fixed`.
     :ivar source_size: the size of the disk in it, in bytes.
-    :ivar file: the name of the new VHD.
+    :ivar file: the name of the new VHD; None if it was written to a stream.
     :ivar facts: the properties of the new VHD.
     """
 
     source: str
     source_format: str
     source_size: int
-    file: str
+    file: str | None
     facts: vhd.VhdFacts
 
 
 def convert(
     source: str | os.PathLike[str],
-    target: str | os.PathLike[str],
+    target: str | os.PathLike[str] | BinaryIO,
     *,
     source_format: str | None = None,
     overwrite: bool = False,
@@ -48,8 +49,10 @@ def convert(
 ) -> Conversion:
     """Write the disk in the file `source` to `target`, as a VHD that XenServer can resize.
 
-    The target gets its name when it is complete; after an error no file remains. All limits are
+    A file gets its name when it is complete; after an error no file remains. All limits are
     checked before anything is written.
+
+    :param target: a file, or a binary stream; use its content only after this returns.
 
     :param source_format: one of `sources.FORMATS`; None to detect it.
     :param overwrite: replace the target if it exists.
@@ -60,10 +63,12 @@ def convert(
     :raises SourceError: when the source is not a readable disk, or changes during the conversion.
     :raises TargetError: when the target exists, is the source, or cannot be written.
     """
-    target = Path(target)
-    require_writable(target, overwrite=overwrite)
+    file = Path(target) if isinstance(target, str | os.PathLike) else None
+    if file:
+        require_writable(file, overwrite=overwrite)
     with open_source(source, format=source_format) as disk:
-        _check_apart(disk, target)
+        if file:
+            _check_apart(disk, file)
         if disk.format == "raw" and source_format is None and not looks_like_raw(disk):
             progress.message(
                 f"'{disk.name}' is converted as a raw disk, although it has neither a boot sector"
@@ -78,14 +83,17 @@ def convert(
             timestamp=datetime.now(UTC),
             progress=progress,
         )
-        vhd.write_file(view, target, overwrite=overwrite, progress=progress)
+        if isinstance(target, str | os.PathLike):
+            vhd.write_file(view, target, overwrite=overwrite, progress=progress)
+        else:
+            vhd.write_stream(view, target, progress=progress)
         facts = vhd.check(view).facts
         assert facts is not None
         return Conversion(
             source=disk.name,
             source_format=disk.format,
             source_size=disk.size,
-            file=str(target),
+            file=str(file) if file else None,
             facts=facts,
         )
 

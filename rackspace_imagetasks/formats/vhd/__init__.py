@@ -3,8 +3,8 @@
 
 `check` validates a file and `open_disk` returns the disk inside it; both accept a `VhdFile`, so
 that a file is read once for both. `VirtualVhd` is the VHD of a disk without writing it, and
-`write_file` writes it. Each name is loaded when it is first used: validating a file takes less time
-than loading the modules that write one.
+`write_file` and `write_stream` write it. Each name is loaded when it is first used: validating a
+file takes less time than loading the modules that write one.
 """
 
 import importlib
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rackspace_imagetasks.formats.vhd.layout import VirtualVhd
     from rackspace_imagetasks.formats.vhd.reader import open_disk
     from rackspace_imagetasks.formats.vhd.report import Finding, Report, Severity, VhdFacts
-    from rackspace_imagetasks.formats.vhd.writer import write_file
+    from rackspace_imagetasks.formats.vhd.writer import write_file, write_stream
 
 _MODULES = {
     "Finding": "report",
@@ -28,6 +28,7 @@ _MODULES = {
     "check": "checks",
     "open_disk": "reader",
     "write_file": "writer",
+    "write_stream": "writer",
 }
 
 
@@ -47,4 +48,5 @@ __all__ = [
     "check",
     "open_disk",
     "write_file",
+    "write_stream",
 ]

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writing a byte source to a sparse file."""
+"""Writing a byte source to a sparse file or to a stream."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import BinaryIO
 
 from rackspace_imagetasks.bytesource import ByteSource, Extent
 from rackspace_imagetasks.exceptions import TargetError
 from rackspace_imagetasks.messages import Hint, Message
-from rackspace_imagetasks.partfile import PartFile, part_file
+from rackspace_imagetasks.partfile import PartFile, output_errors, part_file
 from rackspace_imagetasks.progress import SILENT, Phase, Progress
 
 _PIECE = 512 << 10
@@ -43,6 +44,23 @@ def write_file(
         _in_threads(lambda stretch: _copy(source, part, stretch, phase), _stretches(source, phase))
         source.verify_unchanged()
         part.write_at(0, source.read_at(0, min(len(_INCOMPLETE), source.size)))
+
+
+def write_stream(source: ByteSource, output: BinaryIO, *, progress: Progress = SILENT) -> None:
+    """Write all of a source to a stream, in order; use the output only after this returns.
+
+    :raises TargetError: when the output cannot be written.
+    :raises SourceError: when the source cannot be read, or changed while it was being read.
+    """
+    with progress.phase("Writing", source.size) as phase:
+        for offset in range(0, source.size, _PIECE):
+            piece = source.read_at(offset, min(_PIECE, source.size - offset))
+            with output_errors():
+                output.write(piece)
+            phase.advance(len(piece))
+        source.verify_unchanged()
+        with output_errors():
+            output.flush()
 
 
 def _stretches(source: ByteSource, phase: Phase) -> Iterator[Extent]:

@@ -75,10 +75,10 @@ def _hours(text: str) -> float:
 def _row(result: "CleanResult") -> tuple[object, ...]:
     orphan = result.orphan
     return (
-        columns.TextColumn(orphan.object.container),
-        columns.TextColumn(orphan.object.name),
+        orphan.object.container,
+        orphan.object.name,
         orphan.kind,
         columns.SizeColumn(orphan.size),
         orphan.last_modified.isoformat(timespec="seconds"),
-        columns.TextColumn(result.status),
+        result.status,
     )

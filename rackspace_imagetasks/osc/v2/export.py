@@ -13,7 +13,9 @@ if typing.TYPE_CHECKING:
     from rackspace_imagetasks.jobs.exports import ExportResult
 
 
-class ExportImage(common.SavingCommand):
+class ExportImage(common.ImageTaskCommand):
+    path_arguments = ("file",)
+    data_argument = "file"
     titles = ("Image", "Name", "Task", "Status", "Location", "Size")
     _description = _(
         "Export images of this project as VHDs into a container.\n\n"
@@ -96,9 +98,9 @@ def _check_options(parsed_args: argparse.Namespace) -> None:
 def _row(result: "ExportResult") -> tuple[object, ...]:
     return (
         result.image_id,
-        columns.TextColumn(result.image_name),
-        columns.TextColumn(result.task_id),
-        columns.TextColumn(result.status),
-        columns.TextColumn(result.location),
+        result.image_name,
+        result.task_id,
+        result.status,
+        result.location,
         columns.SizeColumn(result.size),
     )

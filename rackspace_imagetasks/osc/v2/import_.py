@@ -21,6 +21,7 @@ if typing.TYPE_CHECKING:
 
 
 class ImportImage(common.ImageTaskCommand):
+    path_arguments = ("source", "file")
     titles = ("Image", "Name", "Task", "Status", "Object", "Disk Size")
     _description = _(
         "Import disks from local files or from objects as images.\n\n"
@@ -84,6 +85,7 @@ class ImportImage(common.ImageTaskCommand):
                 " during the upload)"
             ),
         )
+        options.add_truncated_option(parser)
         keep = parser.add_mutually_exclusive_group()
         keep.add_argument(
             "--keep-object",
@@ -260,6 +262,7 @@ def _plan(
             settings=settings,
             delete_object=keep is False,
             new_copy=parsed_args.new_copy,
+            allow_truncated=parsed_args.allow_truncated,
         )
     return tasks.plan_import_file(
         str(source.path),
@@ -273,10 +276,10 @@ def _plan(
 
 def _row(result: "ImportResult") -> tuple[object, ...]:
     return (
-        columns.TextColumn(result.image_id),
-        columns.TextColumn(result.name),
-        columns.TextColumn(result.task_id),
-        columns.TextColumn(result.status),
-        columns.TextColumn(result.location),
+        result.image_id,
+        result.name,
+        result.task_id,
+        result.status,
+        result.location,
         columns.SizeColumn(result.size),
     )

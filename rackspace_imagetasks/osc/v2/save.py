@@ -13,7 +13,9 @@ if typing.TYPE_CHECKING:
     from rackspace_imagetasks.jobs.saves import SaveResult
 
 
-class SaveExport(common.SavingCommand):
+class SaveExport(common.ImageTaskCommand):
+    path_arguments = ("file",)
+    data_argument = "file"
     titles = ("Location", "File", "Status", "Size", "Fetched")
     _description = _(
         "Save exported VHDs to local files.\n\n"
@@ -56,8 +58,8 @@ class SaveExport(common.SavingCommand):
 
 def _row(result: "SaveResult") -> tuple[object, ...]:
     return (
-        columns.TextColumn(result.location),
-        columns.TextColumn(result.path),
+        result.location,
+        result.path,
         result.status,
         columns.SizeColumn(result.size),
         columns.SizeColumn(result.fetched_bytes),

@@ -5,8 +5,8 @@ import argparse
 import typing
 
 from rackspace_imagetasks.i18n import _
-from rackspace_imagetasks.osc import columns, options
 from rackspace_imagetasks.osc import command as common
+from rackspace_imagetasks.osc import options
 
 if typing.TYPE_CHECKING:
     from rackspace_imagetasks.imagetasks import ImageTasks
@@ -78,8 +78,8 @@ class TransferImage(common.ImageTaskCommand):
 def _row(result: "TransferResult") -> tuple[object, ...]:
     return (
         result.image_id,
-        columns.TextColumn(result.name),
-        columns.TextColumn(result.region),
+        result.name,
+        result.region,
         result.status,
-        columns.TextColumn(result.target_image_id),
+        result.target_image_id,
     )

@@ -5,17 +5,18 @@ import argparse
 import contextlib
 import typing
 
-from osc_lib.command import command
-
 from rackspace_imagetasks.i18n import _
-from rackspace_imagetasks.osc import columns, local, options
+from rackspace_imagetasks.osc import command as common
+from rackspace_imagetasks.osc import local, options
 from rackspace_imagetasks.osc.v2 import vhd_show
 
 if typing.TYPE_CHECKING:
     from rackspace_imagetasks.sources.convert import Conversion
 
 
-class ConvertVhd(local.LocalCommand, command.ShowOne):
+class ConvertVhd(local.LocalCommand, common.ShowCommand):
+    path_arguments = ("source", "file")
+    data_argument = "file"
     _description = _(
         "Convert a disk to a VHD that can be imported and that XenServer can resize.\n\n"
         "Works without a cloud. Raw disks and VHDs are read directly; qcow2, VMDK, VDI, VHDX and"
@@ -30,7 +31,9 @@ class ConvertVhd(local.LocalCommand, command.ShowOne):
         parser.add_argument(
             "file",
             metavar="<file>",
-            help=_("VHD file to write; called <file>.part until it is complete"),
+            help=_(
+                "VHD file to write, called <file>.part until it is complete; - for standard output"
+            ),
         )
         parser.add_argument(
             "--source-format",
@@ -43,6 +46,7 @@ class ConvertVhd(local.LocalCommand, command.ShowOne):
         parser.add_argument(
             "--overwrite", action="store_true", help=_("Replace <file> if it exists")
         )
+        options.add_truncated_option(parser)
         options.add_limit_options(parser)
         return parser
 
@@ -50,27 +54,32 @@ class ConvertVhd(local.LocalCommand, command.ShowOne):
         self, parsed_args: argparse.Namespace
     ) -> tuple[tuple[str, ...], tuple[object, ...]]:
         """Convert."""
-        from rackspace_imagetasks.osc import signals
+        from rackspace_imagetasks.messages import Hint, Message
         from rackspace_imagetasks.osc.progress import progress_on
         from rackspace_imagetasks.sources.convert import convert
 
         max_virtual_size, max_physical_size = self.limits(parsed_args)
         progress = progress_on(self.app.stderr, self.app.options.verbose_level)
-        with contextlib.closing(progress), signals.ended_by_sigterm():
+        target = parsed_args.file
+        if target == options.STDOUT:
+            target = self.app.stdout.buffer
+            self.on_interrupt = Message("Stopped.", Hint.START_OVER)
+        with contextlib.closing(progress):
             done = convert(
                 parsed_args.source,
-                parsed_args.file,
+                target,
                 source_format=parsed_args.source_format,
                 overwrite=parsed_args.overwrite,
                 max_virtual_size=max_virtual_size,
                 max_physical_size=max_physical_size,
+                allow_truncated=parsed_args.allow_truncated,
                 progress=progress,
             )
         self.tell(_summary(done))
         shown = vhd_show.fields(
             {
-                "file": columns.TextColumn(parsed_args.file),
-                "source": columns.TextColumn(parsed_args.source),
+                "file": parsed_args.file,
+                "source": parsed_args.source,
                 "source_format": done.source_format,
             },
             done.facts,
@@ -82,10 +91,11 @@ def _summary(done: "Conversion") -> str:
     from rackspace_imagetasks.text import format_size
 
     facts = done.facts
+    target = f"'{done.file}'" if done.file else "standard output"
     zeros = (facts.blocks_total or 0) - (facts.blocks_allocated or 0)
     summary = (
         f"Converted '{done.source}' ({done.source_format}, {format_size(done.source_size)}) to"
-        f" '{done.file}', a resizable dynamic VHD of {format_size(facts.physical_size)}"
+        f" {target}, a resizable dynamic VHD of {format_size(facts.physical_size)}"
     )
     if added := facts.virtual_size - done.source_size:
         summary += f"; added {format_size(added)} of zeros, because VHDs have blocks of 2 MiB"

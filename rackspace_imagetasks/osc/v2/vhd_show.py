@@ -5,16 +5,17 @@ import argparse
 import typing
 
 from osc_lib.cli import format_columns
-from osc_lib.command import command
 
 from rackspace_imagetasks.i18n import _
 from rackspace_imagetasks.osc import columns, local
+from rackspace_imagetasks.osc import command as common
 
 if typing.TYPE_CHECKING:
     from rackspace_imagetasks.formats.vhd import VhdFacts
 
 
-class ShowVhd(local.LocalCommand, command.ShowOne):
+class ShowVhd(local.LocalCommand, common.ShowCommand):
+    path_arguments = ("file",)
     _description = _(
         "Show the properties of a VHD file, and whether XenServer can resize its disk.\n\n"
         "Works without a cloud. Run `openstack image vhd validate` to see all errors."
@@ -42,7 +43,7 @@ class ShowVhd(local.LocalCommand, command.ShowOne):
         if report.errors:
             text = f"'{report.name}' would be refused by the import service."
             self.warn([Message(text, Hint.VALIDATE_VHD)])
-        shown = fields({"file": columns.TextColumn(parsed_args.file)}, report.facts)
+        shown = fields({"file": parsed_args.file}, report.facts)
         return tuple(shown), tuple(shown.values())
 
 
@@ -53,11 +54,11 @@ def fields(others: "dict[str, object]", facts: "VhdFacts") -> "dict[str, object]
         "blocks_allocated": facts.blocks_allocated,
         "blocks_total": facts.blocks_total,
         "created_at": facts.timestamp.isoformat(),
-        "creator": columns.TextColumn(facts.creator),
+        "creator": facts.creator,
         "creator_version": facts.creator_version,
         "geometry": format_columns.DictColumn(facts.geometry._asdict()),
         "grows": facts.grows,
-        "grows_reason": columns.TextColumn(facts.grows_reason),
+        "grows_reason": facts.grows_reason,
         "kind": facts.kind,
         "physical_size": columns.SizeColumn(facts.physical_size),
         "uuid": str(facts.uuid),

@@ -18,6 +18,7 @@ if typing.TYPE_CHECKING:
 
 
 class ValidateVhd(local.LocalCommand, common.BatchCommand):
+    path_arguments = ("file",)
     titles = ("File", "Severity", "Code", "Check", "Detail")
     _description = _(
         "Check VHDs as the import service does; exit with 1 if it would refuse any of them.\n\n"
@@ -131,7 +132,7 @@ def _row(name: str, finding: "Finding") -> tuple[object, ...]:
     text = f"{finding.detail.rstrip('.')} ({finding.where})."
     detail = worded(Message(text, finding.hint, finding.values))
     return (
-        columns.TextColumn(name),
+        name,
         finding.severity.value,
         columns.CodeColumn(finding.code),
         finding.check,
@@ -143,7 +144,7 @@ def _unreadable(name: str, error: "ImageTasksError") -> tuple[object, ...]:
     from rackspace_imagetasks.osc.hints import worded_error
 
     return (
-        columns.TextColumn(name),
+        name,
         "error",
         columns.CodeColumn(None),
         "unreadable",

@@ -5,8 +5,8 @@ import argparse
 import typing
 
 from rackspace_imagetasks.i18n import _
-from rackspace_imagetasks.osc import columns, options
 from rackspace_imagetasks.osc import command as common
+from rackspace_imagetasks.osc import options
 
 if typing.TYPE_CHECKING:
     from rackspace_imagetasks.glance.task import Task
@@ -70,9 +70,9 @@ class WaitTask(common.ImageTaskCommand):
 def _row(task: "Task") -> tuple[object, ...]:
     result = task.result.get("image_id") or task.result.get("export_location")
     return (
-        columns.TextColumn(task.id),
-        columns.TextColumn(task.type),
-        columns.TextColumn(task.status),
-        columns.TextColumn(result),
-        columns.TextColumn(task.message),
+        task.id,
+        task.type,
+        task.status,
+        result,
+        task.message,
     )
