@@ -8,6 +8,7 @@ failure. About two days later the service deletes the task's record, but not its
 import dataclasses
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Self
 
 RUNNING = frozenset({"pending", "processing"})
@@ -39,6 +40,15 @@ class Task:
     def status_is_known(self) -> bool:
         """Whether the status is one that tasks have."""
         return self.ended or self.status in RUNNING
+
+    @property
+    def created(self) -> datetime | None:
+        """When the task was created, by the clock of the service; None if it does not say."""
+        try:
+            created = datetime.fromisoformat(self.created_at)
+        except ValueError:
+            return None
+        return created if created.tzinfo else created.replace(tzinfo=UTC)
 
     @classmethod
     def parse(cls, value: Mapping[str, Any]) -> Self:

@@ -7,6 +7,8 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from rackspace_imagetasks.exceptions import (
@@ -25,6 +27,7 @@ from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.profile import ProviderProfile
 
 _TOLERATED_POLLS = 10  # failed polls in a row: hours of work outlast minutes of an outage
+_CREATION_TOLERANCE = timedelta(seconds=30)  # between the clocks of the service's machines
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -54,11 +57,13 @@ class TaskClient:
     def create(self, kind: str, given: Mapping[str, Any]) -> Task:
         """Start a task of `kind` ("import", "export").
 
-        Where it is uncertain whether a request created a task, the running tasks are listed: one
-        with this very input is the task, and the request is repeated only if there is none.
+        Where it is uncertain whether a request created a task, the tasks are listed: one with this
+        very input that is running, or that has succeeded since the request was sent, is the task,
+        and the request is repeated only if there is none.
 
         :raises AccessDenied, QuotaExceeded, ServiceError: if the service refuses it.
         """
+        started = self._clock()
         for attempt in itertools.count(1):
             try:
                 return self._create(kind, given)
@@ -66,7 +71,7 @@ class TaskClient:
                 if error.status is not None and 300 <= error.status < 500:
                     raise  # refused, so no task was created
                 self._client.cancellation.wait(backoff(attempt))
-                task = self.find(kind, lambda other: given.items() <= other.items(), running=True)
+                task = self._find_created(kind, given, started)
                 if task is not None:
                     return task
                 said_created = error.status is not None and error.status < 300
@@ -74,6 +79,31 @@ class TaskClient:
                     text = f"{error} No such task is running; run the same command again."
                     raise ServiceError(text, status=error.status) from error
         raise AssertionError("unreachable")
+
+    def _find_created(self, kind: str, given: Mapping[str, Any], started: float) -> Task | None:
+        """Return a task with this input that is running, or has succeeded since a moment.
+
+        :param started: that moment by this process's clock. By the service's clock it was as long
+            ago, whatever the clock of this machine says.
+        """
+
+        def matches(other: Mapping[str, Any]) -> bool:
+            return given.items() <= other.items()
+
+        if task := self.find(kind, matches, running=True):
+            return task
+        since = self._now() - timedelta(seconds=self._clock() - started) - _CREATION_TOLERANCE
+        task = self.find(kind, matches, running=False)
+        created = task.created if task else None
+        return task if created and created >= since else None
+
+    def _now(self) -> datetime:
+        """Return the time by the clock of the service, or of this machine if it does not say."""
+        answer = self._client.request("GET", "tasks", "list the tasks", params={"limit": "1"})
+        try:
+            return parsedate_to_datetime(answer.headers["Date"])
+        except (KeyError, ValueError):
+            return datetime.now(UTC)
 
     def _create(self, kind: str, given: Mapping[str, Any]) -> Task:
         body = json.dumps({"type": kind, "input": dict(given)}).encode()

@@ -142,6 +142,48 @@ class CreateTest(TaskTestCase):
             self.assertEqual(TASK_ID, self.create().id)
         self.assertEqual(4, len(self.sent("POST")))
 
+    def test_a_task_that_ended_meanwhile(self):
+        """A lost answer is also that of a task which has succeeded since; older ones do not count.
+
+        The clock of the service counts, which is years from that of this machine.
+        """
+        dated = {"Date": "Wed, 01 Jan 2020 00:10:00 GMT"}
+        for created_at, found in (
+            ("2020-01-01T00:09:40Z", True),
+            ("2020-01-01T00:09:40", True),
+            ("2020-01-01T00:08:00Z", False),
+            ("2019-12-29T00:09:40Z", False),
+            ("", False),
+        ):
+            listed = [
+                {"id": "failed", "type": "export", "status": "failure"},
+                {"id": "ended", "type": "export", "status": "success"},
+            ]
+            self.requests.get(TASKS, json={"tasks": listed}, headers=dated)
+            given = {"image_uuid": "1"}
+            self.task("success", task_id="ended", input=given, created_at=created_at)
+            created = {"status_code": 201, "json": self.task("pending")}
+            self.requests.post(TASKS, [{"exc": requests.ConnectionError}, created])
+            self.tasks._inputs.clear()
+            self.assertEqual("ended" if found else TASK_ID, self.create().id, created_at)
+
+    def test_how_long_ago_a_request_was_sent(self):
+        """The waits between the request and its last repetition count as well."""
+        self.running()
+        succeeded = {"id": "ended", "type": "export", "status": "success"}
+        dated = {"Date": "Wed, 01 Jan 2020 00:10:00 GMT"}
+
+        def listing(_request, context):
+            context.headers.update(dated)
+            self.stop.now += 100
+            return {"tasks": [succeeded]}
+
+        self.requests.get(TASKS, json=listing)
+        created_at = "2020-01-01T00:07:30Z"
+        self.task("success", task_id="ended", input={"image_uuid": "1"}, created_at=created_at)
+        self.requests.post(TASKS, exc=requests.ConnectionError)
+        self.assertEqual("ended", self.create().id)
+
     def test_answers_that_describe_no_task(self):
         """A proxy's page or another object is an error, and perhaps a task: none is repeated."""
         self.running()
