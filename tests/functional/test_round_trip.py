@@ -38,7 +38,7 @@ class RoundTripTest(cloudcase.CloudTestCase):
         words = ("import", path, "--container", container, "--wait", "--name", f"x-{self.mark}")
         self.task(*words)
         self.assertEqual(set(), self.objects(container))
-        self.task(*words, "--keep-object")
+        self.task(*words, "--keep-object", "--new-copy")
         self.assertEqual(1, len(self.objects(container)))
 
     def test_an_object_is_imported_and_stays(self):
