@@ -118,7 +118,7 @@ class AgainTest(TransferCase):
             for key, value in self.image(row["Image"], "DFW").properties.items()
             if key.startswith("image_task_")
         }
-        self.assertEqual(2, len(inherited))
+        self.assertEqual(4, len(inherited))
         snapshot = self.task(
             *("import", self.corpus("go-vhd-xapi.vhd"), "--name", f"snap-{self.mark}", "--wait"),
             *(word for pair in inherited.items() for word in ("--property", "=".join(pair))),
