@@ -4,6 +4,7 @@
 The interpreter joins the threads of `concurrent.futures` before it exits; it does not join these.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -61,10 +62,16 @@ class ThreadPool(Generic[Item, Result]):
                 thread.join(_POLL)
 
     def join(self, seconds: float | None = None) -> None:
-        """Wait until the threads have ended, for at most `seconds` in all."""
-        deadline = None if seconds is None else time.monotonic() + seconds
+        """Wait until the threads have ended, for at most `seconds` in all.
+
+        Python calls a signal's handler in the main thread, and only between two instructions. If
+        the system delivers the signal to another thread, a `join` without a time limit would
+        delay the handler until that thread ends. Therefore this wait is done in short steps.
+        """
+        deadline = math.inf if seconds is None else time.monotonic() + seconds
         for thread in self._threads:
-            thread.join(None if deadline is None else max(deadline - time.monotonic(), 0))
+            while thread.is_alive() and (remaining := deadline - time.monotonic()) > 0:
+                thread.join(min(remaining, _POLL))
 
     def _run(self) -> None:
         while not self._ending.is_set():

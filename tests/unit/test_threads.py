@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+import signal
 import threading
 from unittest import mock
 
 from oslotest import base
 
 from rackspace_imagetasks.exceptions import Cancelled
-from rackspace_imagetasks.threads import InOrder, in_parallel, supervise
+from rackspace_imagetasks.threads import InOrder, ThreadPool, in_parallel, supervise
 
 
 class TestSupervise(base.BaseTestCase):
@@ -19,6 +20,31 @@ class TestSupervise(base.BaseTestCase):
             return "done"
 
         self.assertEqual("done", supervise(work, abort, stop))
+
+
+class TestThreadPool(base.BaseTestCase):
+    def test_signal_to_a_worker(self):
+        """A signal that the system delivers to a worker thread ends the wait for that thread."""
+
+        class SignalledError(Exception):
+            pass
+
+        def handler(_number, _frame):
+            raise SignalledError
+
+        def work(_item):
+            joining.wait(10)
+            released.wait(0.2)
+            signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+            released.wait(10)
+
+        self.addCleanup(signal.signal, signal.SIGUSR1, signal.signal(signal.SIGUSR1, handler))
+        joining, released = threading.Event(), threading.Event()
+        self.addCleanup(released.set)
+        pool = ThreadPool(work, [1], 1, threading.Event())
+        joining.set()
+        self.assertRaises(SignalledError, pool.join)
+        self.assertEqual([], pool.results)
 
 
 class TestInParallel(base.BaseTestCase):
