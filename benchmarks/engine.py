@@ -12,8 +12,8 @@ from keystoneauth1 import token_endpoint
 from keystoneauth1.adapter import Adapter
 
 if TYPE_CHECKING:
+    from rackspace_imagetasks.objects.data_transfer import DataTransfer
     from rackspace_imagetasks.objects.store import ObjectStore
-    from rackspace_imagetasks.objects.transfer import Transfer
 
 
 def main() -> None:
@@ -67,10 +67,10 @@ def _copy(session: ksa.Session, arguments: argparse.Namespace) -> None:
     copy(_store(session), name, _store(there), name, _transfer(arguments))
 
 
-def _transfer(arguments: argparse.Namespace) -> "Transfer":
-    from rackspace_imagetasks.objects.transfer import Transfer, TransferOptions  # noqa: PLC0415
+def _transfer(arguments: argparse.Namespace) -> "DataTransfer":
+    from rackspace_imagetasks.objects.data_transfer import DataTransfer, TransferOptions  # noqa: PLC0415
 
-    return Transfer(TransferOptions(threads=arguments.threads))
+    return DataTransfer(TransferOptions(threads=arguments.threads))
 
 
 def _store(session: ksa.Session) -> "ObjectStore":

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from rackspace_imagetasks.jobs.transfers import TransferPlan, TransferResult
     from rackspace_imagetasks.messages import Hint, Message
     from rackspace_imagetasks.objects.copy import copy as copy_object
+    from rackspace_imagetasks.objects.data_transfer import DataTransfer, TransferOptions
     from rackspace_imagetasks.objects.deletion import delete as delete_object
     from rackspace_imagetasks.objects.download import Downloaded
     from rackspace_imagetasks.objects.download import download as download_object
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
     from rackspace_imagetasks.objects.source import ObjectSource
     from rackspace_imagetasks.objects.store import ObjectStore
     from rackspace_imagetasks.objects.target import Written
-    from rackspace_imagetasks.objects.transfer import Transfer, TransferOptions
     from rackspace_imagetasks.objects.upload import upload as upload_object
     from rackspace_imagetasks.profile import RACKSPACE, ProviderProfile
     from rackspace_imagetasks.progress import Phase, Progress, SilentPhase, SilentProgress
@@ -71,6 +71,7 @@ __all__ = [
     "CleanPlan",
     "CleanResult",
     "Conversion",
+    "DataTransfer",
     "DiskOptions",
     "DiskSource",
     "Downloaded",
@@ -115,7 +116,6 @@ __all__ = [
     "TaskError",
     "TaskFailed",
     "TaskTimeout",
-    "Transfer",
     "TransferError",
     "TransferOptions",
     "TransferPlan",
@@ -162,7 +162,7 @@ _HOMES = {
     "RateLimit": "objects.meter",
     "SaveOptions": "jobs.options",
     "StagingOptions": "jobs.options",
-    "TransferOptions": "objects.transfer",
+    "TransferOptions": "objects.data_transfer",
     # Batches, progress, messages
     "Hint": "messages",
     "Message": "messages",
@@ -197,7 +197,7 @@ _HOMES = {
     "Downloaded": "objects.download",
     "ObjectSource": "objects.source",
     "ObjectStore": "objects.store",
-    "Transfer": "objects.transfer",
+    "DataTransfer": "objects.data_transfer",
     "Written": "objects.target",
     "copy_object": "objects.copy:copy",
     "delete_object": "objects.deletion:delete",

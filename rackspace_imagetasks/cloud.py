@@ -17,8 +17,8 @@ from rackspace_imagetasks.glance.words import image_words
 from rackspace_imagetasks.http.cancellation import Cancellation
 from rackspace_imagetasks.http.client import Client
 from rackspace_imagetasks.http.retry import RetryPolicy
+from rackspace_imagetasks.objects.data_transfer import DataTransfer, TransferOptions
 from rackspace_imagetasks.objects.store import ObjectStore
-from rackspace_imagetasks.objects.transfer import Transfer, TransferOptions
 from rackspace_imagetasks.profile import ProviderProfile, profile_of
 from rackspace_imagetasks.progress import SILENT, Progress
 
@@ -118,9 +118,9 @@ class Cloud:
         port = "" if url.port in (None, _DEFAULT_PORTS.get(url.scheme)) else f":{url.port}"
         return f"{url.hostname or ''}{port}", self.region
 
-    def transfer(self, options: TransferOptions) -> Transfer:
+    def data_transfer(self, options: TransferOptions) -> DataTransfer:
         """Return the context of a transfer that reports to this cloud's progress."""
-        return Transfer(options, self.progress, self.stop)
+        return DataTransfer(options, self.progress, self.stop)
 
     def wait_for(self, task: Task, title: str, timeout: float | None = None) -> Task:
         """Wait until a task has succeeded, showing its status under a title.

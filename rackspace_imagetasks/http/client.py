@@ -20,18 +20,18 @@ from keystoneauth1 import adapter as ksa
 from keystoneauth1 import exceptions as ksa_exceptions
 
 from rackspace_imagetasks.exceptions import AccessDenied, ImageTasksError, ServiceError
-from rackspace_imagetasks.http.answers import Answer, Stream, read_short
-from rackspace_imagetasks.http.cancellation import Cancellation
-from rackspace_imagetasks.http.errors import NO_ANSWER, innermost, is_transient, is_unsent, reason
-from rackspace_imagetasks.http.login import BAD_LOGIN
-from rackspace_imagetasks.http.notices import Notices, Notify
-from rackspace_imagetasks.http.pools import prepare_pools
-from rackspace_imagetasks.http.request import (
+from rackspace_imagetasks.http._pools import prepare_pools
+from rackspace_imagetasks.http._request import (
     RefusedTokenError,
     Request,
     RequestBody,
     TransientError,
 )
+from rackspace_imagetasks.http.answers import Answer, Stream, read_short
+from rackspace_imagetasks.http.cancellation import Cancellation
+from rackspace_imagetasks.http.errors import NO_ANSWER, innermost, is_transient, is_unsent, reason
+from rackspace_imagetasks.http.login import BAD_LOGIN
+from rackspace_imagetasks.http.notices import Notices, Notify
 from rackspace_imagetasks.http.retry import TRANSIENT_STATUSES, RetryPolicy, backoff
 from rackspace_imagetasks.http.words import ServiceWords, said_in
 

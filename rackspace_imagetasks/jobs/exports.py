@@ -10,9 +10,9 @@ from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.exceptions import IntegrityError, TaskTimeout
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.task import Task
-from rackspace_imagetasks.jobs.containers import judge_container
+from rackspace_imagetasks.jobs._containers import judge_container
+from rackspace_imagetasks.jobs._resumable import resumable
 from rackspace_imagetasks.jobs.options import SaveOptions
-from rackspace_imagetasks.jobs.resumable import resumable
 from rackspace_imagetasks.jobs.saves import (
     ALREADY_SAVED,
     SavePlan,
@@ -20,8 +20,8 @@ from rackspace_imagetasks.jobs.saves import (
     plan_save,
 )
 from rackspace_imagetasks.messages import Hint, Message
+from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.objects.names import ObjectName
-from rackspace_imagetasks.objects.transfer import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.policy import Verdict
 
 EXPORTED_BEFORE = "exported before"

@@ -9,8 +9,8 @@ from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.jobs import marks
-from rackspace_imagetasks.jobs.containers import judge_container
-from rackspace_imagetasks.jobs.contents import judge_content
+from rackspace_imagetasks.jobs._containers import judge_container
+from rackspace_imagetasks.jobs._contents import judge_content
 from rackspace_imagetasks.jobs.imports import ImportPlan
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.source import ObjectSource

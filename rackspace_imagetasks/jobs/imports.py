@@ -18,22 +18,22 @@ from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import NO_SETTINGS, ImageSettings
 from rackspace_imagetasks.glance.task import Task
-from rackspace_imagetasks.jobs.completion import complete_image, delete_duplicate
-from rackspace_imagetasks.jobs.imported import imported_image
-from rackspace_imagetasks.jobs.marks import Mark
-from rackspace_imagetasks.jobs.resumable import resumable
-from rackspace_imagetasks.jobs.same_import import (
+from rackspace_imagetasks.jobs._completion import complete_image, delete_duplicate
+from rackspace_imagetasks.jobs._imported import imported_image
+from rackspace_imagetasks.jobs._resumable import resumable
+from rackspace_imagetasks.jobs._same_import import (
     Found,
     SameImport,
     agreed_image,
     find_reader,
     task_input,
 )
+from rackspace_imagetasks.jobs.marks import Mark
 from rackspace_imagetasks.messages import Hint, Message
+from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.objects.deletion import delete, is_kept
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.source import ObjectSource
-from rackspace_imagetasks.objects.transfer import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.objects.upload import upload
 
 ALREADY_IMPORTED = "already imported"
@@ -210,7 +210,7 @@ class ImportPlan:
                 self.cloud.objects,
                 source,
                 self.object,
-                self.cloud.transfer(transfer),
+                self.cloud.data_transfer(transfer),
                 segment_size=profile.segment_size,
                 expire_after=profile.staging_lifetime if self.delete_object else None,
             )

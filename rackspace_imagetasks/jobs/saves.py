@@ -19,9 +19,10 @@ from rackspace_imagetasks.exceptions import (
 from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.glance.failures import require_success
 from rackspace_imagetasks.glance.task import Task
+from rackspace_imagetasks.jobs._resumable import resumable
 from rackspace_imagetasks.jobs.options import SaveOptions
-from rackspace_imagetasks.jobs.resumable import resumable
 from rackspace_imagetasks.messages import Hint, Message
+from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.objects.deletion import delete
 from rackspace_imagetasks.objects.download import (
     Downloaded,
@@ -31,7 +32,6 @@ from rackspace_imagetasks.objects.download import (
 )
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.source import ObjectSource
-from rackspace_imagetasks.objects.transfer import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.partfile import require_writable
 
 SAVED = "saved"
@@ -95,7 +95,7 @@ class SavePlan:
         file = _file_for(self.source, Path(target))
         with resumable(f"comparing '{file}' with '{self.source}'"):
             saved = find_download(
-                self.cloud.objects, self.source, file, self.cloud.transfer(transfer)
+                self.cloud.objects, self.source, file, self.cloud.data_transfer(transfer)
             )
         if saved and self.options.validate:
             with FileSource(file) as content:
@@ -114,7 +114,7 @@ class SavePlan:
                 self.cloud.objects,
                 self.source,
                 file,
-                self.cloud.transfer(transfer),
+                self.cloud.data_transfer(transfer),
                 overwrite=self.options.overwrite,
                 validate=_require_vhd if self.options.validate else None,
             )
@@ -127,7 +127,7 @@ class SavePlan:
                 self.cloud.objects,
                 self.source,
                 output,
-                self.cloud.transfer(transfer),
+                self.cloud.data_transfer(transfer),
             )
 
     def _delete(self, saved: Downloaded) -> None:

@@ -16,18 +16,18 @@ from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs import exports, marks
+from rackspace_imagetasks.jobs._resumable import resumable
+from rackspace_imagetasks.jobs._same_import import SameImport
 from rackspace_imagetasks.jobs.exports import ExportPlan
 from rackspace_imagetasks.jobs.import_checks import check
 from rackspace_imagetasks.jobs.imports import ImportPlan
 from rackspace_imagetasks.jobs.marks import Mark
 from rackspace_imagetasks.jobs.names import CONTAINER_PREFIX
-from rackspace_imagetasks.jobs.resumable import resumable
-from rackspace_imagetasks.jobs.same_import import SameImport
 from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.objects.copy import copy
+from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.objects.deletion import delete, delete_segments, mark_as_kept
 from rackspace_imagetasks.objects.source import ObjectSource
-from rackspace_imagetasks.objects.transfer import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.policy import Verdict
 
 _GLANCE_PREFIX = "os_glance"  # of properties that Glance lets nobody set
@@ -137,7 +137,7 @@ class TransferPlan:
                 target,
                 self.target.objects,
                 target,
-                self.source.transfer(transfer),
+                self.source.data_transfer(transfer),
                 expire_after=None if self.keep_objects else lifetime,
             )
 

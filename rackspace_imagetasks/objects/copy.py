@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from rackspace_imagetasks.exceptions import Refused
-from rackspace_imagetasks.objects.body import Body
-from rackspace_imagetasks.objects.manifest import Layout, StoredSegment, read_layout
+from rackspace_imagetasks.objects._body import Body
+from rackspace_imagetasks.objects._manifest import Layout, StoredSegment, read_layout
+from rackspace_imagetasks.objects._verified import verified_chunks
+from rackspace_imagetasks.objects._writing import write_segmented, write_whole
+from rackspace_imagetasks.objects.data_transfer import DataTransfer
 from rackspace_imagetasks.objects.meter import Meter
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.segments import MAX_PUT, MAX_SEGMENTS, Segment, segment_prefix
 from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.objects.target import Hashes, Target, Written
-from rackspace_imagetasks.objects.transfer import Transfer
-from rackspace_imagetasks.objects.verified import verified_chunks
-from rackspace_imagetasks.objects.writing import write_segmented, write_whole
 from rackspace_imagetasks.units import divide_up
 
 
@@ -24,7 +24,7 @@ def copy(
     source: ObjectName,
     target_store: ObjectStore,
     target: ObjectName,
-    transfer: Transfer,
+    transfer: DataTransfer,
     *,
     expire_after: int | None = None,
 ) -> Written:

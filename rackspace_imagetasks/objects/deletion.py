@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from rackspace_imagetasks.exceptions import Refused, ServiceError
 from rackspace_imagetasks.messages import Hint, Message
-from rackspace_imagetasks.objects.manifest import dlo_entries, is_numbered
+from rackspace_imagetasks.objects._manifest import dlo_entries, is_numbered
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.segments import segments_container
 from rackspace_imagetasks.objects.store import ObjectInfo, ObjectStore

@@ -10,13 +10,13 @@ from typing import BinaryIO
 from rackspace_imagetasks.bytesource import ByteSource, FileSource
 from rackspace_imagetasks.exceptions import TargetError
 from rackspace_imagetasks.messages import Hint, Message
-from rackspace_imagetasks.objects.fetch import Fetch
-from rackspace_imagetasks.objects.manifest import Layout, read_layout
+from rackspace_imagetasks.objects._fetch import Fetch
+from rackspace_imagetasks.objects._manifest import Layout, read_layout
+from rackspace_imagetasks.objects._sparse import SparseFile
+from rackspace_imagetasks.objects._verified import verified_chunks
+from rackspace_imagetasks.objects.data_transfer import DataTransfer
 from rackspace_imagetasks.objects.names import ObjectName
-from rackspace_imagetasks.objects.sparse import SparseFile
 from rackspace_imagetasks.objects.store import ObjectStore
-from rackspace_imagetasks.objects.transfer import Transfer
-from rackspace_imagetasks.objects.verified import verified_chunks
 from rackspace_imagetasks.partfile import PartFile, output_errors, part_file
 from rackspace_imagetasks.text import format_size
 
@@ -51,7 +51,7 @@ def download(
     store: ObjectStore,
     source: ObjectName,
     path: str | os.PathLike[str],
-    transfer: Transfer,
+    transfer: DataTransfer,
     *,
     overwrite: bool = False,
     validate: Callable[[ByteSource], None] | None = None,
@@ -86,7 +86,7 @@ def download(
 
 
 def find_download(
-    store: ObjectStore, source: ObjectName, path: str | os.PathLike[str], transfer: Transfer
+    store: ObjectStore, source: ObjectName, path: str | os.PathLike[str], transfer: DataTransfer
 ) -> Downloaded | None:
     """Return the result of an earlier download if `path` has exactly the object's content.
 
@@ -110,7 +110,7 @@ def find_download(
     return transfer.run(work)
 
 
-def _fill(store: ObjectStore, layout: Layout, part: PartFile, transfer: Transfer) -> int:
+def _fill(store: ObjectStore, layout: Layout, part: PartFile, transfer: DataTransfer) -> int:
     """Fetch what `FILE.part` does not contain, and return the number of bytes reused."""
     file = SparseFile(part)
     _require_space(part.path.parent, layout.info.size - file.allocated)
@@ -118,7 +118,7 @@ def _fill(store: ObjectStore, layout: Layout, part: PartFile, transfer: Transfer
 
 
 def download_stream(
-    store: ObjectStore, source: ObjectName, output: BinaryIO, transfer: Transfer
+    store: ObjectStore, source: ObjectName, output: BinaryIO, transfer: DataTransfer
 ) -> Downloaded:
     """Write an object to `output` in order, and verify the MD5 of each segment at its end.
 

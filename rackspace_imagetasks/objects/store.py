@@ -23,9 +23,9 @@ from rackspace_imagetasks.http.errors import BrokenAnswerError
 from rackspace_imagetasks.http.notices import Notify
 from rackspace_imagetasks.http.retry import RetryPolicy, backoff
 from rackspace_imagetasks.messages import Hint, Message
-from rackspace_imagetasks.objects.body import CHUNK, Body
+from rackspace_imagetasks.objects._body import CHUNK, Body
+from rackspace_imagetasks.objects._words import object_words
 from rackspace_imagetasks.objects.names import ObjectName, container_path
-from rackspace_imagetasks.objects.words import object_words
 
 if TYPE_CHECKING:
     from keystoneauth1.adapter import Adapter

@@ -8,7 +8,9 @@ from functools import cached_property
 
 from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.exceptions import Cancelled, ImageTasksError
-from rackspace_imagetasks.objects.body import SENT_CHUNK, Body, read_chunks
+from rackspace_imagetasks.objects._body import SENT_CHUNK, Body, read_chunks
+from rackspace_imagetasks.objects._writing import write_segmented, write_whole
+from rackspace_imagetasks.objects.data_transfer import DataTransfer
 from rackspace_imagetasks.objects.deletion import delete_unnamed
 from rackspace_imagetasks.objects.meter import Meter
 from rackspace_imagetasks.objects.names import ObjectName
@@ -21,15 +23,13 @@ from rackspace_imagetasks.objects.segments import (
 )
 from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.objects.target import Hashes, Target, Written
-from rackspace_imagetasks.objects.transfer import Transfer
-from rackspace_imagetasks.objects.writing import write_segmented, write_whole
 
 
 def upload(
     store: ObjectStore,
     source: ByteSource,
     target: ObjectName,
-    transfer: Transfer,
+    transfer: DataTransfer,
     *,
     segment_size: int | None = None,
     expire_after: int | None = None,

@@ -14,8 +14,8 @@ if typing.TYPE_CHECKING:
 
     from rackspace_imagetasks.imagetasks import ImageTasks
     from rackspace_imagetasks.jobs.options import DiskOptions, SaveOptions, StagingOptions
+    from rackspace_imagetasks.objects.data_transfer import TransferOptions
     from rackspace_imagetasks.objects.meter import RateLimit
-    from rackspace_imagetasks.objects.transfer import TransferOptions
 
 MAX_SECONDS = 1e9  # more than any wait can take
 STDOUT = "-"
@@ -185,7 +185,7 @@ def add_transfer_options(parser: argparse.ArgumentParser, *, upload: bool = Fals
 
 def transfer_options(parsed_args: argparse.Namespace) -> "TransferOptions":
     """Return the values of --threads, --limit-rate and --cleanup."""
-    from rackspace_imagetasks.objects.transfer import TransferOptions
+    from rackspace_imagetasks.objects.data_transfer import TransferOptions
 
     return TransferOptions(
         parsed_args.threads, parsed_args.limit_rate, getattr(parsed_args, "cleanup", False)

@@ -14,8 +14,8 @@ from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.partfile import require_writable
 from rackspace_imagetasks.progress import SILENT, Progress
 from rackspace_imagetasks.sources import DiskSource, open_source
+from rackspace_imagetasks.sources._detect import looks_like_raw
 from rackspace_imagetasks.sources.completeness import require_complete
-from rackspace_imagetasks.sources.detect import looks_like_raw
 from rackspace_imagetasks.text import format_sizes
 
 

@@ -8,9 +8,9 @@ from rackspace_imagetasks.bytesource import BaseSource, ByteSource, Extent, File
 from rackspace_imagetasks.exceptions import SourceError, VhdError
 from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.messages import Message
-from rackspace_imagetasks.sources.detect import detect
-from rackspace_imagetasks.sources.qemu import QemuDisk
-from rackspace_imagetasks.sources.self_contained import check_self_contained, notices
+from rackspace_imagetasks.sources._detect import detect
+from rackspace_imagetasks.sources._qemu import QemuDisk
+from rackspace_imagetasks.sources._self_contained import check_self_contained, notices
 from rackspace_imagetasks.text import format_size
 
 

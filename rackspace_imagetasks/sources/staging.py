@@ -10,9 +10,9 @@ from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.profile import ProviderProfile
 from rackspace_imagetasks.progress import Progress
+from rackspace_imagetasks.sources._detect import looks_like_raw
 from rackspace_imagetasks.sources.completeness import require_complete
 from rackspace_imagetasks.sources.convert import report_content, view_as_vhd
-from rackspace_imagetasks.sources.detect import looks_like_raw
 from rackspace_imagetasks.sources.disk import DiskSource, open_parsed
 
 _ONLY_VHDS = "the service accepts only VHDs"

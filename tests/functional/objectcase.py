@@ -17,9 +17,9 @@ import yaml
 from devcloud.accesslog import AccessLog
 from devcloud.faults import Rule
 from devcloud.tests import vhdfiles
+from rackspace_imagetasks.objects.data_transfer import DataTransfer, TransferOptions
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.store import ObjectStore
-from rackspace_imagetasks.objects.transfer import Transfer, TransferOptions
 from tests.functional import cloudcase
 
 MIB = 2**20
@@ -90,7 +90,7 @@ class ObjectCase(cloudcase.CloudTestCase):
 
     def transfer(self, sleep=time.sleep, **options):
         """Return a transfer with these options."""
-        return Transfer(TransferOptions(**options), sleep=sleep)
+        return DataTransfer(TransferOptions(**options), sleep=sleep)
 
     def begin(self):
         """Count requests from now on."""

@@ -141,6 +141,18 @@ class LayersTest(base.BaseTestCase):
         ]
         self.assertEqual([], wrong)
 
+    def test_private_modules_look_private(self):
+        """Below `osc`, a module has a leading underscore if only its own package imports it."""
+        graph = own_imports()
+        for name in BELOW_OSC:
+            package, _, module = name.rpartition(".")
+            if package == PACKAGE or PATHS[name].stem == "__init__":
+                continue
+            importers = {importer for importer, others in graph.items() if name in others}
+            outside = {one for one in importers if not f"{one}.".startswith(f"{package}.")}
+            with self.subTest(name):
+                self.assertEqual(not outside, module.startswith("_"), outside)
+
     def test_formats_and_http_are_independent(self):
         """The formats know no service, and HTTP does not know what it carries."""
         for lower in ("formats", "http"):

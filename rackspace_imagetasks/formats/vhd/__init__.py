@@ -11,8 +11,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rackspace_imagetasks.formats.vhd._file import VhdFile
     from rackspace_imagetasks.formats.vhd.checks import check
-    from rackspace_imagetasks.formats.vhd.file import VhdFile
     from rackspace_imagetasks.formats.vhd.layout import VirtualVhd
     from rackspace_imagetasks.formats.vhd.reader import open_disk
     from rackspace_imagetasks.formats.vhd.report import Finding, Report, Severity, VhdFacts
@@ -23,7 +23,7 @@ _MODULES = {
     "Report": "report",
     "Severity": "report",
     "VhdFacts": "report",
-    "VhdFile": "file",
+    "VhdFile": "_file",
     "VirtualVhd": "layout",
     "check": "checks",
     "open_disk": "reader",

@@ -16,9 +16,9 @@ from uuid import UUID, uuid5
 
 from rackspace_imagetasks.bytesource import BaseSource, ByteSource
 from rackspace_imagetasks.exceptions import VhdError
-from rackspace_imagetasks.formats.vhd.geometry import geometry_of
-from rackspace_imagetasks.formats.vhd.scan import allocated_blocks
-from rackspace_imagetasks.formats.vhd.structures import (
+from rackspace_imagetasks.formats.vhd._geometry import geometry_of
+from rackspace_imagetasks.formats.vhd._scan import allocated_blocks
+from rackspace_imagetasks.formats.vhd._structures import (
     BATMAP_HEADER_SIZE,
     BLOCK_SIZE,
     EPOCH,
@@ -30,7 +30,7 @@ from rackspace_imagetasks.formats.vhd.structures import (
     DynamicHeader,
     Footer,
 )
-from rackspace_imagetasks.formats.vhd.tables import (
+from rackspace_imagetasks.formats.vhd._tables import (
     bitmap_size,
     map_checksum,
     map_sectors,

@@ -5,15 +5,15 @@ from collections.abc import Iterator, Sequence
 
 from rackspace_imagetasks.bytesource import BaseSource, ByteSource, Extent, joined
 from rackspace_imagetasks.exceptions import VhdError
-from rackspace_imagetasks.formats.vhd.file import VhdFile
-from rackspace_imagetasks.formats.vhd.structures import (
+from rackspace_imagetasks.formats.vhd._file import VhdFile
+from rackspace_imagetasks.formats.vhd._structures import (
     HEADER_SIZE,
     UNALLOCATED,
     DiskType,
     DynamicHeader,
     Footer,
 )
-from rackspace_imagetasks.formats.vhd.tables import (
+from rackspace_imagetasks.formats.vhd._tables import (
     MAX_TABLE_ENTRIES,
     bitmap_size,
     has_bit,

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-from rackspace_imagetasks.formats.vhd.geometry import Geometry
+from rackspace_imagetasks.formats.vhd._geometry import Geometry
 from rackspace_imagetasks.messages import Hint, Message
 
 INVALID: Final = 111  # the VHD failed validation in an unspecified way

@@ -123,7 +123,7 @@ class TestAnswers(ImageServiceCase):
 
     def test_trickling_headers(self):
         """So is one whose headers do, which no time-out between two bytes ends."""
-        self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.http.pools._PATIENCE", 0.3))
+        self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.http._pools._PATIENCE", 0.3))
         self.service.fault(faults.trickling_headers(0.05), "GET")
         self.assertEqual(IMAGE, self.read().json_object())
         self.assertEqual(2, len(self.service.log))

@@ -2,7 +2,7 @@
 from oslotest import base
 
 from rackspace_imagetasks.exceptions import Cancelled, NotFound, TaskTimeout
-from rackspace_imagetasks.jobs.resumable import resumable
+from rackspace_imagetasks.jobs._resumable import resumable
 from rackspace_imagetasks.messages import Hint
 
 

@@ -5,7 +5,7 @@ import functools
 
 from rackspace_imagetasks.exceptions import TaskFailed, TransferError
 from rackspace_imagetasks.glance.settings import NO_SETTINGS
-from rackspace_imagetasks.jobs.completion import delete_duplicate
+from rackspace_imagetasks.jobs._completion import delete_duplicate
 from tests.unit.clouds import OBJECTS
 from tests.unit.jobs import importcase
 from tests.unit.jobs.importcase import STAGED, image_id

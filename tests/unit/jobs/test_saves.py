@@ -10,8 +10,8 @@ from rackspace_imagetasks.formats.vhd import VirtualVhd
 from rackspace_imagetasks.glance.tasks import Task
 from rackspace_imagetasks.jobs import saves
 from rackspace_imagetasks.jobs.options import SaveOptions
+from rackspace_imagetasks.objects.data_transfer import DataTransfer
 from rackspace_imagetasks.objects.names import ObjectName
-from rackspace_imagetasks.objects.transfer import Transfer
 from rackspace_imagetasks.profile import RACKSPACE
 from rackspace_imagetasks.progress import SILENT
 from tests.unit.formats.vhd.builder import Image
@@ -27,7 +27,7 @@ class SaveCase(SwiftCase):
             stop=None,
             progress=SILENT,
             profile=RACKSPACE,
-            transfer=lambda options: Transfer(options, SILENT, None),
+            data_transfer=lambda options: DataTransfer(options, SILENT, None),
         )
         vhd = VirtualVhd(Image(40 * MIB))
         self.content = vhd.read_at(0, vhd.size)

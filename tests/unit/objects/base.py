@@ -7,10 +7,10 @@ from pathlib import Path
 
 from oslotest import base
 
+from rackspace_imagetasks.objects.data_transfer import DataTransfer, TransferOptions
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.objects.target import Written
-from rackspace_imagetasks.objects.transfer import Transfer, TransferOptions
 from rackspace_imagetasks.objects.upload import upload
 from rackspace_imagetasks.progress import SILENT, SilentPhase
 from tests.unit.objects.swift import Swift
@@ -72,9 +72,9 @@ class SwiftCase(base.BaseTestCase):
         options.setdefault("sleep", self.waits.append)
         return ObjectStore(self.swift.adapter(), **options)
 
-    def transfer(self, progress=SILENT, stop=None, **options) -> Transfer:
+    def transfer(self, progress=SILENT, stop=None, **options) -> DataTransfer:
         """Return a transfer whose waits take no time."""
-        return Transfer(TransferOptions(**options), progress, stop, sleep=self.waits.append)
+        return DataTransfer(TransferOptions(**options), progress, stop, sleep=self.waits.append)
 
     def upload(
         self, source, name=NAME, *, store=None, segment_size=None, expire_after=None, **running

@@ -11,8 +11,8 @@ from rackspace_imagetasks.exceptions import (
     Refused,
     ServiceError,
 )
+from rackspace_imagetasks.objects._manifest import StoredSegment
 from rackspace_imagetasks.objects.copy import copy, group_segments
-from rackspace_imagetasks.objects.manifest import StoredSegment
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.segments import MAX_PUT
 from rackspace_imagetasks.objects.store import ObjectStore

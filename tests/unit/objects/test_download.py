@@ -19,11 +19,11 @@ from rackspace_imagetasks.exceptions import (
     TransferError,
     VhdError,
 )
-from rackspace_imagetasks.objects import manifest
+from rackspace_imagetasks.objects import _manifest
+from rackspace_imagetasks.objects._sparse import SparseFile
 from rackspace_imagetasks.objects.download import download, download_stream
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.source import ObjectSource
-from rackspace_imagetasks.objects.sparse import SparseFile
 from rackspace_imagetasks.osc.hints import WORDINGS
 from rackspace_imagetasks.partfile import part_file
 from tests.unit.objects import faults
@@ -116,7 +116,7 @@ class TestKinds(DownloadCase):
             self.nest("a", "middle", 8)
             for bound in ("_MAX_MANIFESTS", "_MAX_SEGMENTS"):
                 self.swift.log.clear()
-                with mock.patch.object(manifest, bound, 20):
+                with mock.patch.object(_manifest, bound, 20):
                     error = self.assertRaises(TransferError, self.download)
                 self.assertIn("more than 20", str(error))
                 self.assertLessEqual(self.gets(""), 20)
@@ -126,9 +126,9 @@ class TestKinds(DownloadCase):
         self.swift.put_slo("images", "inner", PIECES)
         self.nest("middle", "inner", 1)
         self.nest("a", "middle", 1)
-        with mock.patch.object(manifest, "_MAX_NESTING", 1):
+        with mock.patch.object(_manifest, "_MAX_NESTING", 1):
             self.assertIn("nested too deep", str(self.assertRaises(TransferError, self.download)))
-        with mock.patch.object(manifest, "_MAX_NESTING", 2):
+        with mock.patch.object(_manifest, "_MAX_NESTING", 2):
             self.download()
         self.assert_right()
 
@@ -515,7 +515,7 @@ class TestResume(DownloadCase):
 
     def test_large_plain(self):
         """A large plain object is fetched in ranges, each of which is resumed."""
-        self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.objects.fetch.PIECE", MIB))
+        self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.objects._fetch.PIECE", MIB))
         self.swift.put("images", "a", CONTENT)
         self.assertEqual(0, self.download().reused_bytes)
         self.assert_right()
@@ -531,7 +531,7 @@ class TestResume(DownloadCase):
 
     def test_large_plain_of_another_object(self):
         """If the MD5 of the whole is wrong, all of the object is fetched."""
-        self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.objects.fetch.PIECE", MIB))
+        self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.objects._fetch.PIECE", MIB))
         self.swift.put("images", "a", CONTENT)
         self.part.write_bytes(noise(2 * MIB, 9) + CONTENT[2 * MIB :])
         ledger = Ledger()
@@ -541,7 +541,7 @@ class TestResume(DownloadCase):
 
     def test_large_plain_altered_for_good(self):
         """An object whose content does not match its ETag is refused."""
-        self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.objects.fetch.PIECE", MIB))
+        self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.objects._fetch.PIECE", MIB))
         self.swift.put("images", "a", CONTENT)
         self.swift.fault(faults.altered(lambda body: b"x" + body[1:]), "GET", "images/a", times=99)
         self.assertIn("is corrupt", str(self.assertRaises(IntegrityError, self.download)))

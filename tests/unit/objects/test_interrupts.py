@@ -26,11 +26,11 @@ from rackspace_imagetasks.bytesource import FileSource
 from rackspace_imagetasks.objects.download import download
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.store import ObjectStore
-from rackspace_imagetasks.objects.transfer import Transfer, TransferOptions
+from rackspace_imagetasks.objects.data_transfer import DataTransfer, TransferOptions
 from rackspace_imagetasks.objects.upload import upload
 
 what, url, path = sys.argv[1:]
-name, transfer = ObjectName("images", "a"), Transfer(TransferOptions(threads=2))
+name, transfer = ObjectName("images", "a"), DataTransfer(TransferOptions(threads=2))
 store = ObjectStore(Adapter(Session(Token(url, "token-1")), service_type="object-store"))
 try:
     if what == "upload":

@@ -5,7 +5,7 @@ from oslotest import base
 
 from rackspace_imagetasks.bytesource import BytesSource
 from rackspace_imagetasks.http.cancellation import Cancellation
-from rackspace_imagetasks.objects.body import Body
+from rackspace_imagetasks.objects._body import Body
 from rackspace_imagetasks.objects.copy import copy
 from rackspace_imagetasks.objects.download import download, download_stream
 from rackspace_imagetasks.objects.meter import Meter, RateLimit

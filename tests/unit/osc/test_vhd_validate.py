@@ -46,7 +46,7 @@ class TestVhdValidate(local_shell.LocalShellTest):
     def test_warnings_alone(self):
         """A disk of another creator would be imported: a row, and 0."""
         content = bytearray((self.directory / "good.vhd").read_bytes())
-        footer = vhd.structures.Footer.parse(bytes(content[-512:]))
+        footer = vhd._structures.Footer.parse(bytes(content[-512:]))
         import dataclasses
 
         other = dataclasses.replace(footer, creator_application=b"qemu").serialise()

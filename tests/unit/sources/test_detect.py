@@ -5,7 +5,7 @@ from rackspace_imagetasks.bytesource import BytesSource
 from rackspace_imagetasks.exceptions import SourceError, VhdError
 from rackspace_imagetasks.formats.vhd import open_disk
 from rackspace_imagetasks.osc.hints import worded_error
-from rackspace_imagetasks.sources.detect import detect
+from rackspace_imagetasks.sources._detect import detect
 from tests.unit.formats.vhd.builder import dynamic, fixed
 from tests.unit.sources import disks
 

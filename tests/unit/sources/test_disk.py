@@ -17,7 +17,7 @@ from oslotest import base
 from rackspace_imagetasks.exceptions import SourceChanged, SourceError, VhdError
 from rackspace_imagetasks.messages import Hint
 from rackspace_imagetasks.osc.hints import worded_error
-from rackspace_imagetasks.sources import open_source, qemu
+from rackspace_imagetasks.sources import _qemu, open_source
 from tests.unit.formats.vhd import oracles
 from tests.unit.formats.vhd.builder import dynamic, fixed
 from tests.unit.sources import disks
@@ -396,7 +396,7 @@ class TestQemu(DiskTest):
         with open_source(self.unpack("disk.qcow2")) as disk:
             (pid,) = _children()
             os.kill(pid, signal.SIGKILL)
-            for _ in range(2 * qemu.CONNECTIONS):
+            for _ in range(2 * _qemu.CONNECTIONS):
                 error = self.assertRaises(SourceError, disk.read_at, 0, 512)
                 self.assertIn("disk.qcow2", str(error))
 
@@ -405,8 +405,8 @@ class TestQemu(DiskTest):
         program = (
             "import os, signal, sys\n"
             "from rackspace_imagetasks.bytesource import FileSource\n"
-            "from rackspace_imagetasks.sources import qemu\n"
-            "server = qemu._Server(FileSource(sys.argv[1]), 'qcow2')\n"
+            "from rackspace_imagetasks.sources import _qemu\n"
+            "server = _qemu._Server(FileSource(sys.argv[1]), 'qcow2')\n"
             "print(server._process.pid, flush=True)\n"
             "os.kill(os.getpid(), signal.SIGKILL)\n"
         )
@@ -452,7 +452,7 @@ def _crc32c(content):
 class TestPrivateListener(base.BaseTestCase):
     def test_nobody_else_is_accepted(self):
         """No other process can connect before, while or after the connections are accepted."""
-        listener, ours = qemu._private_listener(4)
+        listener, ours = _qemu._private_listener(4)
         with contextlib.ExitStack() as stack:
             for sock in (listener, *ours):
                 stack.enter_context(sock)

@@ -6,7 +6,7 @@ from oslotest import base
 
 from rackspace_imagetasks.bytesource import BytesSource, Extent
 from rackspace_imagetasks.exceptions import SourceError
-from rackspace_imagetasks.sources.readahead import ReadAhead
+from rackspace_imagetasks.sources._readahead import ReadAhead
 
 _EXTENTS = (Extent(100, 400), Extent(700, 100))
 

@@ -7,7 +7,7 @@ from oslotest import base
 from rackspace_imagetasks.bytesource import BytesSource
 from rackspace_imagetasks.exceptions import SourceError
 from rackspace_imagetasks.osc.hints import worded_error
-from rackspace_imagetasks.sources.self_contained import check_self_contained
+from rackspace_imagetasks.sources._self_contained import check_self_contained
 from tests.unit.sources import disks
 
 

@@ -8,13 +8,14 @@ names, such as its parent disk, is never opened.
 from collections.abc import Iterator, Sequence
 
 from rackspace_imagetasks.bytesource import ByteSource
-from rackspace_imagetasks.formats.vhd.checks.dynamic import DynamicFindings, check_dynamic
-from rackspace_imagetasks.formats.vhd.checks.footer import (
+from rackspace_imagetasks.formats.vhd._file import VhdFile
+from rackspace_imagetasks.formats.vhd._structures import DiskType, Footer
+from rackspace_imagetasks.formats.vhd.checks._dynamic import DynamicFindings, check_dynamic
+from rackspace_imagetasks.formats.vhd.checks._footer import (
     footer_fields,
     footer_places,
     missing_footer,
 )
-from rackspace_imagetasks.formats.vhd.file import VhdFile
 from rackspace_imagetasks.formats.vhd.report import (
     PHYSICAL_SIZE,
     VIRTUAL_SIZE,
@@ -24,7 +25,6 @@ from rackspace_imagetasks.formats.vhd.report import (
     flaw,
     service_rank,
 )
-from rackspace_imagetasks.formats.vhd.structures import DiskType, Footer
 from rackspace_imagetasks.messages import Hint
 from rackspace_imagetasks.text import format_sizes
 

@@ -12,8 +12,8 @@ from oslotest import base
 from rackspace_imagetasks.bytesource import BytesSource, FileSource
 from rackspace_imagetasks.exceptions import VhdError
 from rackspace_imagetasks.formats.vhd import Report, VirtualVhd, check, open_disk, write_file
-from rackspace_imagetasks.formats.vhd.geometry import Geometry
-from rackspace_imagetasks.formats.vhd.structures import (
+from rackspace_imagetasks.formats.vhd._geometry import Geometry
+from rackspace_imagetasks.formats.vhd._structures import (
     BatmapHeader,
     DynamicHeader,
     Footer,

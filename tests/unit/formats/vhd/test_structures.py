@@ -2,8 +2,8 @@
 from oslotest import base
 
 from rackspace_imagetasks.exceptions import VhdError
-from rackspace_imagetasks.formats.vhd.geometry import geometry_of
-from rackspace_imagetasks.formats.vhd.structures import BatmapHeader, DynamicHeader, Footer
+from rackspace_imagetasks.formats.vhd._geometry import geometry_of
+from rackspace_imagetasks.formats.vhd._structures import BatmapHeader, DynamicHeader, Footer
 from tests.unit.formats.vhd.builder import GIB, MIB, dynamic
 
 

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Iterator
 
 from rackspace_imagetasks.exceptions import IntegrityError
-from rackspace_imagetasks.objects.manifest import StoredSegment
+from rackspace_imagetasks.objects._manifest import StoredSegment
 from rackspace_imagetasks.objects.store import ObjectStore
 
 

@@ -5,7 +5,7 @@ import sys
 from array import array
 from collections.abc import Iterable
 
-from rackspace_imagetasks.formats.vhd.structure import checksum
+from rackspace_imagetasks.formats.vhd._structure import checksum
 from rackspace_imagetasks.units import SECTOR, divide_up, round_up
 
 # 2 TiB in blocks of 2 MiB: a sector number has 32 bits, so more cannot be used.

@@ -21,7 +21,7 @@ from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.exceptions import TaskFailed
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.task import Task
-from rackspace_imagetasks.jobs.imported import find_imported_image, parse_time
+from rackspace_imagetasks.jobs._imported import find_imported_image, parse_time
 from rackspace_imagetasks.jobs.marks import Mark
 from rackspace_imagetasks.objects.names import ObjectName
 

@@ -4,7 +4,7 @@
 from array import array
 
 from rackspace_imagetasks.bytesource import ByteSource
-from rackspace_imagetasks.formats.vhd.structures import BLOCK_SIZE
+from rackspace_imagetasks.formats.vhd._structures import BLOCK_SIZE
 from rackspace_imagetasks.progress import SILENT, Progress
 from rackspace_imagetasks.units import divide_up
 

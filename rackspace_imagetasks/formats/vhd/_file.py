@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.exceptions import VhdError
-from rackspace_imagetasks.formats.vhd.footers import Footers
-from rackspace_imagetasks.formats.vhd.structures import (
+from rackspace_imagetasks.formats.vhd._footers import Footers
+from rackspace_imagetasks.formats.vhd._structures import (
     BATMAP_HEADER_SIZE,
     HEADER_SIZE,
     BatmapHeader,
     DynamicHeader,
     Footer,
 )
-from rackspace_imagetasks.formats.vhd.tables import (
+from rackspace_imagetasks.formats.vhd._tables import (
     MAX_TABLE_ENTRIES,
     map_checksum,
     map_sectors,

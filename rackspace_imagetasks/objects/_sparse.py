@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rackspace_imagetasks.bytesource import seek_data
 from rackspace_imagetasks.exceptions import TargetError
-from rackspace_imagetasks.objects.body import CHUNK
+from rackspace_imagetasks.objects._body import CHUNK
 from rackspace_imagetasks.partfile import PartFile
 
 ZEROS = bytes(CHUNK)

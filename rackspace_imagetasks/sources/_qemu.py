@@ -22,8 +22,8 @@ from pathlib import Path
 from rackspace_imagetasks.bytesource import Extent, FileSource
 from rackspace_imagetasks.exceptions import SourceError
 from rackspace_imagetasks.messages import Hint, Message
-from rackspace_imagetasks.sources.nbd import MAX_READ, NbdDisk, NbdError
-from rackspace_imagetasks.sources.readahead import ReadAhead
+from rackspace_imagetasks.sources._nbd import MAX_READ, NbdDisk, NbdError
+from rackspace_imagetasks.sources._readahead import ReadAhead
 
 CONNECTIONS = 4
 """The number of requests in flight: the child decompresses in as many threads."""
@@ -151,7 +151,7 @@ class _Server:
     def _start(
         self, command: list[str], listener: socket.socket, file: FileSource
     ) -> "subprocess.Popen[bytes]":
-        launcher = [sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py"))]
+        launcher = [sys.executable, "-I", "-S", str(Path(__file__).with_name("_launch.py"))]
         return subprocess.Popen(
             [*launcher, str(os.getpid()), str(listener.fileno()), *command],
             stdin=file.fileno(),

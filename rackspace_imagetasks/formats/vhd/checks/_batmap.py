@@ -3,16 +3,16 @@
 
 from collections.abc import Iterator, Sequence
 
-from rackspace_imagetasks.formats.vhd.file import Batmap
-from rackspace_imagetasks.formats.vhd.report import Finding, flaw, warning
-from rackspace_imagetasks.formats.vhd.structures import (
+from rackspace_imagetasks.formats.vhd._file import Batmap
+from rackspace_imagetasks.formats.vhd._structures import (
     BATMAP_HEADER_SIZE,
     BATMAP_VERSION,
     UNALLOCATED,
     BatmapHeader,
     Footer,
 )
-from rackspace_imagetasks.formats.vhd.tables import map_sectors
+from rackspace_imagetasks.formats.vhd._tables import map_sectors
+from rackspace_imagetasks.formats.vhd.report import Finding, flaw, warning
 from rackspace_imagetasks.messages import Hint
 from rackspace_imagetasks.units import SECTOR
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from rackspace_imagetasks.bytesource import Extent
-from rackspace_imagetasks.objects.body import CHUNK
-from rackspace_imagetasks.objects.manifest import Layout, StoredSegment
+from rackspace_imagetasks.objects._body import CHUNK
+from rackspace_imagetasks.objects._manifest import Layout, StoredSegment
+from rackspace_imagetasks.objects._sparse import ZEROS, SparseFile
+from rackspace_imagetasks.objects._verified import SegmentCorrupt
+from rackspace_imagetasks.objects.data_transfer import DataTransfer
 from rackspace_imagetasks.objects.meter import Meter
-from rackspace_imagetasks.objects.sparse import ZEROS, SparseFile
 from rackspace_imagetasks.objects.store import ObjectStore
-from rackspace_imagetasks.objects.transfer import Transfer
-from rackspace_imagetasks.objects.verified import SegmentCorrupt
 from rackspace_imagetasks.threads import InOrder
 from rackspace_imagetasks.units import MIB
 
@@ -40,7 +40,7 @@ class Fetch:
     store: ObjectStore
     layout: Layout
     file: SparseFile
-    transfer: Transfer
+    transfer: DataTransfer
 
     def run(self) -> int:
         """Fetch what the file does not contain yet, and return the number of bytes reused."""

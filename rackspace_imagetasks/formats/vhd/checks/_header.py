@@ -3,8 +3,7 @@
 
 from collections.abc import Iterator
 
-from rackspace_imagetasks.formats.vhd.report import Finding, broken, flaw, warning
-from rackspace_imagetasks.formats.vhd.structures import (
+from rackspace_imagetasks.formats.vhd._structures import (
     BLOCK_SIZE,
     FOOTER_SIZE,
     HEADER_SIZE,
@@ -14,7 +13,8 @@ from rackspace_imagetasks.formats.vhd.structures import (
     DynamicHeader,
     Footer,
 )
-from rackspace_imagetasks.formats.vhd.tables import MAX_TABLE_ENTRIES, is_block_size, table_size
+from rackspace_imagetasks.formats.vhd._tables import MAX_TABLE_ENTRIES, is_block_size, table_size
+from rackspace_imagetasks.formats.vhd.report import Finding, broken, flaw, warning
 from rackspace_imagetasks.messages import Hint
 from rackspace_imagetasks.units import SECTOR, divide_up
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from rackspace_imagetasks.http.cancellation import Cancellation
-from rackspace_imagetasks.objects.counter import TransferCounter
+from rackspace_imagetasks.objects._counter import TransferCounter
 from rackspace_imagetasks.objects.meter import Meter, RateLimit
 from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.progress import SILENT, Progress
@@ -36,7 +36,7 @@ class TransferOptions:
 DEFAULT_TRANSFER = TransferOptions()
 
 
-class Transfer:
+class DataTransfer:
     """One running upload, copy or download, and what all of its threads share.
 
     :param stop: set it from any thread to cancel the transfer within a second.

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, pairwise
 from typing import NamedTuple, TypeVar
 
+from rackspace_imagetasks.formats.vhd._structures import UNALLOCATED
+from rackspace_imagetasks.formats.vhd._tables import MAX_TABLE_ENTRIES, bitmap_size
 from rackspace_imagetasks.formats.vhd.report import Finding, broken, warning
-from rackspace_imagetasks.formats.vhd.structures import UNALLOCATED
-from rackspace_imagetasks.formats.vhd.tables import MAX_TABLE_ENTRIES, bitmap_size
 from rackspace_imagetasks.messages import Hint
 from rackspace_imagetasks.units import SECTOR
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from rackspace_imagetasks.exceptions import ServiceError
 from rackspace_imagetasks.http.retry import backoff
-from rackspace_imagetasks.objects.body import Body
+from rackspace_imagetasks.objects._body import Body
 from rackspace_imagetasks.objects.meter import Meter
 from rackspace_imagetasks.objects.segments import Segment
 from rackspace_imagetasks.objects.target import Hashes, Target, Written

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from rackspace_imagetasks.exceptions import VhdError
-from rackspace_imagetasks.formats.vhd.structures import (
+from rackspace_imagetasks.formats.vhd._structures import (
     FOOTER_SIZE,
     POISONED_COOKIE,
     SHORT_FOOTER_SIZE,

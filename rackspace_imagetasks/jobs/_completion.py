@@ -13,9 +13,9 @@ from rackspace_imagetasks.exceptions import (
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.glance.task import Task
-from rackspace_imagetasks.jobs.imported import find_imported_image
+from rackspace_imagetasks.jobs._imported import find_imported_image
+from rackspace_imagetasks.jobs._same_import import SameImport
 from rackspace_imagetasks.jobs.marks import MARKS, Mark
-from rackspace_imagetasks.jobs.same_import import SameImport
 from rackspace_imagetasks.messages import Hint, Message
 
 

@@ -5,9 +5,19 @@ import time
 from collections.abc import Iterator
 
 from rackspace_imagetasks.formats.signatures import recognise
-from rackspace_imagetasks.formats.vhd.file import VhdFile
-from rackspace_imagetasks.formats.vhd.footers import Footers
-from rackspace_imagetasks.formats.vhd.geometry import Geometry, geometry_of
+from rackspace_imagetasks.formats.vhd._file import VhdFile
+from rackspace_imagetasks.formats.vhd._footers import Footers
+from rackspace_imagetasks.formats.vhd._geometry import Geometry, geometry_of
+from rackspace_imagetasks.formats.vhd._structures import (
+    BLOCK_SIZE,
+    EPOCH,
+    FOOTER_SIZE,
+    NO_OFFSET,
+    SHORT_FOOTER_SIZE,
+    VERSION,
+    DiskType,
+    Footer,
+)
 from rackspace_imagetasks.formats.vhd.report import (
     HAS_PARENT,
     NO_UUID,
@@ -17,16 +27,6 @@ from rackspace_imagetasks.formats.vhd.report import (
     broken,
     flaw,
     warning,
-)
-from rackspace_imagetasks.formats.vhd.structures import (
-    BLOCK_SIZE,
-    EPOCH,
-    FOOTER_SIZE,
-    NO_OFFSET,
-    SHORT_FOOTER_SIZE,
-    VERSION,
-    DiskType,
-    Footer,
 )
 from rackspace_imagetasks.messages import Hint
 from rackspace_imagetasks.units import SECTOR

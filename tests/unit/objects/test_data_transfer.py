@@ -5,7 +5,7 @@ from oslotest import base
 
 from rackspace_imagetasks.exceptions import Cancelled
 from rackspace_imagetasks.messages import Hint, Message
-from rackspace_imagetasks.objects.transfer import Transfer, TransferOptions
+from rackspace_imagetasks.objects.data_transfer import DataTransfer, TransferOptions
 from tests.unit.objects.base import Ledger
 
 
@@ -19,7 +19,7 @@ class TestTransfer(base.BaseTestCase):
             lambda transfer, meter: transfer.each(lambda _item: transfer.wait(300), range(2)),
         ):
             stop = threading.Event()
-            transfer = Transfer(stop=stop)
+            transfer = DataTransfer(stop=stop)
             cancelled = []
 
             def work(act=act, transfer=transfer, stop=stop, cancelled=cancelled):
@@ -46,13 +46,13 @@ class TestTransfer(base.BaseTestCase):
         def work():
             raise Cancelled(message)
 
-        error = self.assertRaises(Cancelled, Transfer().run, work)
+        error = self.assertRaises(Cancelled, DataTransfer().run, work)
         self.assertEqual((None, None, (message,)), (error.kept, error.total, error.messages))
 
     def test_limit(self):
         """The rate limit delays a transfer of bytes, and not a check of bytes on this machine."""
         waits, ledger = [], Ledger()
-        transfer = Transfer(TransferOptions(limit_rate=1000), ledger, sleep=waits.append)
+        transfer = DataTransfer(TransferOptions(limit_rate=1000), ledger, sleep=waits.append)
         with transfer.checking(5000) as meter:
             meter.advance(5000)
             meter.advance(5000)
@@ -67,7 +67,7 @@ class TestTransfer(base.BaseTestCase):
     def test_threads(self):
         """Items are processed by as many threads as the options allow; results are in order."""
         both = threading.Barrier(2, timeout=10)
-        transfer = Transfer(TransferOptions(threads=2))
+        transfer = DataTransfer(TransferOptions(threads=2))
 
         def work(item):
             both.wait()

@@ -3,19 +3,19 @@
 
 from dataclasses import dataclass, field
 
-from rackspace_imagetasks.formats.vhd.checks.batmap import absent_batmap, batmap_findings
-from rackspace_imagetasks.formats.vhd.checks.blocks import Region, beyond_findings, block_findings
-from rackspace_imagetasks.formats.vhd.checks.header import header_fields, header_identity
-from rackspace_imagetasks.formats.vhd.file import VhdFile
-from rackspace_imagetasks.formats.vhd.report import Finding
-from rackspace_imagetasks.formats.vhd.structures import (
+from rackspace_imagetasks.formats.vhd._file import VhdFile
+from rackspace_imagetasks.formats.vhd._structures import (
     FOOTER_SIZE,
     HEADER_SIZE,
     UNALLOCATED,
     DynamicHeader,
     Footer,
 )
-from rackspace_imagetasks.formats.vhd.tables import is_block_size, table_size
+from rackspace_imagetasks.formats.vhd._tables import is_block_size, table_size
+from rackspace_imagetasks.formats.vhd.checks._batmap import absent_batmap, batmap_findings
+from rackspace_imagetasks.formats.vhd.checks._blocks import Region, beyond_findings, block_findings
+from rackspace_imagetasks.formats.vhd.checks._header import header_fields, header_identity
+from rackspace_imagetasks.formats.vhd.report import Finding
 from rackspace_imagetasks.units import divide_up
 
 _BAT = "BAT (so no block was checked)"
