@@ -12,7 +12,7 @@ from rackspace_imagetasks.exceptions import Refused
 from rackspace_imagetasks.glance.api import api_root
 from rackspace_imagetasks.glance.images import ImageClient
 from rackspace_imagetasks.glance.task import Task
-from rackspace_imagetasks.glance.tasks import TaskClient
+from rackspace_imagetasks.glance.tasks import TaskClient, has_tasks
 from rackspace_imagetasks.glance.words import image_words
 from rackspace_imagetasks.http.cancellation import Cancellation
 from rackspace_imagetasks.http.client import Client
@@ -45,7 +45,7 @@ class Cloud:
     ) -> None:
         self.connection = connection
         self.stop = stop
-        self.profile = profile or profile_of_cloud(connection)
+        self._declared = profile or profile_of_cloud(connection)
         self.progress = progress
         self._notify = None if progress is SILENT else progress.message
 
@@ -55,6 +55,17 @@ class Cloud:
         return str(self.connection.config.get_region_name("image") or "")
 
     @functools.cached_property
+    def profile(self) -> ProviderProfile:
+        """The provider's rules; if clouds.yaml does not tell the kind of cloud, it is looked up.
+
+        :raises AccessDenied, ServiceError: if that fails.
+        """
+        other = self._declared.without_tasks
+        if other is None or has_tasks(self._image_client):
+            return self._declared
+        return other
+
+    @functools.cached_property
     def images(self) -> ImageClient:
         """The images."""
         return ImageClient(self._image_client)
@@ -62,7 +73,7 @@ class Cloud:
     @functools.cached_property
     def tasks(self) -> TaskClient:
         """The tasks."""
-        return TaskClient(self._image_client, self.profile, self.stop)
+        return TaskClient(self._image_client, self._declared, self.stop)
 
     @functools.cached_property
     def project_id(self) -> str:
@@ -166,4 +177,9 @@ def profile_of_cloud(connection: sdk_connection.Connection) -> ProviderProfile:
 
     :raises Refused: if its `image_tasks` has an unknown setting or a wrong value.
     """
-    return profile_of(connection.config.config.get("image_tasks"), connection.config.name)
+    config = connection.config.config
+    return profile_of(
+        config.get("image_tasks"),
+        connection.config.name,
+        uses_tasks=config.get("image_api_use_tasks") is True,
+    )

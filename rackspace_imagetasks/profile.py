@@ -21,6 +21,7 @@ from rackspace_imagetasks.text import parse_size
 from rackspace_imagetasks.units import GIB, MIB
 
 DAY = 24 * 60 * 60
+_UNLIMITED = 2**63 - 1  # bytes
 _LONGEST = 1e9  # seconds
 
 
@@ -88,6 +89,18 @@ class ProviderProfile:
         default_factory=lambda: {"none": {}}
     )
     """Named sets of properties that an image from another platform needs to boot."""
+    uses_tasks: bool = True
+    """Whether images arrive and leave by tasks and the object store, or else as image data."""
+    without_tasks: "ProviderProfile | None" = None
+    """The profile of the cloud if it turns out to have no tasks; None if its kind is declared."""
+    disk_format: str = "vhd"
+    """The format in which images arrive."""
+    hypervisor: str = "xen"
+    """`xen` or `kvm`: what the images are made for."""
+    hypervisor_properties: tuple[str, ...] = ()
+    """Patterns of the properties that have a meaning for this hypervisor alone."""
+    arrival_properties: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """What an image from another hypervisor needs, unless it says otherwise itself."""
 
     def overridden(self, settings: Mapping[str, Any], where: str) -> Self:
         """Return this profile with some values replaced by `settings` from clouds.yaml.
@@ -112,7 +125,10 @@ class ProviderProfile:
                 )
         if reasons:
             raise Refused(*reasons)
-        return dataclasses.replace(self, **values)
+        other = self.without_tasks
+        return dataclasses.replace(
+            self, **values, without_tasks=dataclasses.replace(other, **values) if other else None
+        )
 
     def boot_properties(self, boot_profile: str) -> dict[str, str]:
         """Return the image properties of a boot profile.
@@ -169,6 +185,12 @@ _EXPECTED = {
     _container: "a container name without '/'",
 }
 
+_HVM = {
+    "vm_mode": "hvm",
+    "img_config_drive": "mandatory",
+    "xenapi_use_agent": "False",
+}
+
 RACKSPACE = ProviderProfile(
     name="rackspace",
     # The system disk of the largest Performance flavor is "40 GB"; such a disk has 40 GiB.
@@ -183,27 +205,63 @@ RACKSPACE = ProviderProfile(
     failure_texts=_RACKSPACE_FAILURE_TEXTS,
     boot_profiles={
         "none": {},
-        "hvm": {
-            "vm_mode": "hvm",
-            "img_config_drive": "mandatory",
-            "xenapi_use_agent": "False",
-        },
+        "hvm": _HVM,
+    },
+    hypervisor_properties=(
+        "com.rackspace__1__*", "org.openstack__1__*", "xenapi_*", "auto_disk_config",
+        "base_image_ref", "flavor_classes", "hypervisor_type", "hypervisor_version_requires",
+        "image_type", "instance_uuid", "rax_activation_profile", "user_id", "vm_mode",
+    ),
+    arrival_properties=_HVM,
+)  # fmt: skip
+
+GLANCE = ProviderProfile(
+    name="glance",
+    max_virtual_size=_UNLIMITED,
+    max_physical_size=_UNLIMITED,
+    poll_interval=2,
+    uses_tasks=False,
+    disk_format="qcow2",
+    hypervisor="kvm",
+    hypervisor_properties=("hw_*",),
+    arrival_properties={
+        "architecture": "x86_64",
+        "hw_disk_bus": "virtio",
+        "hw_vif_model": "virtio",
     },
 )
 
-PROFILES: Mapping[str, ProviderProfile] = {RACKSPACE.name: RACKSPACE}
+# Public documentation of Rackspace OpenStack Flex (genestack), and images seen there.
+FLEX = dataclasses.replace(
+    GLANCE,
+    name="flex",
+    arrival_properties={**GLANCE.arrival_properties, "hw_machine_type": "q35"},
+)
+
+PROFILES: Mapping[str, ProviderProfile] = {
+    profile.name: profile for profile in (RACKSPACE, GLANCE, FLEX)
+}
+_UNDECLARED = dataclasses.replace(RACKSPACE, without_tasks=GLANCE)
 
 
-def profile_of(settings: Mapping[str, Any] | None, cloud_name: str | None) -> ProviderProfile:
-    """Return the profile that a cloud's `image_tasks` settings describe (default: Rackspace).
+def profile_of(
+    settings: Mapping[str, Any] | None, cloud_name: str | None, *, uses_tasks: bool = False
+) -> ProviderProfile:
+    """Return the profile that a cloud's `image_tasks` settings describe.
 
+    If they name none, a cloud that is said to use tasks has Rackspace's. For any other cloud the
+    result has the profile to use if there are no tasks.
+
+    :param uses_tasks: openstacksdk's `image_api_use_tasks` of the cloud.
     :raises Refused: if the settings name an unknown profile or have an invalid value.
     """
     where = f"clouds.yaml, cloud '{cloud_name or ''}'"
     if not isinstance(settings or {}, Mapping):
         raise Refused(f"{where}: image_tasks must be a mapping of settings.")
     settings = dict(settings or {})
-    name = settings.pop("profile", RACKSPACE.name)
+    name = settings.pop("profile", None)
+    if name is None:
+        return (RACKSPACE if uses_tasks else _UNDECLARED).overridden(settings, where)
     if name not in PROFILES:
         raise Refused(
             f"{where}: unknown image_tasks.profile '{name}'. Available profiles:"

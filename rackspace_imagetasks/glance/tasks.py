@@ -28,7 +28,18 @@ from rackspace_imagetasks.profile import ProviderProfile
 
 _TOLERATED_POLLS = 10  # failed polls in a row: hours of work outlast minutes of an outage
 _CREATION_TOLERANCE = timedelta(seconds=30)  # between the clocks of the service's machines
+_NO_TASKS = frozenset({403, 404})
 _JSON = {"Content-Type": "application/json"}
+
+
+def has_tasks(client: Client) -> bool:
+    """Return whether the service lets this user list tasks; a standard Glance does not.
+
+    :raises AccessDenied, ServiceError: if it does not respond as either kind does.
+    """
+    action = "find out whether the cloud has image tasks"
+    answer = client.request("GET", "tasks", action, params={"limit": "1"}, accept=_NO_TASKS)
+    return answer.status not in _NO_TASKS
 
 
 class TaskClient:

@@ -16,6 +16,7 @@ from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs import exports, marks
+from rackspace_imagetasks.jobs._properties import settable_properties
 from rackspace_imagetasks.jobs._resumable import resumable
 from rackspace_imagetasks.jobs._same_import import SameImport
 from rackspace_imagetasks.jobs.exports import ExportPlan
@@ -29,8 +30,6 @@ from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, Transfe
 from rackspace_imagetasks.objects.deletion import delete, delete_segments, mark_as_kept
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.policy import Verdict
-
-_GLANCE_PREFIX = "os_glance"  # of properties that Glance lets nobody set
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,7 +156,7 @@ class TransferPlan:
 
     def _settings(self) -> ImageSettings:
         return ImageSettings(
-            properties=settable_properties(self.image, self.source, self.target),
+            properties=settable_properties(self.image, self.source.profile, self.target.profile),
             tags=self.image.tags,
             min_disk=self.image.min_disk or None,
             min_ram=self.image.min_ram or None,
@@ -222,7 +221,7 @@ def _judge_arrival(plan: TransferPlan) -> Verdict:
     """Judge whether the image could be imported at the target."""
     target, image = plan.target, plan.image
     target.objects.head_container(plan.export.container)  # raises if we have no access
-    settings = ImageSettings(settable_properties(image, plan.source, target))
+    settings = ImageSettings(settable_properties(image, plan.source.profile, target.profile))
     return policy.judge_import(image.label, settings, target.profile) + policy.judge_disk_size(
         image, target.region, target.profile
     )
@@ -239,14 +238,3 @@ def container_for(source: Cloud, target: Cloud) -> str:
     if target.project_id != source.project_id:
         words.append(target.project_id)
     return CONTAINER_PREFIX + re.sub(r"[^A-Za-z0-9-]", "-", "-".join(words))
-
-
-def settable_properties(image: ImageFacts, source: Cloud, target: Cloud) -> dict[str, str]:
-    """Return the properties of the image that can be set at the target."""
-    prefixes = (source.profile.protected_prefix, target.profile.protected_prefix, _GLANCE_PREFIX)
-    reserved = tuple(filter(None, prefixes))
-    return {
-        key: value
-        for key, value in image.properties.items()
-        if not key.startswith(reserved) and key not in marks.MARKS
-    }

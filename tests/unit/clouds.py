@@ -82,7 +82,7 @@ class CloudTestCase(base.BaseTestCase):
                 "project_domain_id": "default",
             },
             region_name="DFW",
-            image_tasks=settings,
+            image_tasks={"profile": "rackspace", **settings},
         )
         return connection.Connection(config=region)
 

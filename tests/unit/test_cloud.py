@@ -16,6 +16,27 @@ class CloudTest(clouds.CloudTestCase):
         """image_tasks in clouds.yaml reaches the profile."""
         self.assertEqual(3, profile_of_cloud(self.connect(poll_interval=3)).poll_interval)
 
+    def test_kind_of_cloud_is_looked_up(self):
+        """A cloud whose entry does not tell its kind has tasks if its service lists them."""
+        for status, uses_tasks in ((200, True), (403, False), (404, False)):
+            self.requests.get(f"{IMAGE}/v2/tasks", json={"tasks": []}, status_code=status)
+            cloud = Cloud(self.connect(profile=None), threading.Event())
+            self.assertEqual(uses_tasks, cloud.profile.uses_tasks)
+        self.assertEqual(["/v2/tasks?limit=1"] * 3, self.sent("GET"))
+
+    def test_declared_kind_is_not_looked_up(self):
+        """A cloud whose entry names a profile is not asked for its tasks."""
+        cloud = Cloud(self.connect(profile="flex"), threading.Event())
+        self.assertFalse(cloud.profile.uses_tasks)
+        self.assertEqual([], self.sent("GET"))
+
+    def test_kind_that_cannot_be_looked_up(self):
+        """A service that fails is an error, not a cloud without tasks."""
+        self.requests.get(f"{IMAGE}/v2/tasks", status_code=501)
+        cloud = Cloud(self.connect(profile=None), threading.Event())
+        error = self.assertRaises(ServiceError, lambda: cloud.profile)
+        self.assertIn("find out whether the cloud has image tasks", str(error))
+
     def test_place(self):
         """A cloud's place names host and region, never credentials, and no default port."""
         for auth_url, host in (

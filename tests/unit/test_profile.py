@@ -65,10 +65,31 @@ class ProfileTest(base.BaseTestCase):
         """A provider that nobody described is named, with those that are known."""
         error = self.assertRaises(Refused, profile_of, {"profile": "acme"}, "dfw")
         self.assertIn(
-            "unknown image_tasks.profile 'acme'. Available profiles: rackspace", str(error)
+            "unknown image_tasks.profile 'acme'. Available profiles: flex, glance, rackspace",
+            str(error),
         )
 
     def test_settings_that_are_no_mapping(self):
         """A list where clouds.yaml must have a mapping is a sentence, no traceback."""
         error = self.assertRaises(Refused, profile_of, ["poll_interval"], "dfw")
         self.assertIn("must be a mapping", str(error))
+
+    def test_kind_of_cloud(self):
+        """A named profile, or openstacksdk's switch, tells the kind; without them it is unknown."""
+        for settings, uses_tasks, name, is_known in (
+            ({}, True, "rackspace", True),
+            ({"profile": "flex"}, True, "flex", True),
+            ({"profile": "glance"}, False, "glance", True),
+            ({"profile": "rackspace"}, False, "rackspace", True),
+            ({}, False, "rackspace", False),
+        ):
+            with self.subTest(settings=settings, uses_tasks=uses_tasks):
+                profile = profile_of(settings, "dfw", uses_tasks=uses_tasks)
+                self.assertEqual(name, profile.name)
+                self.assertEqual(is_known, profile.without_tasks is None)
+
+    def test_settings_hold_for_either_kind(self):
+        """The settings of a cloud whose kind is unknown apply whatever its kind turns out to be."""
+        profile = profile_of({"poll_interval": 7}, "dfw")
+        self.assertEqual((7, 7), (profile.poll_interval, profile.without_tasks.poll_interval))
+        self.assertFalse(profile.without_tasks.uses_tasks)

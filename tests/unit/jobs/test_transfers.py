@@ -152,19 +152,6 @@ class CopyTest(importcase.ImportCase):
 
 
 class PropertiesTest(base.BaseTestCase):
-    def test_what_travels(self):
-        """Neither the providers' properties, nor Glance's own, nor the marks of transfers."""
-        fixed = {"com.rackspace__1__x", "os_glance_x", *marks.MARKS}
-        image = dataclasses.replace(
-            WEB, properties=dict.fromkeys(fixed | {"mine", "os_distro"}, "1")
-        )
-        target = cloud(region="ORD")
-        target.profile = dataclasses.replace(RACKSPACE, protected_prefix="org.other__")
-        moved = transfers.settable_properties(image, cloud(), target)
-        self.assertEqual({"mine", "os_distro"}, moved.keys())
-        image.properties["org.other__y"] = "1"
-        self.assertEqual(moved, transfers.settable_properties(image, cloud(), target))
-
     def test_where_it_comes_from(self):
         """A copy has its original's origin; a snapshot that inherited the marks has its own."""
         marked = {"image_task_source": "first", "image_task_marked": WEB.id}

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The properties that an image takes along to another cloud. Pure."""
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+from rackspace_imagetasks.glance.facts import ImageFacts
+from rackspace_imagetasks.jobs.marks import MARKS
+from rackspace_imagetasks.profile import ProviderProfile
+
+_GLANCE_PREFIX = "os_glance"  # of properties that Glance lets nobody set
+
+
+def settable_properties(
+    image: ImageFacts, source: ProviderProfile, target: ProviderProfile, *, adapt: bool = True
+) -> dict[str, str]:
+    """Return the properties of the image that can be set at the target.
+
+    :param adapt: between hypervisors, leave out what has a meaning for the source's alone, and set
+        what the target's needs, unless the image says otherwise itself.
+    """
+    reserved = [source.protected_prefix, target.protected_prefix, _GLANCE_PREFIX]
+    kept = {
+        key: value
+        for key, value in image.properties.items()
+        if not key.startswith(tuple(filter(None, reserved))) and key not in MARKS
+    }
+    if not adapt or source.hypervisor == target.hypervisor:
+        return kept
+    return {**target.arrival_properties, **_without(kept, source.hypervisor_properties)}
+
+
+def _without(properties: dict[str, str], patterns: Iterable[str]) -> dict[str, str]:
+    return {
+        key: value
+        for key, value in properties.items()
+        if not any(fnmatchcase(key, pattern) for pattern in patterns)
+    }
