@@ -53,6 +53,7 @@ class Hint(enum.Enum):
 
     # Runs that were interrupted
     RESUME = "Finished work is kept; repeat the job to resume."
+    RESUME_UPLOAD = "Repeat the job to upload the image again."
     START_OVER = "The output is incomplete; repeat the job to start over."
 
     # Files

@@ -4,11 +4,13 @@
 The interpreter joins the threads of `concurrent.futures` before it exits; it does not join these.
 """
 
+import contextlib
 import math
+import queue
 import threading
 import time
-from collections.abc import Callable, Iterable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, Self, TypeVar
 
 from rackspace_imagetasks.exceptions import Cancelled
 
@@ -143,6 +145,56 @@ def supervise(
     if outcome:
         return outcome[0]
     raise Cancelled("The transfer was stopped.")
+
+
+class Prefetched(Generic[Item]):
+    """Iterates over items in a daemon thread, a limited number of them ahead of the consumer.
+
+    :param items: ended at its next item after `close()`; its exceptions are raised by `__next__`.
+    :param ahead: the maximum number of items that wait to be consumed.
+    """
+
+    def __init__(self, items: Iterator[Item], ahead: int) -> None:
+        self._items = items
+        self._queue: queue.Queue[Item | BaseException] = queue.Queue(ahead)
+        self._closed = threading.Event()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Item:
+        item = self._queue.get()
+        if isinstance(item, BaseException):
+            self._closed.set()
+            self._queue.put(item)  # for the next call
+            raise item
+        return item
+
+    def close(self) -> None:
+        """End the thread at its next item."""
+        self._closed.set()
+
+    def _run(self) -> None:
+        try:
+            for item in self._items:
+                if not self._put(item):
+                    return
+            raise StopIteration  # of this iterator: __next__ raises it
+        except BaseException as error:  # noqa: BLE001 - raised again in the consumer's thread
+            self._put(error)
+        finally:
+            close = getattr(self._items, "close", None)
+            if close:
+                close()
+
+    def _put(self, item: Item | BaseException) -> bool:
+        """Wait until there is room for an item; return False if nobody wants it any more."""
+        while not self._closed.is_set():
+            with contextlib.suppress(queue.Full):
+                self._queue.put(item, timeout=_POLL)
+                return True
+        return False
 
 
 class InOrder:

@@ -22,6 +22,7 @@ from rackspace_imagetasks.exceptions import TaskFailed
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs._imported import find_imported_image, parse_time
+from rackspace_imagetasks.jobs._marked import find_completed
 from rackspace_imagetasks.jobs.marks import Mark
 from rackspace_imagetasks.objects.names import ObjectName
 
@@ -73,10 +74,7 @@ class SameImport:
 
     def completed(self) -> ImageFacts | None:
         """Return the image that a run has completed; the oldest one if there are several."""
-        cloud = self.cloud
-        marked = cloud.images.select(cloud.project_id, self.mark.wanted)
-        complete = (each for each in marked if each.status == "active" and self.mark.is_on(each))
-        return min(complete, key=lambda image: (image.created_at, image.id), default=None)
+        return find_completed(self.cloud, self.mark)
 
     def _tasks(self) -> Iterator[Task]:
         for task in self.cloud.tasks.with_inputs("import"):

@@ -181,7 +181,7 @@ def plan_transfer(
     :raises NotFound: if the target region lacks a service.
     :raises AccessDenied: if the caller may not run tasks there.
     """
-    _judge_place(source, target, image).enforce()
+    judge_place(source, target, image).enforce()
     source.require_apart(target)
     container = container_for(source, target)
     plan = TransferPlan(
@@ -211,7 +211,8 @@ def _plan_export(plan: TransferPlan, container: str) -> ExportPlan:
     return export
 
 
-def _judge_place(source: Cloud, target: Cloud, image: ImageFacts) -> Verdict:
+def judge_place(source: Cloud, target: Cloud, image: ImageFacts) -> Verdict:
+    """Judge whether the target is another place than the source."""
     if (source.place, source.project_id) != (target.place, target.project_id):
         return Verdict()
     return Verdict.refuse(f"{image.title} is already in region '{source.region}'.")

@@ -48,6 +48,7 @@ WORDINGS: Mapping[Hint, str] = {
     ),
     # Runs that were interrupted
     Hint.RESUME: "Finished work is kept; run the same command again to resume.",
+    Hint.RESUME_UPLOAD: "Run the same command again to upload the image again.",
     Hint.START_OVER: "The output is incomplete; run the same command again to start over.",
     # Files
     Hint.NAME_FILE: "Name the file with --file.",

@@ -6,7 +6,7 @@ from unittest import mock
 from oslotest import base
 
 from rackspace_imagetasks.exceptions import Cancelled
-from rackspace_imagetasks.threads import InOrder, ThreadPool, in_parallel, supervise
+from rackspace_imagetasks.threads import InOrder, Prefetched, ThreadPool, in_parallel, supervise
 
 
 class TestSupervise(base.BaseTestCase):
@@ -79,6 +79,49 @@ class TestInParallel(base.BaseTestCase):
             released.wait(60)
 
         self.assertRaises(Cancelled, in_parallel, work, range(2), 2, abort)
+
+
+class TestPrefetched(base.BaseTestCase):
+    def test_items_in_order(self):
+        """All items arrive in order, and no more than allowed are taken before they are wanted."""
+        taken = []
+
+        def items():
+            for number in range(20):
+                taken.append(number)
+                yield number
+
+        prefetched = Prefetched(items(), 3)
+        for number in range(20):
+            self.assertEqual(number, next(prefetched))
+            self.assertLessEqual(len(taken), number + 1 + 3 + 1)
+        self.assertRaises(StopIteration, next, prefetched)
+        self.assertRaises(StopIteration, next, prefetched)
+
+    def test_failure(self):
+        """An exception is raised after the items before it, and again by each later call."""
+
+        def items():
+            yield 1
+            raise ZeroDivisionError
+
+        prefetched = Prefetched(items(), 3)
+        self.assertEqual(1, next(prefetched))
+        self.assertRaises(ZeroDivisionError, next, prefetched)
+        self.assertRaises(ZeroDivisionError, next, prefetched)
+
+    def test_closed(self):
+        """After `close`, the items are closed although nobody takes the next one."""
+        closed = threading.Event()
+
+        def items():
+            try:
+                yield from range(10)
+            finally:
+                closed.set()
+
+        Prefetched(items(), 1).close()
+        self.assertTrue(closed.wait(60))
 
 
 class TestInOrder(base.BaseTestCase):

@@ -47,9 +47,9 @@ class NamesTest(base.BaseTestCase):
 
     def test_the_same_place(self):
         """Only the same service, region and project are the same place."""
-        self.assertTrue(transfers._judge_place(cloud(), cloud(), WEB).refusals)
+        self.assertTrue(transfers.judge_place(cloud(), cloud(), WEB).refusals)
         for other in (cloud("other.test"), cloud(region="ORD"), cloud(project="bob")):
-            self.assertEqual((), transfers._judge_place(cloud(), other, WEB).refusals)
+            self.assertEqual((), transfers.judge_place(cloud(), other, WEB).refusals)
 
     def test_exports_of_transfers(self):
         """Only an image's ID makes an object one that a transfer may delete."""

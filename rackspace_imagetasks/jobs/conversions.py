@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A transfer between clouds of which one, or both, hold image data: departure, view, arrival.
+
+Unless both clouds have image tasks, the image is not copied as it is stored: its disk is read from
+one cloud while it is written to the other, in the format that the other cloud needs.
+"""
+
+import dataclasses
+
+from rackspace_imagetasks import policy
+from rackspace_imagetasks.cloud import Cloud
+from rackspace_imagetasks.exceptions import TaskTimeout
+from rackspace_imagetasks.glance.facts import ImageFacts
+from rackspace_imagetasks.glance.settings import ImageSettings
+from rackspace_imagetasks.glance.task import Task
+from rackspace_imagetasks.jobs import marks, transfers
+from rackspace_imagetasks.jobs._properties import settable_properties
+from rackspace_imagetasks.jobs._same_import import Found, SameImport
+from rackspace_imagetasks.jobs.arrivals import Arrival, judge_format, view_as
+from rackspace_imagetasks.jobs.departures import Departure, departure_of, plan_departure
+from rackspace_imagetasks.jobs.exports import exported_object
+from rackspace_imagetasks.jobs.imports import ImportPlan
+from rackspace_imagetasks.jobs.marks import Mark
+from rackspace_imagetasks.jobs.transfers import TransferResult
+from rackspace_imagetasks.messages import Message
+from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions
+from rackspace_imagetasks.objects.names import ObjectName
+from rackspace_imagetasks.policy import Verdict
+from rackspace_imagetasks.sources import DiskSource
+from rackspace_imagetasks.sources.completeness import require_complete
+from rackspace_imagetasks.sources.convert import view_as_vhd
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ConversionPlan:
+    """A checked transfer of a disk from cloud to cloud, ready to run.
+
+    :ivar mark: the mark of the image and of its copy.
+    :ivar departure: how the image leaves the source.
+    :ivar staged: the object from which a target with image tasks imports.
+    :ivar existing: the image at the target, if an earlier run has completed it.
+    :ivar importing: the import task of an earlier run.
+    """
+
+    source: Cloud
+    target: Cloud
+    image: ImageFacts
+    mark: Mark
+    settings: ImageSettings
+    disk_format: str
+    staged: ObjectName
+    departure: Departure
+    existing: ImageFacts | None = None
+    importing: Task | None = None
+    keep_objects: bool = False
+
+    @property
+    def warnings(self) -> tuple[Message, ...]:
+        """What the user should know before the transfer."""
+        return self.departure.warnings
+
+    def preview(self) -> TransferResult:
+        """Return the result of a run, as far as it is known now."""
+        if self.existing:
+            return self._result("already there", self.existing.id)
+        return self._result("not started")
+
+    def run(
+        self, *, timeout: float | None = None, transfer: TransferOptions = DEFAULT_TRANSFER
+    ) -> TransferResult:
+        """Transfer the image, or finish what an earlier run began.
+
+        :param timeout: maximum number of seconds to wait for each task.
+        :raises TaskError, TransferError, Refused: a second run resumes, or starts again.
+        """
+        try:
+            copy = self.existing or self._transfer(timeout, transfer)
+        except TaskTimeout as error:
+            error.result = self._result("processing")
+            raise
+        if not self.mark.is_on(self.image):
+            marked = ImageSettings(self.mark.properties(self.image.id))
+            self.source.images.complete(self.image.id, marked)
+        self.departure.finish(keep_objects=self.keep_objects)
+        return self._result("already there" if self.existing else "transferred", copy.id)
+
+    def _transfer(self, timeout: float | None, options: TransferOptions) -> ImageFacts:
+        if self.importing:
+            return self._import(None, timeout, options)
+        context = self.source.data_transfer(options)
+        with self.departure.open(context, timeout) as disk:
+            for warning in require_complete(disk, allow_truncated=False):
+                self.target.progress.message(warning)
+            if self.target.profile.uses_tasks:
+                return self._import(disk, timeout, options)
+            return self.arrival.run(view_as(self.disk_format, disk), context)
+
+    @property
+    def arrival(self) -> Arrival:
+        """The image at a target without image tasks."""
+        return Arrival(
+            cloud=self.target,
+            name=self.image.label,
+            mark=self.mark,
+            settings=self.settings,
+            disk_format=self.disk_format,
+        )
+
+    def _import(
+        self, disk: DiskSource | None, timeout: float | None, options: TransferOptions
+    ) -> ImageFacts:
+        """Stage the disk as a VHD and import it, or finish the import of an earlier run."""
+        profile = self.target.profile
+        view = disk and view_as_vhd(
+            disk,
+            max_virtual_size=profile.max_virtual_size,
+            max_physical_size=profile.max_physical_size,
+            progress=self.target.progress,
+        )
+        plan = ImportPlan(
+            cloud=self.target,
+            name=self.image.label,
+            object=self.staged,
+            mark=self.mark,
+            settings=self.settings,
+            source=view,
+            create_container=True,
+            delete_object=not self.keep_objects,
+            task=self.importing,
+        )
+        # The disk is read in order, so that each part of it is received once and verified.
+        result = plan.run(timeout=timeout, transfer=dataclasses.replace(options, threads=1))
+        return self.target.images.get(str(result.image_id))
+
+    def _result(self, status: str, target_id: str | None = None) -> TransferResult:
+        return TransferResult(self.image.id, self.image.name, self.target.region, status, target_id)
+
+
+def plan_conversion(
+    source: Cloud,
+    target: Cloud,
+    image: ImageFacts,
+    *,
+    disk_format: str | None = None,
+    keep_properties: bool = False,
+    keep_objects: bool = False,
+) -> ConversionPlan:
+    """Check everything that would prevent the departure here or the arrival there.
+
+    :param disk_format: one of `DISK_FORMATS`; by default the one that the target's profile names.
+    :param keep_properties: do not adapt the properties to another hypervisor.
+    :raises Refused: with all reasons.
+    :raises NotFound: if the target lacks a service.
+    """
+    transfers.judge_place(source, target, image).enforce()
+    source.require_apart(target)
+    container = transfers.container_for(source, target)
+    properties = settable_properties(
+        image, source.profile, target.profile, adapt=not keep_properties
+    )
+    plan = ConversionPlan(
+        source=source,
+        target=target,
+        image=image,
+        mark=marks.transfer_mark(marks.origin_of(image, source.place)),
+        settings=ImageSettings(
+            properties=properties,
+            tags=image.tags,
+            min_disk=image.min_disk or None,
+            min_ram=image.min_ram or None,
+        ),
+        disk_format=disk_format or target.profile.disk_format,
+        staged=exported_object(container, image.id),
+        departure=departure_of(source, image, container),
+        keep_objects=keep_objects,
+    )
+    found = _find(plan)
+    if found:
+        return dataclasses.replace(plan, existing=found.image, importing=found.task)
+    arrival = _judge_arrival(plan)
+    return dataclasses.replace(plan, departure=plan_departure(source, image, container, arrival))
+
+
+def _find(plan: ConversionPlan) -> Found:
+    """Return what earlier runs have done at the target."""
+    if not plan.target.profile.uses_tasks:
+        return Found(image=plan.arrival.find())
+    same = SameImport(
+        cloud=plan.target, object=plan.staged, name=plan.image.label, mark=plan.mark
+    )
+    return same.find()
+
+
+def _judge_arrival(plan: ConversionPlan) -> Verdict:
+    """Judge whether the image could be created at the target."""
+    target, image = plan.target, plan.image
+    verdict = policy.judge_import(image.label, plan.settings, target.profile)
+    if target.profile.uses_tasks:
+        target.objects.head_container(plan.staged.container)  # raises if we have no access
+        verdict += policy.judge_disk_size(image, target.region, target.profile)
+    return verdict + judge_format(plan.disk_format, target.profile)

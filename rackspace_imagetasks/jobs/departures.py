@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Departure: how an image leaves a cloud as a disk that can be read."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from typing import Protocol
+
+from rackspace_imagetasks import policy
+from rackspace_imagetasks.cloud import Cloud
+from rackspace_imagetasks.exceptions import Refused
+from rackspace_imagetasks.glance.facts import ImageFacts
+from rackspace_imagetasks.glance.ordered import OrderedImage
+from rackspace_imagetasks.jobs import exports
+from rackspace_imagetasks.jobs._resumable import resumable
+from rackspace_imagetasks.jobs.exports import ExportPlan
+from rackspace_imagetasks.messages import Message
+from rackspace_imagetasks.objects.data_transfer import DataTransfer
+from rackspace_imagetasks.objects.deletion import delete, mark_as_kept
+from rackspace_imagetasks.objects.ordered import OrderedObject
+from rackspace_imagetasks.policy import Verdict
+from rackspace_imagetasks.sources import DiskSource, open_disk_of
+
+
+class Departure(Protocol):
+    """How one image leaves its cloud."""
+
+    @property
+    def warnings(self) -> tuple[Message, ...]:
+        """What the user should know before."""
+
+    def open(
+        self, transfer: DataTransfer, timeout: float | None
+    ) -> "contextlib.AbstractContextManager[DiskSource]":
+        """Return the image's disk, to be read in order within a `with` block.
+
+        Its `verify_unchanged()` compares what was read with the hashes that the cloud has stored.
+
+        :param timeout: maximum number of seconds to wait for a task.
+        """
+
+    def finish(self, *, keep_objects: bool) -> None:
+        """Delete what the departure has left in the cloud, once the image has arrived."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskDeparture:
+    """An image leaves as the VHD that an export task writes."""
+
+    export: ExportPlan
+
+    @property
+    def warnings(self) -> tuple[Message, ...]:
+        """The warnings of the export."""
+        return self.export.warnings
+
+    @contextlib.contextmanager
+    def open(self, transfer: DataTransfer, timeout: float | None) -> Iterator[DiskSource]:
+        """Export the image, and open the disk in its VHD."""
+        image = self.export.image
+        with resumable(f"exporting image '{image.label}'"):
+            self.export.run(timeout=timeout)
+        source = OrderedObject(transfer.connect(self.export.cloud.objects), self.export.target)
+        with open_disk_of(source) as disk:
+            yield disk
+
+    def finish(self, *, keep_objects: bool) -> None:
+        """Delete the exported VHD, unless it is to be kept."""
+        store = self.export.cloud.objects
+        if keep_objects:
+            mark_as_kept(store, self.export.target)
+        else:
+            delete(store, self.export.target)
+
+
+@dataclasses.dataclass(frozen=True)
+class DataDeparture:
+    """An image of a standard Glance leaves as its data."""
+
+    cloud: Cloud
+    image: ImageFacts
+
+    @property
+    def warnings(self) -> tuple[Message, ...]:
+        """None."""
+        return ()
+
+    @contextlib.contextmanager
+    def open(self, transfer: DataTransfer, timeout: float | None) -> Iterator[DiskSource]:  # noqa: ARG002
+        """Open the disk in the image's data."""
+        source = OrderedImage(transfer.connect(self.cloud.image_data), self.image)
+        with open_disk_of(source) as disk:
+            yield disk
+
+    def finish(self, *, keep_objects: bool) -> None:
+        """Do nothing: nothing was left."""
+
+
+def departure_of(cloud: Cloud, image: ImageFacts, container: str) -> Departure:
+    """Return the departure of an image that an earlier run has planned.
+
+    :param container: where an export task writes to.
+    """
+    if cloud.profile.uses_tasks:
+        return TaskDeparture(ExportPlan(cloud, image, container))
+    return DataDeparture(cloud, image)
+
+
+def plan_departure(cloud: Cloud, image: ImageFacts, container: str, arrival: Verdict) -> Departure:
+    """Check everything that would prevent an image from leaving its cloud.
+
+    :param container: where an export task writes to.
+    :param arrival: the judgement of the target, which is reported together with it.
+    :raises Refused: with all reasons.
+    """
+    if not cloud.profile.uses_tasks:
+        (policy.judge_image_data(image, cloud.project_id) + arrival).enforce()
+        return DataDeparture(cloud, image)
+    try:
+        export = exports.plan_export(cloud, image, container, create_container=True, reuse=True)
+    except Refused as error:
+        raise Refused(*error.messages, *arrival.refusals) from error
+    arrival.enforce()
+    return TaskDeparture(export)

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bytes elsewhere that are read mostly in order, once, and verified on the way."""
+
+import bisect
+import threading
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from rackspace_imagetasks.bytesource import BaseSource, Extent
+from rackspace_imagetasks.threads import Prefetched
+from rackspace_imagetasks.units import MIB
+
+_AHEAD = 32  # chunks that wait to be read
+_BEHIND = 8 * MIB  # bytes that can be read again without a request
+_SKIP = 64 * MIB  # bytes that are received and dropped rather than reading elsewhere
+_BULK = 64 * 1024  # the length of a read from which on reading is expected to continue there
+
+
+class _Chunk(NamedTuple):
+    offset: int
+    data: bytes
+
+    @property
+    def end(self) -> int:
+        """The offset of the next chunk."""
+        return self.offset + len(self.data)
+
+
+class OrderedSource(BaseSource):
+    """A source whose parts can be verified only as a whole, such as the segments of an object.
+
+    Reads that continue where others ended are served from one stream, which receives ahead and
+    verifies each part. Other reads are requests of their own; `verify_unchanged()` verifies the
+    parts that they touched.
+
+    :param parts: the extents that can be verified, ascending and adjacent.
+    """
+
+    def __init__(self, name: str, size: int, identity: str, parts: Sequence[Extent]) -> None:
+        super().__init__(name, size, identity)
+        self._parts = parts
+        self._touched: set[int] = set()
+        self._verified: set[int] = set()
+        self._stream: Prefetched[_Chunk] | None = None
+        self._window: deque[_Chunk] = deque()
+        self._position = 0
+        self._lock = threading.Lock()
+
+    @abstractmethod
+    def _receive(self, number: int) -> Iterator[bytes]:
+        """Yield part `number` in chunks, the last one only if the part is right."""
+
+    @abstractmethod
+    def _read_range(self, extent: Extent) -> bytes:
+        """Read exactly an extent with a request of its own."""
+
+    @abstractmethod
+    def _verify_version(self) -> None:
+        """Check that the source is still the one that was opened.
+
+        :raises SourceChanged: if it is not.
+        """
+
+    def verify_unchanged(self) -> None:
+        """Verify each part of which any byte was read, and that the source is still the same.
+
+        :raises IntegrityError: if a part is wrong.
+        :raises SourceChanged: if the source was replaced or deleted.
+        """
+        with self._lock:
+            if self._stream and self._position < self.size:
+                current = self._parts[self._part_at(max(self._position - 1, 0))]
+                self._advance(self._position, current.offset + current.length)
+            self._end_stream()
+            for number in sorted(self._touched - self._verified):
+                for _ in self._chunks_of(number):
+                    pass
+        self._verify_version()
+
+    def close(self) -> None:
+        """End the stream."""
+        self._end_stream()
+
+    def _read(self, offset: int, length: int) -> bytes:
+        if not length:
+            return b""
+        end = offset + length
+        with self._lock:
+            self._touched.update(range(self._part_at(offset), self._part_at(end - 1) + 1))
+            if not self._is_near(offset):
+                is_earlier_part = self._part_at(offset) < self._part_at(self._position)
+                if length < _BULK or (offset < self._position and not is_earlier_part):
+                    return self._read_range(Extent(offset, length))
+                self._start_at(offset)
+            self._advance(offset, end)
+            return self._from_window(offset, end)
+
+    def _is_near(self, offset: int) -> bool:
+        """Return whether the window has this offset, or soon will have it."""
+        first = self._window[0].offset if self._window else self._position
+        return first <= offset <= self._position + _SKIP
+
+    def _part_at(self, offset: int) -> int:
+        return bisect.bisect_right(self._parts, offset, key=lambda part: part.offset) - 1
+
+    def _start_at(self, offset: int) -> None:
+        """Have the stream begin with the part that contains an offset."""
+        self._end_stream()
+        number = self._part_at(offset)
+        self._position = self._parts[number].offset
+        self._stream = Prefetched(self._chunks_from(number), _AHEAD)
+
+    def _end_stream(self) -> None:
+        if self._stream:
+            self._stream.close()
+        self._stream = None
+        self._window.clear()
+
+    def _advance(self, start: int, end: int) -> None:
+        """Receive until the window reaches `end`; keep what is not far before `start`."""
+        if self._stream is None:
+            self._start_at(self._position)
+        assert self._stream
+        while self._position < end:
+            try:
+                chunk = next(self._stream)
+            except Exception:
+                self._end_stream()  # the next read begins again
+                raise
+            self._window.append(chunk)
+            self._position = chunk.end
+            while self._window[0].end <= start - _BEHIND:
+                self._window.popleft()
+
+    def _from_window(self, offset: int, end: int) -> bytes:
+        return b"".join(
+            chunk.data[max(offset - chunk.offset, 0) : end - chunk.offset]
+            for chunk in self._window
+            if chunk.offset < end and offset < chunk.end
+        )
+
+    def _chunks_from(self, number: int) -> Iterator[_Chunk]:
+        for each in range(number, len(self._parts)):
+            yield from self._chunks_of(each)
+
+    def _chunks_of(self, number: int) -> Iterator[_Chunk]:
+        part = self._parts[number]
+        offset = part.offset
+        for data in self._receive(number):
+            if offset + len(data) == part.offset + part.length:
+                self._verified.add(number)
+            yield _Chunk(offset, data)
+            offset += len(data)

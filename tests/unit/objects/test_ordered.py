@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+from rackspace_imagetasks.bytesource import BytesSource
+from rackspace_imagetasks.exceptions import NotFound, SourceChanged
+from rackspace_imagetasks.objects._verified import SegmentCorrupt
+from rackspace_imagetasks.objects.names import ObjectName
+from rackspace_imagetasks.objects.ordered import OrderedObject
+from tests.unit.objects.base import MIB, NAME, SwiftCase, noise
+from tests.unit.objects.faults import altered
+
+_SEGMENT = 3 * MIB
+
+
+class OrderedTest(SwiftCase):
+    def setUp(self):
+        super().setUp()
+        self.content = noise(10 * MIB + 5)
+        self.upload(BytesSource(self.content), segment_size=_SEGMENT)
+
+    def open(self, name=NAME):
+        source = OrderedObject(self.store, name)
+        self.addCleanup(source.close)
+        self.swift.log.clear()
+        return source
+
+    def test_in_order(self):
+        """Reads with gaps, and reads a little back, need one request for each segment."""
+        source = self.open()
+        for offset in range(0, source.size - 200_000, 200_000):
+            self.assertEqual(self.content[offset : offset + 5], source.read_at(offset, 5))
+            expected = self.content[offset + 1000 : offset + 190_000]
+            self.assertEqual(expected, source.read_at(offset + 1000, 189_000))
+            self.assertEqual(self.content[offset : offset + 512], source.read_at(offset, 512))
+        source.verify_unchanged()
+        self.assertEqual(4, len(self.swift.requests("GET")))
+
+    def test_ends_first(self):
+        """A small read of the end is a request of its own, and does not disturb the order."""
+        far = noise(80 * MIB, 2)
+        self.upload(BytesSource(far), ObjectName("images", "far"), segment_size=40 * MIB)
+        source = self.open(ObjectName("images", "far"))
+        self.assertEqual(far[-512:], source.read_at(source.size - 512, 512))
+        self.assertEqual(far[: 9 * MIB], source.read_at(0, 9 * MIB))
+        self.assertEqual(2, len(self.swift.requests("GET")))
+        source.verify_unchanged()
+        self.assertEqual(
+            4, len(self.swift.requests("GET")), "the rest of both segments is verified"
+        )
+
+    def test_started_again(self):
+        """Everything can be read again, as after an upload that broke."""
+        source = self.open()
+        for _ in range(2):
+            for offset in range(0, 10 * MIB, MIB):
+                self.assertEqual(self.content[offset : offset + MIB], source.read_at(offset, MIB))
+        self.assertGreater(len(self.swift.requests("GET")), 4)
+
+    def test_corrupt_segment(self):
+        """A segment with another MD5 is an error before its last byte is read."""
+        source = self.open()
+        self.swift.fault(altered(lambda body: body[:-1] + b"?"), "GET", "00000000")
+        self.assertEqual(self.content[: 2 * MIB], source.read_at(0, 2 * MIB))
+        self.assertRaises(SegmentCorrupt, source.read_at, 2 * MIB, 2 * MIB)
+        self.assertEqual(0, self.swift.faults[0].times)
+        self.assertEqual(self.content[:MIB], source.read_at(0, MIB), "it can be read again")
+        source.verify_unchanged()
+
+    def test_replaced(self):
+        """An object that is replaced while it is read is an error."""
+        source = self.open()
+        source.verify_unchanged()
+        self.upload(BytesSource(noise(10 * MIB, 3)), segment_size=_SEGMENT)
+        self.assertRaises(SourceChanged, source.verify_unchanged)
+
+    def test_absent(self):
+        """An object that does not exist is an error."""
+        self.assertRaises(NotFound, self.open, ObjectName("images", "none"))
