@@ -142,6 +142,8 @@ class DynamicDisk(_Disk):
         self._by_xenserver = footer.by_xenserver
         self._full_blocks = file.full_blocks
         self._known_full = bytearray(len(table))  # by block: 1 if every sector is present
+        # The last other block and its bitmap, in one object that any thread can replace.
+        self._last_bitmap = (-1, b"")
 
     def _read(self, offset: int, length: int) -> bytes:
         pieces = []
@@ -165,8 +167,9 @@ class DynamicDisk(_Disk):
         sector = self._table[block]
         if sector == UNALLOCATED:
             return bytes(length)
-        data = self._source.read_at(sector * SECTOR + self._bitmap_size + start, length)
+        # The bitmap precedes the data, so a file that arrives in order is read in order.
         bitmap = self._bitmap(block)
+        data = self._source.read_at(sector * SECTOR + self._bitmap_size + start, length)
         if bitmap is None:
             return data
         # XenServer's tools clear no bitmap; others ignore the bitmaps of a disk without a parent.
@@ -178,10 +181,14 @@ class DynamicDisk(_Disk):
         """Return a block's bitmap, or None if every sector is present."""
         if self._known_full[block]:
             return None
+        known, bitmap = self._last_bitmap
+        if known == block:
+            return bitmap
         bitmap = self._source.read_at(self._table[block] * SECTOR, self._bitmap_size)
         if not bitmap.startswith(b"\xff" * (self._block_size // SECTOR // 8)):
             if self._is_marked_full(block) and not self._is_all_present(block, bitmap):
                 raise self._doubt(block, "the batmap marks it as full, but its bitmap does not")
+            self._last_bitmap = (block, bitmap)
             return bitmap
         self._known_full[block] = 1
         return None
