@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The disk inside a VHD, with random and sparse reads, whichever program wrote the file."""
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 
 from rackspace_imagetasks.bytesource import BaseSource, ByteSource, Extent, joined
 from rackspace_imagetasks.exceptions import VhdError
@@ -156,12 +157,19 @@ class DynamicDisk(_Disk):
 
     def data_extents(self) -> Iterator[Extent]:
         """Return the allocated blocks, adjacent ones as one extent."""
+        return self._extents(self._allocated())
+
+    def stored_extents(self) -> Iterator[Extent]:
+        """Return the allocated blocks in the order in which the file contains them."""
+        blocks = array("I", self._allocated())
+        return self._extents(sorted(blocks, key=self._table.__getitem__))
+
+    def _allocated(self) -> Iterator[int]:
+        return (block for block, sector in enumerate(self._table) if sector != UNALLOCATED)
+
+    def _extents(self, blocks: Iterable[int]) -> Iterator[Extent]:
         size = self._block_size
-        return joined(
-            Extent(block * size, min(size, self.size - block * size))
-            for block, sector in enumerate(self._table)
-            if sector != UNALLOCATED
-        )
+        return joined(Extent(block * size, min(size, self.size - block * size)) for block in blocks)
 
     def _read_in_block(self, block: int, start: int, length: int) -> bytes:
         sector = self._table[block]

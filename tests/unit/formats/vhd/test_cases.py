@@ -4,7 +4,7 @@ import tracemalloc
 
 from oslotest import base
 
-from rackspace_imagetasks.bytesource import BytesSource
+from rackspace_imagetasks.bytesource import BytesSource, stored_extents
 from rackspace_imagetasks.exceptions import SourceError, VhdError
 from rackspace_imagetasks.formats.vhd import Severity, VhdFile, VirtualVhd, check, open_disk
 from rackspace_imagetasks.messages import Hint
@@ -297,6 +297,13 @@ class ReaderTest(base.BaseTestCase):
         """Blocks that are neighbours on the disk are one extent, wherever they are in the file."""
         disk = open_disk(dynamic(12 * MIB, (2, 1, 4)))
         self.assertEqual([(2 * MIB, 4 * MIB), (8 * MIB, 2 * MIB)], list(disk.data_extents()))
+
+    def test_stored_extents(self):
+        """Blocks are listed in the order of the file; neighbours in that order are one extent."""
+        disk = open_disk(dynamic(11 * MIB, (5, 2, 3, 0, 1)))
+        expected = [(10 * MIB, MIB), (4 * MIB, 4 * MIB), (0, 4 * MIB)]
+        self.assertEqual(expected, list(stored_extents(disk)))
+        self.assertEqual([(0, 8 * MIB), (10 * MIB, MIB)], list(disk.data_extents()))
 
     def test_fixed(self):
         """A fixed disk is the file without its footer."""
