@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rackspace_imagetasks.formats.vhd.layout import VirtualVhd
     from rackspace_imagetasks.formats.vhd.reader import open_disk as open_vhd
     from rackspace_imagetasks.formats.vhd.report import Finding, Report, Severity, VhdFacts
-    from rackspace_imagetasks.formats.vhd.writer import write_file
+    from rackspace_imagetasks.formats.writer import write_file
     from rackspace_imagetasks.glance.settings import ImageSettings
     from rackspace_imagetasks.glance.task import Task
     from rackspace_imagetasks.imagetasks import ImageTasks
@@ -192,7 +192,7 @@ _HOMES = {
     "open_source": "sources.disk",
     "open_vhd": "formats.vhd.reader:open_disk",
     "view_as_vhd": "sources.convert",
-    "write_file": "formats.vhd.writer",
+    "write_file": "formats.writer",
     # Objects
     "Downloaded": "objects.download",
     "ObjectSource": "objects.source",
