@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         TransferError,
         VhdError,
     )
+    from rackspace_imagetasks.formats.qcow2.layout import VirtualQcow2
     from rackspace_imagetasks.formats.vhd.checks import check as check_vhd
     from rackspace_imagetasks.formats.vhd.layout import VirtualVhd
     from rackspace_imagetasks.formats.vhd.reader import open_disk as open_vhd
@@ -122,6 +123,7 @@ __all__ = [
     "TransferResult",
     "VhdError",
     "VhdFacts",
+    "VirtualQcow2",
     "VirtualVhd",
     "Written",
     "check_vhd",
@@ -175,7 +177,7 @@ _HOMES = {
     # Provider profiles
     "ProviderProfile": "profile",
     "RACKSPACE": "profile",
-    # Disks and VHDs
+    # Disks in files: VHD, qcow2, and others
     "ByteSource": "bytesource",
     "BytesSource": "bytesource",
     "Conversion": "sources.convert",
@@ -186,6 +188,7 @@ _HOMES = {
     "Report": "formats.vhd.report",
     "Severity": "formats.vhd.report",
     "VhdFacts": "formats.vhd.report",
+    "VirtualQcow2": "formats.qcow2.layout",
     "VirtualVhd": "formats.vhd.layout",
     "check_vhd": "formats.vhd.checks:check",
     "convert": "sources.convert",
