@@ -290,6 +290,19 @@ class LargeDiskTest(base.BaseTestCase):
             self.assertEqual([1] * total, read.refcounts())
             self.assertEqual(list(range(total)), read.clusters_in_use())
 
+    def test_tables_read_in_small_pieces(self):
+        """The beginning of each table, read by one to nine bytes, is the same as read at once."""
+        extents = [Extent(0, 3 * GIB), Extent(4 * GIB, CLUSTER)]
+        qcow2 = VirtualQcow2(FullDisk(6 * GIB, extents))
+        read = Qcow2(qcow2)
+        blocks = read.table(read.refcounts_at, 2)
+        self.assertTrue(all(blocks))
+        for start in (0, read.refcounts_at, *blocks, read.l1_at, *read.l2_at.values()):
+            content = qcow2.read_at(start, 72)
+            for size in range(1, 10):
+                pieces = [qcow2.read_at(at, size) for at in range(start, start + 72, size)]
+                self.assertEqual(content, b"".join(pieces)[:72])
+
     def test_full_disk_of_2_tib(self):
         """A full disk of 2 TiB takes little memory, and its first and last clusters are right."""
         tracemalloc.start()
