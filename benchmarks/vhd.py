@@ -13,7 +13,8 @@ _NOTHING = "pass"
 _CONVERT = """
 import sys
 from rackspace_imagetasks.bytesource import FileSource
-from rackspace_imagetasks.formats.vhd import VirtualVhd, write_file
+from rackspace_imagetasks.formats.vhd import VirtualVhd
+from rackspace_imagetasks.formats.writer import write_file
 write_file(VirtualVhd(FileSource(sys.argv[1])), sys.argv[2])
 """
 _VIEW = """

@@ -29,11 +29,12 @@ if TYPE_CHECKING:
         TransferError,
         VhdError,
     )
+    from rackspace_imagetasks.formats.qcow2.layout import VirtualQcow2
     from rackspace_imagetasks.formats.vhd.checks import check as check_vhd
     from rackspace_imagetasks.formats.vhd.layout import VirtualVhd
     from rackspace_imagetasks.formats.vhd.reader import open_disk as open_vhd
     from rackspace_imagetasks.formats.vhd.report import Finding, Report, Severity, VhdFacts
-    from rackspace_imagetasks.formats.vhd.writer import write_file
+    from rackspace_imagetasks.formats.writer import write_file
     from rackspace_imagetasks.glance.settings import ImageSettings
     from rackspace_imagetasks.glance.task import Task
     from rackspace_imagetasks.imagetasks import ImageTasks
@@ -122,6 +123,7 @@ __all__ = [
     "TransferResult",
     "VhdError",
     "VhdFacts",
+    "VirtualQcow2",
     "VirtualVhd",
     "Written",
     "check_vhd",
@@ -175,7 +177,7 @@ _HOMES = {
     # Provider profiles
     "ProviderProfile": "profile",
     "RACKSPACE": "profile",
-    # Disks and VHDs
+    # Disks in files: VHD, qcow2, and others
     "ByteSource": "bytesource",
     "BytesSource": "bytesource",
     "Conversion": "sources.convert",
@@ -186,13 +188,14 @@ _HOMES = {
     "Report": "formats.vhd.report",
     "Severity": "formats.vhd.report",
     "VhdFacts": "formats.vhd.report",
+    "VirtualQcow2": "formats.qcow2.layout",
     "VirtualVhd": "formats.vhd.layout",
     "check_vhd": "formats.vhd.checks:check",
     "convert": "sources.convert",
     "open_source": "sources.disk",
     "open_vhd": "formats.vhd.reader:open_disk",
     "view_as_vhd": "sources.convert",
-    "write_file": "formats.vhd.writer",
+    "write_file": "formats.writer",
     # Objects
     "Downloaded": "objects.download",
     "ObjectSource": "objects.source",

@@ -13,7 +13,7 @@ import stat
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol, Self, runtime_checkable
 
 from rackspace_imagetasks.exceptions import SourceChanged, SourceError
 from rackspace_imagetasks.messages import Hint, Message
@@ -29,7 +29,7 @@ class Extent(NamedTuple):
 
 
 def joined(extents: Iterable[Extent]) -> Iterator[Extent]:
-    """Yield ascending extents with adjacent ones made one, and without empty ones."""
+    """Yield extents with adjacent ones that follow each other made one, and without empty ones."""
     last = Extent(0, 0)
     for extent in extents:
         if extent.offset == last.offset + last.length:
@@ -74,6 +74,24 @@ class ByteSource(Protocol):
 
     def close(self) -> None:
         """Close files and connections."""
+
+
+@runtime_checkable
+class HasStorageOrder(Protocol):
+    """A byte source that knows the order in which its data is stored.
+
+    Whoever may choose an order reads it in this one, so that the file below is read in order.
+    """
+
+    def stored_extents(self) -> Iterator[Extent]:
+        """Return what `data_extents()` returns, in the order in which it is stored."""
+
+
+def stored_extents(source: ByteSource) -> Iterator[Extent]:
+    """Return the extents that may hold data, in the order in which the source stores them."""
+    if isinstance(source, HasStorageOrder):
+        return source.stored_extents()
+    return source.data_extents()
 
 
 class BaseSource:

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 from rackspace_imagetasks.exceptions import Refused, TargetError
 from rackspace_imagetasks.formats import vhd
+from rackspace_imagetasks.formats.writer import write_file, write_stream
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.partfile import require_writable
 from rackspace_imagetasks.progress import SILENT, Progress
@@ -84,9 +85,9 @@ def convert(
             progress=progress,
         )
         if isinstance(target, str | os.PathLike):
-            vhd.write_file(view, target, overwrite=overwrite, progress=progress)
+            write_file(view, target, overwrite=overwrite, progress=progress)
         else:
-            vhd.write_stream(view, target, progress=progress)
+            write_stream(view, target, progress=progress)
         facts = vhd.check(view).facts
         assert facts is not None
         return Conversion(

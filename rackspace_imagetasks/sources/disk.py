@@ -4,7 +4,13 @@
 import os
 from collections.abc import Iterator
 
-from rackspace_imagetasks.bytesource import BaseSource, ByteSource, Extent, FileSource
+from rackspace_imagetasks.bytesource import (
+    BaseSource,
+    ByteSource,
+    Extent,
+    FileSource,
+    stored_extents,
+)
 from rackspace_imagetasks.exceptions import SourceError, VhdError
 from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.messages import Message
@@ -46,6 +52,10 @@ class DiskSource(BaseSource):
     def data_extents(self) -> Iterator[Extent]:
         """Return the extents that may contain data."""
         return self._disk.data_extents()
+
+    def stored_extents(self) -> Iterator[Extent]:
+        """Return the same extents in the order in which the file stores them."""
+        return stored_extents(self._disk)
 
     def verify_unchanged(self) -> None:
         """Check that the file is still the one that was opened.

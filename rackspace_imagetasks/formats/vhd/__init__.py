@@ -2,9 +2,9 @@
 """VHD, the disk image format of XenServer and Virtual PC.
 
 `check` validates a file and `open_disk` returns the disk inside it; both accept a `VhdFile`, so
-that a file is read once for both. `VirtualVhd` is the VHD of a disk without writing it, and
-`write_file` and `write_stream` write it. Each name is loaded when it is first used: validating a
-file takes less time than loading the modules that write one.
+that a file is read once for both. `VirtualVhd` is the VHD of a disk without writing it. Each name
+is loaded when it is first used: validating a file takes less time than loading the modules that
+lay one out.
 """
 
 import importlib
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from rackspace_imagetasks.formats.vhd.layout import VirtualVhd
     from rackspace_imagetasks.formats.vhd.reader import open_disk
     from rackspace_imagetasks.formats.vhd.report import Finding, Report, Severity, VhdFacts
-    from rackspace_imagetasks.formats.vhd.writer import write_file, write_stream
 
 _MODULES = {
     "Finding": "report",
@@ -27,8 +26,6 @@ _MODULES = {
     "VirtualVhd": "layout",
     "check": "checks",
     "open_disk": "reader",
-    "write_file": "writer",
-    "write_stream": "writer",
 }
 
 
@@ -47,6 +44,4 @@ __all__ = [
     "VirtualVhd",
     "check",
     "open_disk",
-    "write_file",
-    "write_stream",
 ]

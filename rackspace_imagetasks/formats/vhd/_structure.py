@@ -1,29 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Binary structures that are declared once: how to read, write and check one derives from that."""
+"""What the structures of a VHD have in common: a cookie of eight bytes, and most a checksum."""
 
-import dataclasses
-import struct
-import typing
-from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from rackspace_imagetasks.exceptions import VhdError
+from rackspace_imagetasks.formats import _structure
 
 _CHECKSUM_SIZE = 4
-
-
-@dataclasses.dataclass(frozen=True)
-class Packed:
-    """How a field is stored: its code for the `struct` module, and its conversion if any."""
-
-    code: str
-    decode: Callable[[Any], Any] = lambda stored: stored
-    encode: Callable[[Any], Any] = lambda value: value
-
-
-U8 = Annotated[int, Packed("B")]
-U32 = Annotated[int, Packed("I")]
-U64 = Annotated[int, Packed("Q")]
 
 
 def checksum(content: bytes) -> int:
@@ -31,16 +14,13 @@ def checksum(content: bytes) -> int:
     return ~sum(content) & 0xFFFF_FFFF
 
 
-class Structure:
-    """A structure of big-endian fields that begins with a cookie of eight bytes.
+class Structure(_structure.Structure):
+    """A structure of a VHD.
 
-    A subclass is a dataclass whose fields, annotated with `Packed`, follow the cookie in their
-    order. The checksum is no field: it is the padding (`4x`) at `CHECKSUM_AT`.
+    The checksum is no field: it is the padding (`4x`) at `CHECKSUM_AT`.
     """
 
     TITLE: ClassVar[str]
-    COOKIE: ClassVar[bytes]
-    SIZE: ClassVar[int]
     CHECKSUM_AT: ClassVar[int | None] = None
 
     @classmethod
@@ -66,14 +46,7 @@ class Structure:
         """
         if len(content) != cls.SIZE:
             raise VhdError(f"A {cls.TITLE} has {cls.SIZE} bytes, not {len(content)}.")
-        layout, fields = _declaration(cls)
-        _cookie, *stored = layout.unpack(content)
-        return cls(
-            **{
-                name: packed.decode(value)
-                for (name, packed), value in zip(fields, stored, strict=True)
-            }
-        )
+        return super().unpack(content)
 
     @classmethod
     def checksum_matches(cls, content: bytes) -> bool:
@@ -83,10 +56,7 @@ class Structure:
 
     def serialise(self) -> bytes:
         """Return the bytes, with the right checksum."""
-        layout, fields = _declaration(type(self))
-        content = layout.pack(
-            self.COOKIE, *(packed.encode(getattr(self, name)) for name, packed in fields)
-        )
+        content = super().serialise()
         at = self.CHECKSUM_AT
         if at is None:
             return content
@@ -95,23 +65,3 @@ class Structure:
 
 def _checksum_without(content: bytes, at: int) -> bytes:
     return checksum(content[:at] + content[at + _CHECKSUM_SIZE :]).to_bytes(_CHECKSUM_SIZE, "big")
-
-
-_Declaration = tuple[struct.Struct, tuple[tuple[str, Packed], ...]]
-_declarations: dict[type[Structure], _Declaration] = {}
-
-
-def _declaration(cls: type[Structure]) -> _Declaration:
-    """Return the layout of a structure, and the names and conversions of its fields."""
-    if cls not in _declarations:
-        _declarations[cls] = _read_declaration(cls)
-    return _declarations[cls]
-
-
-def _read_declaration(cls: type[Structure]) -> _Declaration:
-    hints = typing.get_type_hints(cls, include_extras=True)
-    fields = tuple(
-        (field.name, hints[field.name].__metadata__[0])
-        for field in dataclasses.fields(cls)  # type: ignore[arg-type]
-    )
-    return struct.Struct(">8s" + "".join(packed.code for _, packed in fields)), fields

@@ -13,8 +13,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, NamedTuple, Self
 from uuid import UUID
 
+from rackspace_imagetasks.formats._structure import U8, U32, U64, Packed
 from rackspace_imagetasks.formats.vhd._geometry import Geometry
-from rackspace_imagetasks.formats.vhd._structure import U8, U32, U64, Packed, Structure
+from rackspace_imagetasks.formats.vhd._structure import Structure
 
 FOOTER_SIZE = 512
 SHORT_FOOTER_SIZE = 511  # as Virtual PC wrote it before 2004

@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from typing import Self
 from uuid import UUID, uuid5
 
-from rackspace_imagetasks.bytesource import BaseSource, ByteSource
+from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.exceptions import VhdError
+from rackspace_imagetasks.formats._virtual import VirtualFile
 from rackspace_imagetasks.formats.vhd._geometry import geometry_of
 from rackspace_imagetasks.formats.vhd._scan import allocated_blocks
 from rackspace_imagetasks.formats.vhd._structures import (
@@ -132,7 +133,7 @@ def _batmap(entries: int, blocks: "array[int]", disk_size: int) -> bytes:
     return header.serialise() + batmap
 
 
-class VirtualVhd(BaseSource):
+class VirtualVhd(VirtualFile):
     """The dynamic VHD of a disk, as a byte source; the same disk always results in the same bytes.
 
     :param uuid: the VHD's UUID; by default one derived from the disk's identity and content.
@@ -157,13 +158,12 @@ class VirtualVhd(BaseSource):
             raise VhdError(
                 f"The disk '{disk.name}' has {size}; a VHD can hold a disk of 1 byte to {limit}."
             )
-        self._disk = disk
         seconds = _seconds(timestamp)
         blocks = allocated_blocks(disk, progress)
         uuid = uuid or _uuid_of(disk, blocks)
         self.layout = Layout.plan(round_up(disk.size, BLOCK_SIZE), blocks, uuid, seconds)
         identity = f"{disk.identity}.vhd-{uuid.hex}-{seconds:x}"
-        super().__init__(disk.name, self.layout.size, identity)
+        super().__init__(disk, self.layout.size, identity)
 
     @property
     def disk_size(self) -> int:
@@ -175,24 +175,7 @@ class VirtualVhd(BaseSource):
         """The number of blocks of 2 MiB that are not all zero."""
         return len(self.layout.blocks)
 
-    def _read(self, offset: int, length: int) -> bytes:
-        pieces = []
-        while length > 0:
-            piece = self._piece(offset, length)
-            pieces.append(piece)
-            offset, length = offset + len(piece), length - len(piece)
-        return b"".join(pieces)
-
-    def verify_unchanged(self) -> None:
-        """Check that the disk is still the one that was scanned."""
-        self._disk.verify_unchanged()
-
-    def close(self) -> None:
-        """Close the disk."""
-        self._disk.close()
-
     def _piece(self, offset: int, length: int) -> bytes:
-        """Return up to `length` bytes from `offset`, all from the same part of the file."""
         layout = self.layout
         if offset < len(layout.head):
             return layout.head[offset : offset + length]
@@ -208,12 +191,6 @@ class VirtualVhd(BaseSource):
             block_at = layout.blocks[place] * BLOCK_SIZE
             return self._data(block_at + within, min(length, BLOCK_SIZE - within))
         return bytes(min(length, _STRIDE - len(_BITMAP) - within))
-
-    def _data(self, offset: int, length: int) -> bytes:
-        """Return the disk's bytes, and zeros after its end."""
-        available = max(0, min(length, self._disk.size - offset))
-        data = self._disk.read_at(offset, available) if available else b""
-        return data if available == length else data.ljust(length, b"\0")
 
 
 def _uuid_of(disk: ByteSource, blocks: "array[int]") -> UUID:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The disk inside a VHD, with random and sparse reads, whichever program wrote the file."""
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 
 from rackspace_imagetasks.bytesource import BaseSource, ByteSource, Extent, joined
 from rackspace_imagetasks.exceptions import VhdError
@@ -142,6 +143,8 @@ class DynamicDisk(_Disk):
         self._by_xenserver = footer.by_xenserver
         self._full_blocks = file.full_blocks
         self._known_full = bytearray(len(table))  # by block: 1 if every sector is present
+        # The last other block and its bitmap, in one object that any thread can replace.
+        self._last_bitmap = (-1, b"")
 
     def _read(self, offset: int, length: int) -> bytes:
         pieces = []
@@ -154,19 +157,27 @@ class DynamicDisk(_Disk):
 
     def data_extents(self) -> Iterator[Extent]:
         """Return the allocated blocks, adjacent ones as one extent."""
+        return self._extents(self._allocated())
+
+    def stored_extents(self) -> Iterator[Extent]:
+        """Return the allocated blocks in the order in which the file contains them."""
+        blocks = array("I", self._allocated())
+        return self._extents(sorted(blocks, key=self._table.__getitem__))
+
+    def _allocated(self) -> Iterator[int]:
+        return (block for block, sector in enumerate(self._table) if sector != UNALLOCATED)
+
+    def _extents(self, blocks: Iterable[int]) -> Iterator[Extent]:
         size = self._block_size
-        return joined(
-            Extent(block * size, min(size, self.size - block * size))
-            for block, sector in enumerate(self._table)
-            if sector != UNALLOCATED
-        )
+        return joined(Extent(block * size, min(size, self.size - block * size)) for block in blocks)
 
     def _read_in_block(self, block: int, start: int, length: int) -> bytes:
         sector = self._table[block]
         if sector == UNALLOCATED:
             return bytes(length)
-        data = self._source.read_at(sector * SECTOR + self._bitmap_size + start, length)
+        # The bitmap precedes the data, so a file that arrives in order is read in order.
         bitmap = self._bitmap(block)
+        data = self._source.read_at(sector * SECTOR + self._bitmap_size + start, length)
         if bitmap is None:
             return data
         # XenServer's tools clear no bitmap; others ignore the bitmaps of a disk without a parent.
@@ -178,10 +189,14 @@ class DynamicDisk(_Disk):
         """Return a block's bitmap, or None if every sector is present."""
         if self._known_full[block]:
             return None
+        known, bitmap = self._last_bitmap
+        if known == block:
+            return bitmap
         bitmap = self._source.read_at(self._table[block] * SECTOR, self._bitmap_size)
         if not bitmap.startswith(b"\xff" * (self._block_size // SECTOR // 8)):
             if self._is_marked_full(block) and not self._is_all_present(block, bitmap):
                 raise self._doubt(block, "the batmap marks it as full, but its bitmap does not")
+            self._last_bitmap = (block, bitmap)
             return bitmap
         self._known_full[block] = 1
         return None

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from rackspace_imagetasks.bytesource import BytesSource
 from rackspace_imagetasks.formats import vhd
+from rackspace_imagetasks.formats.writer import write_file
 from tests.unit.osc import local_shell
 
 
@@ -8,7 +9,7 @@ class TestVhdShow(local_shell.LocalShellTest):
     def setUp(self):
         super().setUp()
         disk = BytesSource(b"boot".ljust(5 * 2**20, b"\0"))
-        vhd.write_file(vhd.VirtualVhd(disk), "disk.vhd")
+        write_file(vhd.VirtualVhd(disk), "disk.vhd")
 
     def test_machine_readable(self):
         """With -f json the sizes are bytes, and the names sorted."""

@@ -3,6 +3,7 @@ import json
 
 from rackspace_imagetasks.bytesource import BytesSource
 from rackspace_imagetasks.formats import vhd
+from rackspace_imagetasks.formats.writer import write_file
 from tests.unit.osc import local_shell
 
 
@@ -10,7 +11,7 @@ class TestVhdValidate(local_shell.LocalShellTest):
     def setUp(self):
         super().setUp()
         disk = BytesSource(b"boot".ljust(4 * 2**20, b"\0"))
-        vhd.write_file(vhd.VirtualVhd(disk), "good.vhd")
+        write_file(vhd.VirtualVhd(disk), "good.vhd")
         (self.directory / "raw.vhd").write_bytes(bytes(1024))
 
     def validate(self, *arguments):

@@ -14,6 +14,7 @@ from unittest import mock
 import fixtures
 from oslotest import base
 
+from rackspace_imagetasks.bytesource import stored_extents
 from rackspace_imagetasks.exceptions import SourceChanged, SourceError, VhdError
 from rackspace_imagetasks.messages import Hint
 from rackspace_imagetasks.osc.hints import worded_error
@@ -104,6 +105,14 @@ class TestVhd(DiskTest):
         short = fixed(4 * MIB)
         path = self.write("disk", short.peek(0, 2 * MIB) + short.peek(4 * MIB, 512))
         self.assertRaises(VhdError, open_source, path)
+
+    def test_storage_order(self):
+        """A disk's extents are known in the order of its file, which only a VHD can change."""
+        vhd = dynamic(6 * MIB, (2, 0))
+        with open_source(self.write("disk.vhd", vhd.peek(0, vhd.size))) as disk:
+            self.assertEqual([4 * MIB, 0], [start for start, _ in stored_extents(disk)])
+        with open_source(self.write("disk.raw", CONTENT)) as disk:
+            self.assertEqual(list(disk.data_extents()), list(stored_extents(disk)))
 
     def test_what_follows_the_footer_is_no_disk(self):
         """A fixed VHD with appended bytes is read as that VHD, not as a raw disk."""

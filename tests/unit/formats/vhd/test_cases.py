@@ -4,7 +4,7 @@ import tracemalloc
 
 from oslotest import base
 
-from rackspace_imagetasks.bytesource import BytesSource
+from rackspace_imagetasks.bytesource import BytesSource, stored_extents
 from rackspace_imagetasks.exceptions import SourceError, VhdError
 from rackspace_imagetasks.formats.vhd import Severity, VhdFile, VirtualVhd, check, open_disk
 from rackspace_imagetasks.messages import Hint
@@ -281,10 +281,29 @@ class ReaderTest(base.BaseTestCase):
                 f"a table of {entries}", str(self.assertRaises(VhdError, open_disk, image))
             )
 
+    def test_block_is_read_forwards(self):
+        """A block read in pieces reads the file in order, its bitmap once and before its data."""
+        for bitmap in (b"\xff" * 512, b"\x7f" + b"\xff" * 511):  # full, and with a sector missing
+            image = dynamic(4 * MIB, (0, 1)).bits(0, b"\0").put(7 * 512, bitmap)
+            disk = open_disk(image.put(8 * 512, b"x" * BLOCK))
+            image.requests.clear()
+            pieces = [disk.read_at(at, MIB) for at in range(0, disk.size, MIB)]
+            self.assertEqual(2 * BLOCK, sum(map(len, pieces)))
+            self.assertEqual(BLOCK - 512 * (bitmap[0] != 0xFF), b"".join(pieces).count(b"x"))
+            self.assertEqual(sorted(image.requests), image.requests)
+            self.assertEqual(6, len(image.requests))
+
     def test_adjacent_blocks_are_one_extent(self):
         """Blocks that are neighbours on the disk are one extent, wherever they are in the file."""
         disk = open_disk(dynamic(12 * MIB, (2, 1, 4)))
         self.assertEqual([(2 * MIB, 4 * MIB), (8 * MIB, 2 * MIB)], list(disk.data_extents()))
+
+    def test_stored_extents(self):
+        """Blocks are listed in the order of the file; neighbours in that order are one extent."""
+        disk = open_disk(dynamic(11 * MIB, (5, 2, 3, 0, 1)))
+        expected = [(10 * MIB, MIB), (4 * MIB, 4 * MIB), (0, 4 * MIB)]
+        self.assertEqual(expected, list(stored_extents(disk)))
+        self.assertEqual([(0, 8 * MIB), (10 * MIB, MIB)], list(disk.data_extents()))
 
     def test_fixed(self):
         """A fixed disk is the file without its footer."""

@@ -11,7 +11,7 @@ from oslotest import base
 
 from rackspace_imagetasks.bytesource import BytesSource, FileSource
 from rackspace_imagetasks.exceptions import VhdError
-from rackspace_imagetasks.formats.vhd import Report, VirtualVhd, check, open_disk, write_file
+from rackspace_imagetasks.formats.vhd import Report, VirtualVhd, check, open_disk
 from rackspace_imagetasks.formats.vhd._geometry import Geometry
 from rackspace_imagetasks.formats.vhd._structures import (
     BatmapHeader,
@@ -19,6 +19,7 @@ from rackspace_imagetasks.formats.vhd._structures import (
     Footer,
     ParentLocator,
 )
+from rackspace_imagetasks.formats.writer import write_file
 from rackspace_imagetasks.messages import Message
 from tests.unit.formats.vhd.builder import BLOCK, MIB, Image, by_qemu, dynamic, fixed
 

@@ -10,7 +10,8 @@ import fixtures
 from oslotest import base
 
 from rackspace_imagetasks.bytesource import FileSource
-from rackspace_imagetasks.formats.vhd import VirtualVhd, check, open_disk, write_file
+from rackspace_imagetasks.formats.vhd import VirtualVhd, check, open_disk
+from rackspace_imagetasks.formats.writer import write_file
 from tests.unit.formats.vhd import oracles
 from tests.unit.formats.vhd.builder import MIB
 from tests.unit.formats.vhd.oracles import require, run

@@ -16,7 +16,7 @@ _PIECE = 512 << 10
 _STRETCH = 16 << 20
 _THREADS = 2  # one copies while the other waits for the kernel
 _ZEROS = bytes(_PIECE)
-# How an incomplete file begins: it is not a VHD, and the next run recognises it.
+# How an incomplete file begins: it is no disk image, and the next run recognises it.
 _INCOMPLETE = b"incomplete: written by a program that has not ended, or was killed\n"
 
 
