@@ -10,6 +10,9 @@ from openstack import connection as sdk_connection
 
 from rackspace_imagetasks.exceptions import Refused
 from rackspace_imagetasks.glance.api import api_root
+from rackspace_imagetasks.glance.data import ImageDataClient
+from rackspace_imagetasks.glance.data_source import ImageDataSource
+from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.images import ImageClient
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.glance.tasks import TaskClient, has_tasks
@@ -69,6 +72,18 @@ class Cloud:
     def images(self) -> ImageClient:
         """The images."""
         return ImageClient(self._image_client)
+
+    @functools.cached_property
+    def image_data(self) -> ImageDataClient:
+        """The data of images, in a cloud without image tasks."""
+        return ImageDataClient(self._image_client)
+
+    def data_of(self, image: ImageFacts) -> ImageDataSource:
+        """Return the data of an active image, in a cloud without image tasks.
+
+        :raises SourceError: if it has none.
+        """
+        return ImageDataSource(self._image_client, image)
 
     @functools.cached_property
     def tasks(self) -> TaskClient:
@@ -153,16 +168,23 @@ class Cloud:
         :raises Refused: if the endpoints of images or of objects are the same.
         :raises NotFound: if the catalog does not have the other region.
         """
-        theirs = (other._image_client.endpoint(), other.objects.endpoint())  # noqa: SLF001
+        by_tasks = self.profile.uses_tasks and other.profile.uses_tasks
+        services = ("image", "object-store") if by_tasks else ("image",)
+        theirs = [other._endpoint(service) for service in services]  # noqa: SLF001
         if self.region == other.region and self.project_id != other.project_id:
             return
-        ours = (self._image_client.endpoint(), self.objects.endpoint())
-        for service, here, there in zip(("image", "object-store"), ours, theirs, strict=True):
+        ours = map(self._endpoint, services)
+        for service, here, there in zip(services, ours, theirs, strict=True):
             if _place(here, self.project_id) == _place(there, other.project_id):
                 raise Refused(
                     f"The {service} endpoint of region '{other.region}' is that of region"
                     f" '{self.region}': {there}. Check the endpoint overrides in clouds.yaml."
                 )
+
+    def _endpoint(self, service: str) -> str:
+        return (
+            self.objects.endpoint() if service == "object-store" else self._image_client.endpoint()
+        )
 
 
 def _place(endpoint: str, project_id: str) -> tuple[str, int | None, str]:

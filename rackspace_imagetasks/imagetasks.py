@@ -8,13 +8,16 @@ from datetime import timedelta
 
 from openstack import connection as sdk_connection
 
+from rackspace_imagetasks.bytesource import FileSource
 from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.exceptions import TaskFailed
 from rackspace_imagetasks.glance.failures import failure_of
 from rackspace_imagetasks.glance.settings import NO_SETTINGS, ImageSettings
 from rackspace_imagetasks.glance.task import Task
-from rackspace_imagetasks.jobs import cleanup, exports, saves, transfers
+from rackspace_imagetasks.jobs import cleanup, conversions, exports, saves, transfers, uploads
+from rackspace_imagetasks.jobs.arrivals import judge_format
 from rackspace_imagetasks.jobs.cleanup import CleanPlan
+from rackspace_imagetasks.jobs.conversions import ConversionPlan
 from rackspace_imagetasks.jobs.exports import ExportPlan
 from rackspace_imagetasks.jobs.import_checks import plan_import
 from rackspace_imagetasks.jobs.imports import ImportPlan
@@ -29,7 +32,9 @@ from rackspace_imagetasks.jobs.options import (
 )
 from rackspace_imagetasks.jobs.saves import SavePlan
 from rackspace_imagetasks.jobs.transfers import TransferPlan
+from rackspace_imagetasks.jobs.uploads import UploadPlan
 from rackspace_imagetasks.objects.names import ObjectName
+from rackspace_imagetasks.objects.ordered import OrderedObject
 from rackspace_imagetasks.profile import ProviderProfile
 from rackspace_imagetasks.progress import SILENT, Progress
 from rackspace_imagetasks.sources.staging import open_for_import
@@ -88,16 +93,29 @@ class ImageTasks:
         staging: StagingOptions = DEFAULT_STAGING,
         disk: DiskOptions = DEFAULT_DISK,
         new_copy: bool = False,
-    ) -> ImportPlan:
+        disk_format: str | None = None,
+    ) -> ImportPlan | UploadPlan:
         """Check that a local disk can be imported as an image called `name`.
 
-        A disk that is not a resizable VHD is converted while it is uploaded. The plan keeps the
+        A disk is converted to what the cloud accepts while it is uploaded. The plan keeps the
         file open until its `close()`. A file that was imported before under this name, and was not
         changed since, is not imported again: the plan has its image.
 
         :param new_copy: import it even so, as another image.
+        :param disk_format: the image's format: qcow2, raw or vhd; by default the cloud's.
         :raises Refused, SourceError: with all reasons.
         """
+        if not self.cloud.profile.uses_tasks:
+            return uploads.plan_upload(
+                self.cloud,
+                FileSource(path),
+                name,
+                settings,
+                disk=disk,
+                disk_format=disk_format,
+                new_copy=new_copy,
+            )
+        judge_format(disk_format or self.cloud.profile.disk_format, self.cloud.profile).enforce()
         source = open_for_import(
             path,
             self.cloud.profile,
@@ -138,7 +156,8 @@ class ImageTasks:
         delete_object: bool = False,
         new_copy: bool = False,
         allow_truncated: bool = False,
-    ) -> ImportPlan:
+        disk_format: str | None = None,
+    ) -> ImportPlan | UploadPlan:
         """Check that a VHD in a container can be imported as an image called `name`.
 
         An object that was imported before under this name, and was not replaced since, is not
@@ -147,8 +166,20 @@ class ImageTasks:
         :param delete_object: delete the object after the import.
         :param new_copy: import the object even if it was imported before, as another image.
         :param allow_truncated: accept a disk that is shorter than its partitions or file system.
+        :param disk_format: the image's format: qcow2, raw or vhd; by default the cloud's.
         :raises Refused: with all reasons.
         """
+        if not self.cloud.profile.uses_tasks:
+            return uploads.plan_upload(
+                self.cloud,
+                OrderedObject(self.cloud.objects.until(self.cloud.stop), source),
+                name,
+                settings,
+                disk=DiskOptions(allow_truncated=allow_truncated),
+                disk_format=disk_format,
+                new_copy=new_copy,
+            )
+        judge_format(disk_format or self.cloud.profile.disk_format, self.cloud.profile).enforce()
         return plan_import(
             ImportPlan(
                 cloud=self.cloud,
@@ -171,15 +202,34 @@ class ImageTasks:
         return saves.plan_save(self.cloud, export, options)
 
     def plan_transfer(
-        self, image: str, target: "ImageTasks", *, keep_objects: bool = False
-    ) -> TransferPlan:
+        self,
+        image: str,
+        target: "ImageTasks",
+        *,
+        keep_objects: bool = False,
+        keep_properties: bool = False,
+        disk_format: str | None = None,
+    ) -> TransferPlan | ConversionPlan:
         """Find an image by name or ID, and check that it can be transferred to `target`.
 
         :param keep_objects: keep the exported and the staged object.
+        :param keep_properties: do not adapt the properties to another hypervisor.
+        :param disk_format: the copy's format: qcow2, raw or vhd; by default the target's.
         :raises Refused, NotFound: with all reasons.
         """
         facts = self.cloud.images.find(image)
-        return transfers.plan_transfer(self.cloud, target.cloud, facts, keep_objects=keep_objects)
+        here, there = self.cloud, target.cloud
+        if here.profile.uses_tasks and there.profile.uses_tasks:
+            judge_format(disk_format or there.profile.disk_format, there.profile).enforce()
+            return transfers.plan_transfer(here, there, facts, keep_objects=keep_objects)
+        return conversions.plan_conversion(
+            here,
+            there,
+            facts,
+            disk_format=disk_format,
+            keep_properties=keep_properties,
+            keep_objects=keep_objects,
+        )
 
     def plan_clean(
         self, container: str | None = None, *, older_than: timedelta = cleanup.DAY

@@ -19,6 +19,12 @@ _SYSTEM_NAMES = {
     "rhel": "Red Hat Enterprise Linux",
     "windows": "Windows",
 }
+_READABLE_FORMATS = ("qcow2", "raw", "vdi", "vhd", "vhdx", "vmdk")
+_SEALED = {  # properties of images that must not be changed
+    "cinder_encryption_key_id": "encrypted",
+    "os_encrypt_format": "encrypted",
+    "img_signature": "signed",
+}
 _MAX_NAME_LENGTH = 255  # characters; Images API v2, "Create image"
 _MAX_TAG_LENGTH = 255  # characters; Images API v2, "Image tags"
 _MAX_CONTAINER_NAME_LENGTH = 256  # bytes; Object Store API, "Create container"
@@ -58,6 +64,37 @@ def judge_export(image: ImageFacts, project_id: str, profile: ProviderProfile) -
         ),
         warnings=tuple(_asymmetry(image, profile)),
     )
+
+
+def judge_image_data(image: ImageFacts, project_id: str) -> Verdict:
+    """Judge whether project `project_id` can transfer the data of `image` to another cloud."""
+    return Verdict(refusals=(*_owned(image, project_id), *_unreadable(image)))
+
+
+def _owned(image: ImageFacts, project_id: str) -> Iterable[Message]:
+    if image.owner != project_id:
+        yield Message(f"{image.title} belongs to another project; only its owner can transfer it.")
+
+
+def _unreadable(image: ImageFacts) -> Iterable[Message]:
+    if image.status != "active":
+        yield Message(
+            f"{image.title} has status '{image.status}'; only active images can be transferred."
+        )
+    for kind, value, known in (
+        ("container format", image.container_format, ("bare",)),
+        ("disk format", image.disk_format, _READABLE_FORMATS),
+    ):
+        if value not in known:
+            yield Message(
+                f"{image.title} has the {kind} '{value}'; the disk can be read only from"
+                f" {' or '.join(known)}."
+            )
+    for key, state in _SEALED.items():
+        if image.properties.get(key):
+            yield Message(
+                f"{image.title} is {state} (property '{key}'), so its disk cannot be converted."
+            )
 
 
 def _ownership(image: ImageFacts, project_id: str) -> Iterable[Message]:

@@ -46,7 +46,7 @@ class Arrival:
     new_copy: bool = False
 
     def run(self, file: ByteSource, transfer: DataTransfer) -> ImageFacts:
-        """Upload a file in the image's format, verify the image, and complete it; return it as it is then.
+        """Upload a file in the image's format, verify the image, and return it completed.
 
         :raises IntegrityError: if the source or the image is not what it should be; the image is
             deleted.
@@ -100,7 +100,7 @@ def view_as(disk_format: str, disk: DiskSource) -> ByteSource:
     if disk_format == "qcow2":
         return VirtualQcow2(disk)
     if disk_format == "vhd":
-        return view_as_vhd(disk)
+        return view_as_vhd(disk, scan=False)
     return disk
 
 

@@ -30,6 +30,7 @@ from rackspace_imagetasks.sources import DiskSource
 from rackspace_imagetasks.sources.completeness import require_complete
 from rackspace_imagetasks.sources.convert import view_as_vhd
 
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ConversionPlan:
     """A checked transfer of a disk from cloud to cloud, ready to run.
@@ -114,7 +115,7 @@ class ConversionPlan:
             disk,
             max_virtual_size=profile.max_virtual_size,
             max_physical_size=profile.max_physical_size,
-            progress=self.target.progress,
+            scan=False,  # the disk is received only once
         )
         plan = ImportPlan(
             cloud=self.target,
@@ -184,9 +185,7 @@ def _find(plan: ConversionPlan) -> Found:
     """Return what earlier runs have done at the target."""
     if not plan.target.profile.uses_tasks:
         return Found(image=plan.arrival.find())
-    same = SameImport(
-        cloud=plan.target, object=plan.staged, name=plan.image.label, mark=plan.mark
-    )
+    same = SameImport(cloud=plan.target, object=plan.staged, name=plan.image.label, mark=plan.mark)
     return same.find()
 
 

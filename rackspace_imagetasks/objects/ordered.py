@@ -16,8 +16,8 @@ class OrderedObject(OrderedSource):
     """One version of an object of any kind.
 
     :raises NotFound: if the object does not exist.
-    :raises IntegrityError: if its segments do not make up the whole; from reads and `verify_unchanged()`,
-        if the MD5 of a segment is wrong.
+    :raises IntegrityError: if its segments do not make up the whole, and later if the MD5 of a
+        segment is wrong.
     """
 
     def __init__(self, store: ObjectStore, name: ObjectName) -> None:

@@ -98,6 +98,18 @@ def add_poll_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_disk_format_option(parser: argparse.ArgumentParser) -> None:
+    """Add --disk-format."""
+    parser.add_argument(
+        "--disk-format",
+        metavar="<format>",
+        help=_(
+            "Format of the new image: qcow2, raw or vhd (default: what the cloud expects; a cloud"
+            " with image tasks accepts only vhd)"
+        ),
+    )
+
+
 def add_save_options(parser: argparse.ArgumentParser, *, required: bool) -> None:
     """Add --file and its related options."""
     group = parser.add_argument_group(_("saving"))

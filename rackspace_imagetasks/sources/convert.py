@@ -115,12 +115,14 @@ def view_as_vhd(
     max_physical_size: int | None = None,
     uuid: UUID | None = None,
     timestamp: datetime | int | None = None,
+    scan: bool = True,
     progress: Progress = SILENT,
 ) -> vhd.VirtualVhd:
     """Return the VHD of a disk as a byte source; its parameters are those of `convert`.
 
     :param uuid: the VHD's UUID; by default the same for the same disk.
     :param timestamp: the VHD's time of creation; by default the same for the same disk.
+    :param scan: leave out allocated blocks that contain only zeros, which reads the disk first.
     :raises Refused: when the VHD would exceed a limit.
     """
     if max_virtual_size is not None and disk.size > max_virtual_size:  # before a long scan
@@ -130,7 +132,7 @@ def view_as_vhd(
             f" {max_virtual_size} bytes ({limit_words})."
         )
         raise Refused(Message(text, Hint.SHRINK_OR_RAISE_LIMIT))
-    view = vhd.VirtualVhd(disk, uuid=uuid, timestamp=timestamp, progress=progress)
+    view = vhd.VirtualVhd(disk, uuid=uuid, timestamp=timestamp, scan=scan, progress=progress)
     report = vhd.check(view, max_virtual_size=max_virtual_size, max_physical_size=max_physical_size)
     if report.errors:
         raise Refused(*(f"The VHD of '{disk.name}': {each.detail}" for each in report.errors))

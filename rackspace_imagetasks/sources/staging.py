@@ -51,7 +51,7 @@ def open_for_import(
             on_error.pop_all()
             return file
         disk = on_error.enter_context(open_parsed(file, parsed, source_format))
-        _require_recognised(disk, source_format)
+        require_recognised(disk, source_format)
         report_content(disk, progress, allow_truncated=allow_truncated)
         view = view_as_vhd(
             disk,
@@ -100,7 +100,11 @@ def _report_stored(parsed: vhd.VhdFile, progress: Progress, *, allow_truncated: 
         progress.message(warning)
 
 
-def _require_recognised(disk: DiskSource, source_format: str | None) -> None:
+def require_recognised(disk: DiskSource, source_format: str | None) -> None:
+    """Check that a disk whose format was detected looks like a disk.
+
+    :raises Refused: if it does not.
+    """
     if disk.format == "raw" and source_format is None and not looks_like_raw(disk):
         text = (
             f"'{disk.name}' is not a disk image of a known format, and has neither a boot sector"

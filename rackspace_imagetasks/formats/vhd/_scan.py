@@ -13,7 +13,7 @@ _PIECE = 64 << 10
 _ZEROS = bytes(_PIECE)
 
 
-def allocated_blocks(disk: ByteSource, progress: Progress = SILENT) -> "array[int]":
+def blocks_with_data(disk: ByteSource, progress: Progress = SILENT) -> "array[int]":
     """Return the numbers of the blocks that are not all zero, ascending.
 
     Each block is read only up to its first data.
@@ -33,6 +33,18 @@ def allocated_blocks(disk: ByteSource, progress: Progress = SILENT) -> "array[in
                 phase.advance(stop - scanned)
                 scanned = stop
         phase.advance(disk.size - scanned)
+    return blocks
+
+
+def allocated_blocks(disk: ByteSource) -> "array[int]":
+    """Return the numbers of the blocks that the disk's extents touch, ascending.
+
+    :raises SourceError: when the disk cannot be read.
+    """
+    blocks = array("I")
+    for start, length in disk.data_extents():
+        first = max(start // BLOCK_SIZE, blocks[-1] + 1 if blocks else 0)
+        blocks.extend(range(first, divide_up(start + length, BLOCK_SIZE)))
     return blocks
 
 

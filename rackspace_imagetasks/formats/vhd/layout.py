@@ -18,7 +18,7 @@ from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.exceptions import VhdError
 from rackspace_imagetasks.formats._virtual import VirtualFile
 from rackspace_imagetasks.formats.vhd._geometry import geometry_of
-from rackspace_imagetasks.formats.vhd._scan import allocated_blocks
+from rackspace_imagetasks.formats.vhd._scan import allocated_blocks, blocks_with_data
 from rackspace_imagetasks.formats.vhd._structures import (
     BATMAP_HEADER_SIZE,
     BLOCK_SIZE,
@@ -139,6 +139,7 @@ class VirtualVhd(VirtualFile):
     :param uuid: the VHD's UUID; by default one derived from the disk's identity and content.
     :param timestamp: the time of creation, or the seconds since 2000-01-01 UTC that the format
         stores; by default 0, so that an interrupted upload can resume with the same bytes.
+    :param scan: leave out allocated blocks that contain only zeros, which reads the disk first.
     :param progress: reports the scan for blocks that contain data.
     :raises VhdError: when the disk is empty or larger than 2040 GiB, or the format cannot store
         the timestamp.
@@ -151,6 +152,7 @@ class VirtualVhd(VirtualFile):
         *,
         uuid: UUID | None = None,
         timestamp: datetime | int | None = None,
+        scan: bool = True,
         progress: Progress = SILENT,
     ) -> None:
         if not 0 < disk.size <= MAX_DISK_SIZE:
@@ -159,7 +161,7 @@ class VirtualVhd(VirtualFile):
                 f"The disk '{disk.name}' has {size}; a VHD can hold a disk of 1 byte to {limit}."
             )
         seconds = _seconds(timestamp)
-        blocks = allocated_blocks(disk, progress)
+        blocks = blocks_with_data(disk, progress) if scan else allocated_blocks(disk)
         uuid = uuid or _uuid_of(disk, blocks)
         self.layout = Layout.plan(round_up(disk.size, BLOCK_SIZE), blocks, uuid, seconds)
         identity = f"{disk.identity}.vhd-{uuid.hex}-{seconds:x}"

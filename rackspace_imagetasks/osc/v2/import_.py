@@ -16,6 +16,7 @@ if typing.TYPE_CHECKING:
     from rackspace_imagetasks.glance.settings import ImageSettings
     from rackspace_imagetasks.imagetasks import ImageTasks
     from rackspace_imagetasks.jobs.imports import ImportPlan, ImportResult
+    from rackspace_imagetasks.jobs.uploads import UploadPlan
     from rackspace_imagetasks.messages import Message
     from rackspace_imagetasks.osc.locations import Location
 
@@ -86,6 +87,7 @@ class ImportImage(common.ImageTaskCommand):
             ),
         )
         options.add_truncated_option(parser)
+        options.add_disk_format_option(parser)
         keep = parser.add_mutually_exclusive_group()
         keep.add_argument(
             "--keep-object",
@@ -125,7 +127,9 @@ class ImportImage(common.ImageTaskCommand):
         sources = list({source.key: source for source in sources}.values())
         with self.image_tasks(parsed_args) as tasks:
             settings = _settings(tasks, parsed_args)
-            _check_options(parsed_args, sources, settings)
+            uses_tasks = tasks.cloud.profile.uses_tasks
+            needs_wait = bool(settings and uses_tasks and not parsed_args.wait)
+            _check_options(parsed_args, sources, needs_wait=needs_wait)
             results = self.run_batch(
                 sources,
                 lambda source: self._import(tasks, source, settings, parsed_args),
@@ -221,10 +225,11 @@ def _settings(tasks: "ImageTasks", parsed_args: argparse.Namespace) -> "ImageSet
 
 
 def _check_options(
-    parsed_args: argparse.Namespace, sources: "list[Location]", settings: "ImageSettings"
+    parsed_args: argparse.Namespace, sources: "list[Location]", *, needs_wait: bool
 ) -> None:
     """Refuse options that cannot be applied.
 
+    :param needs_wait: whether there are settings that can be made only after a task has ended.
     :raises Refused: with all of them.
     """
     from rackspace_imagetasks.exceptions import Refused
@@ -241,7 +246,7 @@ def _check_options(
             )
     if parsed_args.name is not None and len(sources) > 1:
         problems.append("--name applies to one image; leave it out to import several.")
-    if settings and not parsed_args.wait:
+    if needs_wait:
         problems.append(SETTINGS_NEED_WAIT)
     if problems:
         raise Refused(*problems)
@@ -252,7 +257,7 @@ def _plan(
     source: "Location",
     settings: "ImageSettings",
     parsed_args: argparse.Namespace,
-) -> "ImportPlan":
+) -> "ImportPlan | UploadPlan":
     keep = parsed_args.keep_object
     name = source.image_name if parsed_args.name is None else parsed_args.name
     if source.object is not None:
@@ -263,6 +268,7 @@ def _plan(
             delete_object=keep is False,
             new_copy=parsed_args.new_copy,
             allow_truncated=parsed_args.allow_truncated,
+            disk_format=parsed_args.disk_format,
         )
     return tasks.plan_import_file(
         str(source.path),
@@ -271,6 +277,7 @@ def _plan(
         staging=options.staging_options(parsed_args),
         disk=options.disk_options(parsed_args),
         new_copy=parsed_args.new_copy,
+        disk_format=parsed_args.disk_format,
     )
 
 

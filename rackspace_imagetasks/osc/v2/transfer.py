@@ -17,9 +17,10 @@ class TransferImage(common.ImageTaskCommand):
     titles = ("Image", "Name", "Region", "Status", "Target Image")
     _description = _(
         "Copy images of this project to another region or cloud.\n\n"
-        "Each image is exported in its own region, copied from object store to object store, and"
-        " imported at the target with its name, properties and tags. Run again at any point, the"
-        " command finishes the job."
+        "Each image arrives at the target with its name, properties and tags. Between clouds with"
+        " image tasks, it is exported, copied from object store to object store, and imported. To"
+        " or from any other cloud, its disk is converted while it is sent, without a temporary"
+        " file. Run again at any point, the command finishes the job."
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -40,6 +41,15 @@ class TransferImage(common.ImageTaskCommand):
             "--keep-objects",
             action="store_true",
             help=_("Keep the exported and the staged object (default: delete them at the end)"),
+        )
+        options.add_disk_format_option(parser)
+        parser.add_argument(
+            "--keep-properties",
+            action="store_true",
+            help=_(
+                "Keep all properties, even those that have no meaning for the target's hypervisor"
+                " (default: adapt them)"
+            ),
         )
         parser.add_argument(
             "--timeout",
@@ -68,7 +78,13 @@ class TransferImage(common.ImageTaskCommand):
     def _transfer(
         self, tasks: "ImageTasks", target: "ImageTasks", image: str, parsed_args: argparse.Namespace
     ) -> "TransferResult":
-        plan = tasks.plan_transfer(image, target, keep_objects=parsed_args.keep_objects)
+        plan = tasks.plan_transfer(
+            image,
+            target,
+            keep_objects=parsed_args.keep_objects,
+            keep_properties=parsed_args.keep_properties,
+            disk_format=parsed_args.disk_format,
+        )
         self.warn(plan.warnings)
         if parsed_args.dry_run:
             return plan.preview()

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Import into a standard cloud: a disk in a file or an object becomes an image, without a task."""
+
+import contextlib
+import dataclasses
+
+from rackspace_imagetasks import policy
+from rackspace_imagetasks.bytesource import ByteSource
+from rackspace_imagetasks.cloud import Cloud
+from rackspace_imagetasks.glance.facts import ImageFacts
+from rackspace_imagetasks.glance.settings import ImageSettings
+from rackspace_imagetasks.jobs.arrivals import Arrival, judge_format, view_as
+from rackspace_imagetasks.jobs.imports import ALREADY_IMPORTED, ImportResult
+from rackspace_imagetasks.jobs.marks import import_mark
+from rackspace_imagetasks.jobs.names import staged_name
+from rackspace_imagetasks.jobs.options import DEFAULT_DISK, DiskOptions
+from rackspace_imagetasks.messages import Hint, Message
+from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions
+from rackspace_imagetasks.sources import DiskSource, open_disk_of
+from rackspace_imagetasks.sources.convert import report_content
+from rackspace_imagetasks.sources.staging import require_recognised
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class UploadPlan:
+    """A checked import into a standard cloud, ready to run.
+
+    :ivar disk: the disk; the plan keeps it open until its `close()`.
+    :ivar existing: the image that an earlier run has completed.
+    """
+
+    arrival: Arrival
+    disk: DiskSource
+    existing: ImageFacts | None = None
+    warnings: tuple[Message, ...] = ()
+
+    def close(self) -> None:
+        """Close the disk."""
+        self.disk.close()
+
+    def preview(self) -> ImportResult:
+        """Return the result of a run, as far as it is known now."""
+        return self._result(self.existing, ALREADY_IMPORTED if self.existing else "not started")
+
+    def start(self, *, transfer: TransferOptions = DEFAULT_TRANSFER) -> ImportResult:
+        """Upload the disk: without a task, the image is complete at the end of the upload."""
+        return self.run(transfer=transfer)
+
+    def run(
+        self,
+        *,
+        timeout: float | None = None,  # noqa: ARG002 - there is no task to wait for
+        transfer: TransferOptions = DEFAULT_TRANSFER,
+    ) -> ImportResult:
+        """Upload the disk, verify the image, and apply the settings.
+
+        :raises TransferError: if the upload fails; a second run starts again.
+        :raises IntegrityError: if the image is not what was sent; it is deleted.
+        """
+        if self.existing:
+            return self.preview()
+        cloud, form = self.arrival.cloud, self.arrival.disk_format
+        if form != self.disk.format:
+            cloud.progress.message(
+                f"Converting '{self.disk.name}' ({self.disk.description}) to {form} during upload."
+            )
+        image = self.arrival.run(view_as(form, self.disk), cloud.data_transfer(transfer))
+        return self._result(image, "success")
+
+    def _result(self, image: ImageFacts | None, status: str) -> ImportResult:
+        return ImportResult(
+            name=self.arrival.name,
+            task_id=None,
+            status=status,
+            location=None,
+            size=self.disk.size,
+            image_id=image.id if image else None,
+        )
+
+
+def plan_upload(
+    cloud: Cloud,
+    file: ByteSource,
+    name: str,
+    settings: ImageSettings,
+    *,
+    disk: DiskOptions = DEFAULT_DISK,
+    disk_format: str | None = None,
+    new_copy: bool = False,
+) -> UploadPlan:
+    """Check everything that would make the import of a disk fail.
+
+    :param file: the file of the disk; it is closed with the plan, and after an error.
+    :param disk_format: one of `arrivals.DISK_FORMATS`; by default the one of the cloud's profile.
+    :param new_copy: create another image even if there is one from the same file.
+    :raises Refused, SourceError: with all reasons.
+    """
+    form = disk_format or cloud.profile.disk_format
+    with contextlib.ExitStack() as on_error:
+        opened = on_error.enter_context(open_disk_of(file, format=disk.format))
+        verdict = policy.judge_import(name, settings, cloud.profile)
+        (verdict + judge_format(form, cloud.profile)).enforce()
+        require_recognised(opened, disk.format)
+        report_content(opened, cloud.progress, allow_truncated=disk.allow_truncated)
+        arrival = Arrival(
+            cloud=cloud,
+            name=name,
+            mark=import_mark(staged_name(opened, name)),
+            settings=settings,
+            disk_format=form,
+            new_copy=new_copy,
+        )
+        plan = UploadPlan(arrival=arrival, disk=opened, warnings=verdict.warnings)
+        if existing := arrival.find():
+            plan = _with_existing(plan, existing)
+        on_error.pop_all()
+    return plan
+
+
+def _with_existing(plan: UploadPlan, image: ImageFacts) -> UploadPlan:
+    text = f"'{plan.disk.name}' was already imported as image '{image.label}' ({image.id})."
+    warning = Message(text, Hint.IMPORT_NEW_COPY)
+    return dataclasses.replace(plan, existing=image, warnings=(*plan.warnings, warning))
