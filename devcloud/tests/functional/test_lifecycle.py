@@ -36,7 +36,8 @@ class OwnCloud(base.CloudCase):
 
     def up(self, *options, before=()):
         """Start a cloud, with the words `before` the command, and wait until it is ready."""
-        arguments = (*before, *PROGRAM, "up", "--root", self.own_root, "--regions", "DFW", *options)
+        where = ("--root", self.own_root, "--regions", "DFW", "--no-flex")
+        arguments = (*before, *PROGRAM, "up", *where, *options)
         process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
@@ -129,7 +130,8 @@ class TestUp(OwnCloud):
 
 class TestRun(OwnCloud):
     def run_beside(self, *command):
-        arguments = (*PROGRAM, "run", "--root", self.own_root, "--regions", "DFW", "--", *command)
+        where = ("--root", self.own_root, "--regions", "DFW", "--no-flex")
+        arguments = (*PROGRAM, "run", *where, "--", *command)
         return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def test_exit_status(self):
