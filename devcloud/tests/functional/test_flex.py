@@ -175,6 +175,16 @@ class TestQuota(FlexCase):
 
 
 class TestFlexFaults(FlexCase):
+    def test_no_ranges(self):
+        """A rule for ranges refuses them, and leaves other downloads alone."""
+        image = self.new_image()
+        self.put_data(image)
+        rule = Rule("GET", f"/{image}/file", range="bytes=", times=None, status=400)
+        with inject(self.root, REGION, rule, service="glance") as injected:
+            self.assertEqual(400, self.get_data(image, Range="bytes=0-99").status_code)
+            self.assertEqual(CONTENT, self.get_data(image).content)
+        self.assertEqual([1], injected.fired())
+
     def test_pull_fails(self):
         """A failed download leaves the image queued, and the import can be repeated."""
         image = self.new_image()
