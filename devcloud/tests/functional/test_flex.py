@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import openstack.exceptions
 from swiftclient.utils import generate_temp_url
 
+from devcloud import operations
 from devcloud.accesslog import AccessLog
 from devcloud.faults import Rule, inject
 from devcloud.tests.functional import base
@@ -172,6 +173,30 @@ class TestQuota(FlexCase):
         self.assertEqual("queued", self.shown(image, small)["status"])
         self.assertEqual(204, self.put_data(image, connection=small).status_code)
         self.assertEqual(204, self.put_data(self.new_image(), bytes(17 << 20)).status_code)
+
+
+class TestFullDisk(FlexCase):
+    def test_upload(self):
+        """An upload that fills the disk is refused, and can be repeated when there is space."""
+        image, content = self.new_image(), bytes(33 << 20)
+        with operations.full_disk(self.root, f"glance-{REGION}", 32 << 20):
+            refused = self.put_data(image, content)
+            self.assertEqual(413, refused.status_code)
+            self.assertIn("Image storage media is full", refused.text)
+            self.assertEqual("queued", self.shown(image)["status"])
+        self.assertEqual(204, self.put_data(image, content).status_code)
+
+    def test_object_store(self):
+        """The operator can set a quota for the object store of a project."""
+        store = self.connect("flex-bob").object_store
+        quota = "X-Account-Meta-Quota-Bytes"
+        account = store.get_endpoint()
+        operator = self.connect("flex-admin").object_store
+        operator.post(account, headers={quota: "1000"}).raise_for_status()
+        self.addCleanup(operator.post, account, headers={quota: ""})
+        store.put("/test-quota").raise_for_status()
+        refused = store.put("/test-quota/object", data=bytes(1001), raise_exc=False)
+        self.assertEqual(413, refused.status_code)
 
 
 class TestFlexFaults(FlexCase):
