@@ -1,16 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images between regions and projects; disks of any format on the way in."""
 
-import os
 import re
-import resource
-import shutil
 import subprocess
 
 from devcloud.faults import Rule
-from tests.functional import processcase
-
-REQUIRE_QEMU = "RACKSPACE_IMAGETASKS_REQUIRE_QEMU"
+from tests.functional import diskcase, processcase
 
 
 class TransferCase(processcase.ProcessTestCase):
@@ -28,67 +23,24 @@ class TransferCase(processcase.ProcessTestCase):
         return text
 
 
-class WholeWayTest(TransferCase):
+class WholeWayTest(diskcase.DiskCase, TransferCase):
     def test_a_qcow2_with_a_filesystem_arrives_unchanged(self):
         """qcow2 -> image in DFW -> image in ORD -> file; the client writes that file alone."""
-        self._require_programs("qemu-img", "sfdisk", "mkfs.ext4")
-        raw = self._partitioned()
+        self.require_programs("qemu-img", "sfdisk", "mkfs.ext4")
+        raw = self.partitioned()
         qcow2 = self.tmp / "disk.qcow2"
         subprocess.run(["qemu-img", "convert", "-O", "qcow2", raw, qcow2], check=True)
         name = f"image-{self.mark}"
         settings = ("--property", "os_distro=debian", "--tag", "gold", "--min-disk", "20")
-        self._without_writing("import", "--file", qcow2, "--name", name, "--wait", *settings)
-        self._without_writing("transfer", name, "--to-region", "ORD")
+        self.without_writing("import", "--file", qcow2, "--name", name, "--wait", *settings)
+        self.without_writing("transfer", name, "--to-region", "ORD")
 
         (image,) = self.images(name, "ORD")
         self.assertEqual(("active", 20, ["gold"]), (image.status, image.min_disk, image.tags))
         self.assertEqual("debian", image.os_distro)
         saved = self.tmp / "saved.vhd"
         self.task("export", name, "--wait", "--file", saved, region="ORD")
-        compared = subprocess.run(
-            ["qemu-img", "compare", "-f", "qcow2", "-F", "vpc", qcow2, saved],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        self.assertEqual("Images are identical.\n", compared.stdout.splitlines(True)[-1], compared)
-
-    def _require_programs(self, *programs):
-        missing = [program for program in programs if not shutil.which(program)]
-        if missing and not os.environ.get(REQUIRE_QEMU):
-            self.skipTest(f"{' and '.join(missing)} not installed")
-        self.assertEqual([], missing)
-
-    def _partitioned(self):
-        """Make a disk of 48 MiB with an MBR and one ext4 partition with files in it."""
-        files, raw = self.tmp / "files", self.tmp / "disk.raw"
-        files.mkdir()
-        (files / "noise").write_bytes(os.urandom(5 << 20))
-        raw.touch()
-        os.truncate(raw, 48 << 20)
-        subprocess.run(["sfdisk", "-q", raw], input=b"1MiB,,L,*\n", check=True)
-        place = ["-E", f"offset={1 << 20}", raw, "47M"]
-        subprocess.run(["mkfs.ext4", "-q", "-F", "-d", files, *place], check=True)
-        return raw
-
-    def _without_writing(self, *words):
-        """Run a command where no file can grow, none be made in its directory, and no /tmp be."""
-        here = self.tmp / "read-only"
-        here.mkdir(exist_ok=True)
-        here.chmod(0o555)
-        process = self.start(
-            *("image", "task", *words),
-            cwd=here,
-            env=os.environ | {"TMPDIR": "/nonexistent", "HOME": "/nonexistent"},
-            preexec_fn=_no_file_may_grow,
-        )
-        _output, said = process.communicate(timeout=120)
-        self.assertEqual(0, process.returncode, said)
-        self.assertEqual([], list(here.iterdir()))
-
-
-def _no_file_may_grow():
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        self.assert_same_disk(qcow2, "qcow2", saved, "vpc")
 
 
 class AgainTest(TransferCase):

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images into, out of and between clouds of both kinds: with image tasks, and with image data."""
+
+import os
+import re
+import subprocess
+
+from devcloud.faults import Rule
+from tests.functional import diskcase, processcase
+
+FLEX = {"cloud": "flex", "region": "SJC3"}
+BOB = {"cloud": "flex-bob", "region": "SJC3"}
+
+
+class ConversionCase(diskcase.DiskCase, processcase.ProcessTestCase):
+    """Disks that are compared by QEMU after they went through clouds."""
+
+    def setUp(self):
+        super().setUp()
+        self.require_programs("qemu-img", "sfdisk", "mkfs.ext4")
+        self.name = f"image-{self.mark}"
+
+    def disk(self, form="raw", *options):
+        """Make a partitioned disk with a file system in a format."""
+        raw = self.partitioned()
+        if form == "raw":
+            return raw
+        path = self.tmp / f"disk.{form}"
+        target = {"vhd": "vpc"}.get(form, form)
+        subprocess.run(["qemu-img", "convert", "-O", target, *options, raw, path], check=True)
+        return path
+
+    def stored(self, image_id, cloud="flex", region="SJC3"):
+        """Download the data of an image by openstacksdk."""
+        image = self.sdk(cloud, region).image
+        path = self.tmp / f"stored-{image_id}"
+        path.write_bytes(image.download_image(image_id).content)
+        return path
+
+    def the_image(self, cloud="flex", region="SJC3", name=None):
+        """Give the only image with this test's name, whatever its status."""
+        images = list(self.sdk(cloud, region).image.images())
+        found = [each for each in images if (name or self.name) in (each.name or "")]
+        self.assertEqual(1, len(found), found)
+        return found[0]
+
+
+class WholeWayTest(ConversionCase):
+    def test_from_tasks_to_data_and_back(self):
+        """Rackspace to flex, and back to another region, without a file; the disk is the same."""
+        self.without_writing(
+            *("import", self.disk("qcow2"), "--name", self.name, "--wait"),
+            *("--property", "os_distro=debian", "--tag", "gold", "--min-disk", "20"),
+        )
+        self.without_writing("transfer", self.name, "--to-cloud", "flex")
+        image = self.the_image()
+        self.assertEqual(("active", "qcow2", "bare"), _state(image))
+        self.assertEqual((20, ["gold"], "debian"), (image.min_disk, image.tags, image.os_distro))
+        self.assertEqual("virtio", image.hw_disk_bus)
+        checked = subprocess.run(
+            ["qemu-img", "check", "-f", "qcow2", self.stored(image.id)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        self.assertIn("No errors were found", checked.stdout)
+
+        self.without_writing(
+            *("transfer", self.name, "--to-cloud", "alice", "--to-region", "ORD"), **FLEX
+        )
+        saved = self.tmp / "saved.vhd"
+        self.task("export", self.name, "--wait", "--file", saved, region="ORD")
+        self.assert_same_disk(self.tmp / "disk.raw", "raw", saved, "vpc")
+        back = self.the_image("alice", "ORD")
+        self.assertNotIn("hw_disk_bus", back.properties)
+        self.assertEqual("hvm", back.vm_mode)
+
+    def test_between_projects(self):
+        """An image of one project becomes an image of another in the same standard cloud."""
+        self.task("import", self.disk("vmdk"), "--name", self.name, "--wait", **FLEX)
+        row = self.task("transfer", self.name, "--to-cloud", "flex-bob", **FLEX).rows[0]
+        self.assertEqual("transferred", row["Status"])
+        copy = self.sdk(**_sdk(BOB)).image.get_image(row["Target Image"])
+        self.assertEqual(("active", "qcow2", "bare"), _state(copy))
+        stored = self.stored(copy.id, **_sdk(BOB))
+        self.assert_same_disk(self.tmp / "disk.raw", "raw", stored, "qcow2")
+
+
+class ImportTest(ConversionCase):
+    def test_every_format(self):
+        """A disk in any format arrives as qcow2, verified, with its settings."""
+        for form in ("qcow2", "vmdk", "vdi", "vhdx", "raw", "vhd"):
+            with self.subTest(form):
+                name = f"{form}-{self.mark}"
+                row = self.task(
+                    *("import", self.disk(form), "--name", name, "--property", "team=web"), **FLEX
+                ).rows[0]
+                self.assertEqual(("success", None), (row["Status"], row["Task"]))
+                image = self.the_image(name=name)
+                self.assertEqual(("active", "qcow2", "bare"), _state(image))
+                self.assertEqual((name, "web"), (image.name, image.properties["team"]))
+                self.assert_same_disk(self.tmp / "disk.raw", "raw", self.stored(image.id), "qcow2")
+
+    def test_other_formats_of_the_image(self):
+        """The image has the format that is asked for."""
+        for form, driver in (("raw", "raw"), ("vhd", "vpc")):
+            name = f"{form}-{self.mark}"
+            self.task(
+                *("import", self.disk("qcow2"), "--name", name, "--disk-format", form), **FLEX
+            )
+            image = self.the_image(name=name)
+            self.assertEqual(("active", form, "bare"), _state(image))
+            self.assert_same_disk(self.tmp / "disk.raw", "raw", self.stored(image.id), driver)
+
+    def test_object(self):
+        """A disk in an object of the cloud's own object store becomes an image."""
+        container = f"test-{self.mark}"
+        swift = self.swift(**_sdk(FLEX))
+        swift.put_container(container)
+        swift.put_object(container, "a.vmdk", self.disk("vmdk").read_bytes())
+        row = self.task("import", f"{container}/a.vmdk", "--name", self.name, **FLEX).rows[0]
+        stored = self.stored(row["Image"])
+        self.assert_same_disk(self.tmp / "disk.raw", "raw", stored, "qcow2")
+
+    def test_again(self):
+        """The same file is imported once, unless another copy is asked for."""
+        words = ("import", self.disk("qcow2"), "--name", self.name)
+        first = self.task(*words, **FLEX).rows[0]
+        del self.sent[:]
+        again = self.task(*words, **FLEX)
+        self.assertEqual("already imported", again.rows[0]["Status"])
+        self.assertEqual(first["Image"], again.rows[0]["Image"])
+        self.assertEqual([], self.changes())
+        other = self.task(*words, "--new-copy", **FLEX).rows[0]
+        self.assertNotEqual(first["Image"], other["Image"])
+
+    def test_unknown_format(self):
+        """A format that the cloud cannot have is refused, and nothing is sent."""
+        for cloud in ({"cloud": "alice", "region": "DFW"}, FLEX):
+            del self.sent[:]
+            said = self.refused(
+                *("task", "import", self.disk("qcow2"), "--disk-format", "ova")[1:], **cloud
+            )
+            self.assertIn("Disk format 'ova' is not available for this cloud", said)
+            self.assertEqual([], self.changes())
+
+
+class AgainTest(ConversionCase):
+    def test_transfer_again(self):
+        """A second run finds the copy, changes nothing, and reports it."""
+        self.task("import", self.disk("raw"), "--name", self.name, "--wait")
+        words = ("transfer", self.name, "--to-cloud", "flex")
+        first = self.task(*words).rows[0]
+        del self.sent[:]
+        again = self.task(*words).rows[0]
+        self.assertEqual(("transferred", "already there"), (first["Status"], again["Status"]))
+        self.assertEqual(first["Target Image"], again["Target Image"])
+        self.assertEqual([], [each for each in self.changes() if each[0] != "DELETE"])
+        self.the_image()
+
+    def test_upload_that_breaks(self):
+        """A connection that breaks in the middle of the data is made again; there is one image."""
+        self.task("import", self.disk("raw"), "--name", self.name, "--wait")
+        rules = self.inject(
+            Rule(method="PUT", path="/file$", reset_after=1 << 20, times=2),
+            region="SJC3",
+            service="glance",
+        )
+        self.task("transfer", self.name, "--to-cloud", "flex")
+        self.assertEqual([2], rules.fired())
+        image = self.the_image()
+        self.assert_same_disk(self.tmp / "disk.raw", "raw", self.stored(image.id), "qcow2")
+
+    def test_incomplete_image_of_an_earlier_run(self):
+        """What an earlier run left, waiting for data or not completed, does not remain."""
+        row = self.task("import", self.disk("raw"), "--name", self.name, "--wait").rows[0]
+        origin = self.origin(row["Image"])
+        flex = self.sdk(**_sdk(FLEX)).image
+        for data in (None, b"old"):
+            image = flex.create_image(
+                name=f"incomplete: {self.name}",
+                disk_format="raw" if data else "qcow2",
+                container_format="bare",
+                image_task_source=origin,
+                **({"data": data} if data else {"allow_duplicates": True}),
+            )
+            self.assertIsNotNone(image)
+        self.task("transfer", self.name, "--to-cloud", "flex")
+        self.assertEqual("active", self.the_image().status)
+
+    def origin(self, image_id):
+        """Give the value by which copies of an image are found."""
+        auth_url = self.sdk().config.config["auth"]["auth_url"]
+        host = re.match(r"https?://([^/]*)", auth_url)[1]
+        return f"{host}/DFW/{image_id}"
+
+
+class RefusedTest(ConversionCase):
+    def test_images_that_cannot_be_read(self):
+        """All reasons are given at once, and nothing is sent."""
+        flex = self.sdk(**_sdk(FLEX)).image
+        image = flex.create_image(
+            name=self.name,
+            disk_format="iso",
+            container_format="ovf",
+            data=os.urandom(512),
+            img_signature="x",
+        )
+        said = self.refused("transfer", image.id, "--to-cloud", "alice", **FLEX)
+        self.assertIn("container format 'ovf'", said)
+        self.assertIn("disk format 'iso'", said)
+        self.assertIn("signed", said)
+        self.assertEqual([], self.changes())
+
+    def test_same_place(self):
+        """A cloud cannot be the target of itself."""
+        row = self.task("import", self.disk("raw"), "--name", self.name, **FLEX).rows[0]
+        del self.sent[:]
+        said = self.refused("transfer", row["Image"], "--to-cloud", "flex", **FLEX)
+        self.assertIn("is already in region 'SJC3'", said)
+        self.assertEqual([], self.changes())
+
+    def test_quota(self):
+        """A project whose quota is too small: one error, and no image is left."""
+        said = self.refused(
+            "import", self.disk("raw"), "--name", self.name, cloud="flex-small", region="SJC3"
+        )
+        self.assertIn("quota", said)
+        names = [each.name for each in self.sdk("flex-small", "SJC3").image.images()]
+        self.assertEqual([], [name for name in names if self.mark in (name or "")])
+
+    def test_reader(self):
+        """A user who may not create images is told so."""
+        said = self.refused(
+            "import", self.disk("raw"), "--name", self.name, cloud="flex-reader", region="SJC3"
+        )
+        self.assertIn("403", said)
+
+
+def _state(image):
+    return image.status, image.disk_format, image.container_format
+
+
+def _sdk(place):
+    return dict(place)
