@@ -22,7 +22,8 @@ from pathlib import Path
 from rackspace_imagetasks.bytesource import Extent, FileSource
 from rackspace_imagetasks.exceptions import SourceError
 from rackspace_imagetasks.messages import Hint, Message
-from rackspace_imagetasks.sources._nbd import MAX_READ, NbdDisk, NbdError
+from rackspace_imagetasks.sources._nbd import NbdDisk
+from rackspace_imagetasks.sources._nbd_protocol import MAX_READ, NbdError
 from rackspace_imagetasks.sources._readahead import ReadAhead
 
 CONNECTIONS = 4
