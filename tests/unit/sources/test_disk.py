@@ -17,11 +17,11 @@ from oslotest import base
 from rackspace_imagetasks.exceptions import SourceChanged, SourceError, VhdError
 from rackspace_imagetasks.messages import Hint
 from rackspace_imagetasks.osc.hints import worded_error
-from rackspace_imagetasks.sources import _qemu, open_source
+from rackspace_imagetasks.sources import _qemu_nbd, open_source
 from tests.unit.formats.vhd import oracles
 from tests.unit.formats.vhd.builder import dynamic, fixed
 from tests.unit.sources import disks
-from tests.unit.sources.disks import CONTENT, MIB
+from tests.unit.sources.disks import CONTENT, MIB, DiskTest, children
 
 # A qemu-img that finds no fault, and then fails, or has its parent interrupted and works on.
 _FAKE = """#!/bin/sh
@@ -31,39 +31,6 @@ yes "{}" | head -c 200000  # more than a pipe holds: the parent reads it
 kill -INT "$FAKE_PARENT"
 exec sleep 3600
 """
-
-
-def _children(program="qemu-nbd"):
-    """Return the PIDs of this process's children that run the program."""
-    found = subprocess.run(
-        ["pgrep", "-P", str(os.getpid()), "-x", program],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    return [int(pid) for pid in found.stdout.split()]
-
-
-class DiskTest(base.BaseTestCase):
-    def setUp(self):
-        super().setUp()
-        self.directory = Path(self.useFixture(fixtures.TempDir()).path)
-
-    def write(self, name, content):
-        path = self.directory / name
-        path.write_bytes(content)
-        return path
-
-    def unpack(self, name):
-        return self.write(name, disks.packed(name))
-
-    def assert_same_disk(self, expected, disk):
-        self.assertEqual(len(expected), disk.size)
-        self.assertTrue(expected == disk.read_at(0, disk.size))
-        covered = bytearray(disk.size)
-        for offset, length in disk.data_extents():
-            covered[offset : offset + length] = disk.read_at(offset, length)
-        self.assertTrue(expected == bytes(covered))
 
 
 class TestRaw(DiskTest):
@@ -241,7 +208,7 @@ class TestQemu(DiskTest):
         self.addCleanup(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
         signal.signal(signal.SIGINT, signal.default_int_handler)
         self.assertRaises(KeyboardInterrupt, open_source, path)
-        self.assertEqual([], _children("sleep"))
+        self.assertEqual([], children("sleep"))
 
     def fake_tool(self, name, script):
         bin_ = self.directory / "bin"
@@ -287,7 +254,7 @@ class TestQemu(DiskTest):
         """A qemu-nbd that ends before or while it serves is not taken for a damaged disk."""
         path = self.unpack("disk.qcow2")
         with open_source(path) as disk:
-            (pid,) = _children()
+            (pid,) = children()
             os.kill(pid, signal.SIGABRT)
             error = self.assertRaises(SourceError, disk.read_at, 0, 512)
             self.assertIn("because qemu-nbd failed: it was ended by SIGABRT", str(error))
@@ -367,7 +334,7 @@ class TestQemu(DiskTest):
         """No other regular file is open in the child."""
         path = self.unpack("disk.qcow2")
         with open_source(path):
-            (pid,) = _children()
+            (pid,) = children()
             opened = {str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()}
         files = {name for name in opened if name.startswith("/") and not name.startswith("/dev/")}
         self.assertEqual({str(path)}, {name for name in files if "memfd" not in name})
@@ -375,11 +342,11 @@ class TestQemu(DiskTest):
     def test_child_ends_with_the_disk(self):
         """Closing ends the child; so does a failure to open, of a disk of 0 bytes, too."""
         open_source(self.unpack("disk.qcow2")).close()
-        self.assertEqual([], _children())
+        self.assertEqual([], children())
         path = self.directory / "empty.qcow2"
         oracles.run("qemu-img", "create", "-q", "-f", "qcow2", path, "0")
         self.assertIn("0 bytes", str(self.assertRaises(SourceError, open_source, path)))
-        self.assertEqual([], _children())
+        self.assertEqual([], children())
 
     def test_opened_in_a_thread_that_ends(self):
         """The disk remains readable after the thread that opened it has ended."""
@@ -394,9 +361,9 @@ class TestQemu(DiskTest):
     def test_child_that_dies(self):
         """After the child is killed, every read fails with an error that names the file."""
         with open_source(self.unpack("disk.qcow2")) as disk:
-            (pid,) = _children()
+            (pid,) = children()
             os.kill(pid, signal.SIGKILL)
-            for _ in range(2 * _qemu.CONNECTIONS):
+            for _ in range(2 * _qemu_nbd.CONNECTIONS):
                 error = self.assertRaises(SourceError, disk.read_at, 0, 512)
                 self.assertIn("disk.qcow2", str(error))
 
@@ -405,8 +372,8 @@ class TestQemu(DiskTest):
         program = (
             "import os, signal, sys\n"
             "from rackspace_imagetasks.bytesource import FileSource\n"
-            "from rackspace_imagetasks.sources import _qemu\n"
-            "server = _qemu._Server(FileSource(sys.argv[1]), 'qcow2')\n"
+            "from rackspace_imagetasks.sources import _file_layer, _qemu_nbd\n"
+            "server = _qemu_nbd.Server(_file_layer.file_layer(FileSource(sys.argv[1])), 'qcow2')\n"
             "print(server._process.pid, flush=True)\n"
             "os.kill(os.getpid(), signal.SIGKILL)\n"
         )
@@ -452,7 +419,7 @@ def _crc32c(content):
 class TestPrivateListener(base.BaseTestCase):
     def test_nobody_else_is_accepted(self):
         """No other process can connect before, while or after the connections are accepted."""
-        listener, ours = _qemu._private_listener(4)
+        listener, ours = _qemu_nbd.private_listener(4)
         with contextlib.ExitStack() as stack:
             for sock in (listener, *ours):
                 stack.enter_context(sock)
