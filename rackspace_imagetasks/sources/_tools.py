@@ -2,12 +2,14 @@
 """QEMU's programs as child processes, and why one failed."""
 
 import contextlib
+import fcntl
 import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 
 from rackspace_imagetasks.exceptions import SourceError
@@ -28,23 +30,35 @@ _MAX_OUTPUT = 2**20
 
 
 class StandardError:
-    """What a child writes to its standard error.
+    """What a child writes to its standard error, as far as it fits into a pipe.
+
+    A file would be subject to RLIMIT_FSIZE, even in memory. A child never waits for the pipe: what
+    does not fit is lost.
 
     :ivar writer: the descriptor for the child.
     """
 
     def __init__(self) -> None:
-        self.writer = os.memfd_create("stderr")
+        self._reader, self.writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._content = b""
+        self._lock = threading.Lock()
+        with contextlib.suppress(OSError):  # beyond the limit of all the user's pipes
+            fcntl.fcntl(self.writer, fcntl.F_SETPIPE_SZ, _MAX_OUTPUT)
 
     def read(self) -> bytes:
-        """Return what was written so far."""
-        return os.pread(self.writer, _MAX_OUTPUT, 0) if self.writer >= 0 else b""
+        """Return everything that was written so far."""
+        with self._lock, contextlib.suppress(BlockingIOError):
+            while self._reader >= 0 and (piece := os.read(self._reader, _MAX_OUTPUT)):
+                self._content += piece
+        return self._content
 
     def close(self) -> None:
-        """Close the file; closing it twice has no effect."""
-        if self.writer >= 0:
-            os.close(self.writer)
-            self.writer = -1
+        """Close the pipe; closing it twice has no effect."""
+        with self._lock:
+            if self._reader >= 0:
+                os.close(self._reader)
+                os.close(self.writer)
+                self._reader = -1
 
 
 def find_program(program: str, name: str, driver: str) -> str:
