@@ -57,10 +57,12 @@ class NbdServer:
 
     def _serve(self, _thread: int) -> None:
         """Answer requests, of which each thread receives the next one when it is free."""
-        with contextlib.suppress(NbdError):  # the client is gone, or will notice
-            while request := self._next_request():
-                self._answer(*request)
-        self._hang_up()
+        try:
+            with contextlib.suppress(NbdError):  # the client is gone, or will notice
+                while request := self._next_request():
+                    self._answer(*request)
+        finally:
+            self._hang_up()  # whatever happens, the client must not wait
 
     def _hang_up(self) -> None:
         """Wake all threads that wait for the client, and the client."""
