@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Disks in local files of any format: raw, VHD, and the formats that QEMU reads.
+"""Disks in files of any format: raw, VHD, and the formats that QEMU reads.
 
-`open_source` detects the format and returns a `DiskSource`, the bytes of the disk.
+`open_source` detects the format of a local file and returns a `DiskSource`, the bytes of the disk;
+`open_disk_of` does so for a file that is any byte source.
 """
 
 from rackspace_imagetasks.sources._detect import FORMATS
-from rackspace_imagetasks.sources.disk import DiskSource, open_source
+from rackspace_imagetasks.sources.disk import DiskSource, open_disk_of, open_source
 
-__all__ = ["FORMATS", "DiskSource", "open_source"]
+__all__ = ["FORMATS", "DiskSource", "open_disk_of", "open_source"]

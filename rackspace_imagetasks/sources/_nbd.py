@@ -15,36 +15,21 @@ from collections.abc import Iterator, Sequence
 
 from rackspace_imagetasks.bytesource import BaseSource, Extent, joined
 from rackspace_imagetasks.exceptions import SourceError
+from rackspace_imagetasks.sources import _nbd_protocol as protocol
+from rackspace_imagetasks.sources._nbd_protocol import MAX_READ, NbdError, receive, send
 
-MAX_READ = 2 * 2**20
-"""The most bytes to request at once; larger requests are not faster."""
 MAX_STATUS = 2**31
 """The most bytes whose allocation to request at once; the protocol's lengths have 32 bits."""
 _MAX_REPLY = 2**20
 """The largest reply in bytes that is not data: extents, errors, options."""
 
-_GREETING = b"NBDMAGICIHAVEOPT"
-_OPTION = struct.Struct(">8sII")
-_OPTION_REPLY = struct.Struct(">QIII")
-_OPTION_REPLY_MAGIC = 0x0003E889045565A9
-_FIXED_NEWSTYLE, _NO_ZEROES = 1, 2
-_OPT_GO, _OPT_STRUCTURED_REPLY, _OPT_SET_META_CONTEXT = 7, 8, 10
-_REP_ACK, _REP_INFO, _REP_META_CONTEXT, _REP_ERROR = 1, 3, 4, 1 << 31
 _ALLOCATION = b"base:allocation"
-
-_REQUEST = struct.Struct(">IHHQQI")
-_REQUEST_MAGIC = 0x25609513
-_CMD_READ, _CMD_BLOCK_STATUS = 0, 7
 _FLAG_DONT_FRAGMENT = 1 << 2
 _CHUNK = struct.Struct(">IHHQI")
 _CHUNK_MAGIC = 0x668E33EF
 _CHUNK_DONE = 1
 _CHUNK_NONE, _CHUNK_DATA, _CHUNK_HOLE, _CHUNK_STATUS, _CHUNK_ERROR = 0, 1, 2, 5, 1 << 15
 _STATUS_ZERO = 2
-
-
-class NbdError(SourceError):
-    """The server closed the connection, or violated the protocol."""
 
 
 class Connection:
@@ -64,7 +49,7 @@ class Connection:
 
     def read(self, offset: int, length: int) -> bytes:
         """Read `length` bytes, at most `MAX_READ`, from `offset`."""
-        self._send_request(_CMD_READ, _FLAG_DONT_FRAGMENT, offset, length)
+        self._send_request(protocol.CMD_READ, _FLAG_DONT_FRAGMENT, offset, length)
         content = None
         for kind, size in self._chunks():
             if content is not None or size < 8 or self._receive(8) != offset.to_bytes(8, "big"):
@@ -81,7 +66,7 @@ class Connection:
 
     def allocation(self, offset: int, length: int) -> list[tuple[int, bool]]:
         """Return (length, reads as zeros) of the extents from `offset` on; at least one."""
-        self._send_request(_CMD_BLOCK_STATUS, 0, offset, length)
+        self._send_request(protocol.CMD_BLOCK_STATUS, 0, offset, length)
         stretches: list[tuple[int, bool]] = []
         for kind, size in self._chunks():
             if kind != _CHUNK_STATUS or not 12 <= size <= _MAX_REPLY or size % 8 != 4:
@@ -104,20 +89,20 @@ class Connection:
     def _greet(self) -> None:
         greeting = self._receive(18)
         flags = int.from_bytes(greeting[16:], "big")
-        if greeting[:16] != _GREETING or not flags & _FIXED_NEWSTYLE:
+        if greeting[:16] != protocol.GREETING or not flags & protocol.FIXED_NEWSTYLE:
             raise NbdError("it did not greet as an NBD server")
-        self._send(struct.pack(">I", _FIXED_NEWSTYLE | flags & _NO_ZEROES))
+        self._send(struct.pack(">I", protocol.FIXED_NEWSTYLE | flags & protocol.NO_ZEROES))
 
     def _ask_structured_replies(self) -> None:
-        for _ in self._option(_OPT_STRUCTURED_REPLY, b""):
+        for _ in self._option(protocol.OPT_STRUCTURED_REPLY, b""):
             raise NbdError("it sent an unexpected reply to the option of structured replies")
 
     def _ask_allocation(self) -> int:
         query = struct.pack(">III", 0, 1, len(_ALLOCATION)) + _ALLOCATION
         contexts = [
             int.from_bytes(content[:4], "big")
-            for kind, content in self._option(_OPT_SET_META_CONTEXT, query)
-            if kind == _REP_META_CONTEXT and content[4:] == _ALLOCATION
+            for kind, content in self._option(protocol.OPT_SET_META_CONTEXT, query)
+            if kind == protocol.REP_META_CONTEXT and content[4:] == _ALLOCATION
         ]
         if len(contexts) != 1:
             raise NbdError("it has no base:allocation context")
@@ -126,8 +111,10 @@ class Connection:
     def _go(self) -> int:
         sizes = [
             int.from_bytes(content[2:10], "big")
-            for kind, content in self._option(_OPT_GO, struct.pack(">IH", 0, 0))
-            if kind == _REP_INFO and len(content) == 12 and content[:2] == b"\0\0"
+            for kind, content in self._option(protocol.OPT_GO, struct.pack(">IH", 0, 0))
+            if kind == protocol.REP_INFO
+            and len(content) == 12
+            and content[:2] == protocol.INFO_EXPORT.to_bytes(2, "big")
         ]
         if len(sizes) != 1 or sizes[0] >= 2**63:
             raise NbdError("it sent no plausible size of the disk")
@@ -135,21 +122,27 @@ class Connection:
 
     def _option(self, option: int, content: bytes) -> Iterator[tuple[int, bytes]]:
         """Send an option; yield type and content of each reply before the final ACK."""
-        self._send(_OPTION.pack(b"IHAVEOPT", option, len(content)) + content)
+        self._send(protocol.OPTION.pack(protocol.OPTION_MAGIC, option, len(content)) + content)
         while True:
-            magic, answered, kind, length = _OPTION_REPLY.unpack(self._receive(_OPTION_REPLY.size))
-            if magic != _OPTION_REPLY_MAGIC or answered != option or length > _MAX_REPLY:
+            magic, answered, kind, length = protocol.OPTION_REPLY.unpack(
+                self._receive(protocol.OPTION_REPLY.size)
+            )
+            if magic != protocol.OPTION_REPLY_MAGIC or answered != option or length > _MAX_REPLY:
                 raise NbdError("it sent a malformed reply to an option")
             reply = self._receive(length)
-            if kind & _REP_ERROR:
+            if kind & protocol.REP_ERROR:
                 raise NbdError(f"it refused option {option}: {_decoded(reply)}")
-            if kind == _REP_ACK:
+            if kind == protocol.REP_ACK:
                 return
             yield kind, reply
 
     def _send_request(self, command: int, flags: int, offset: int, length: int) -> None:
         self._cookie += 1
-        self._send(_REQUEST.pack(_REQUEST_MAGIC, flags, command, self._cookie, offset, length))
+        self._send(
+            protocol.REQUEST.pack(
+                protocol.REQUEST_MAGIC, flags, command, self._cookie, offset, length
+            )
+        )
 
     def _chunks(self) -> Iterator[tuple[int, int]]:
         """Yield type and length of each chunk with content, which the caller must receive."""
@@ -172,23 +165,10 @@ class Connection:
         raise SourceError(os.strerror(number & 0xFFFF) + (f" ({reason})" if reason else ""))
 
     def _send(self, content: bytes) -> None:
-        try:
-            self._sock.sendall(content)
-        except OSError as error:
-            raise NbdError(f"the connection failed: {error.strerror}") from error
+        send(self._sock, content)
 
     def _receive(self, length: int) -> bytes:
-        pieces, missing = [], length
-        while missing:
-            try:
-                piece = self._sock.recv(missing, socket.MSG_WAITALL)
-            except OSError as error:
-                raise NbdError(f"the connection failed: {error.strerror}") from error
-            if not piece:
-                raise NbdError("it closed the connection")
-            pieces.append(piece)
-            missing -= len(piece)
-        return b"".join(pieces)
+        return receive(self._sock, length)
 
 
 class NbdDisk(BaseSource):

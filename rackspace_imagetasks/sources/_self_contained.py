@@ -12,9 +12,26 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePath
 from typing import NamedTuple
 
-from rackspace_imagetasks.bytesource import ByteSource
+from rackspace_imagetasks.bytesource import BaseSource, ByteSource
 from rackspace_imagetasks.exceptions import SourceError
 from rackspace_imagetasks.messages import Hint, Message
+
+
+class _Header(BaseSource):
+    """The file to check, of which reading beyond the end differs from failing to read."""
+
+    def __init__(self, source: ByteSource) -> None:
+        super().__init__(source.name, source.size, source.identity)
+        self._source = source
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Read bytes of the file.
+
+        :raises EOFError: when it ends before.
+        """
+        if length < 0 or offset + length > self.size:
+            raise EOFError
+        return self._source.read_at(offset, length)
 
 
 class _Problem(NamedTuple):
@@ -31,8 +48,8 @@ def check_self_contained(source: ByteSource, format_: str) -> None:
     if check is None:
         return
     try:
-        problem = next(check(source), None)
-    except (struct.error, SourceError) as error:
+        problem = next(check(_Header(source)), None)
+    except EOFError as error:
         raise SourceError(f"'{source.name}' ends within its {format_} header.") from error
     if problem:
         hint, descriptor = problem.hint, _descriptor_name(source.name)

@@ -69,7 +69,7 @@ def convert(
         require_writable(file, overwrite=overwrite)
     with open_source(source, format=source_format) as disk:
         if file:
-            _check_apart(disk, file)
+            _check_apart(source, file)
         if disk.format == "raw" and source_format is None and not looks_like_raw(disk):
             progress.message(
                 f"'{disk.name}' is converted as a raw disk, although it has neither a boot sector"
@@ -139,9 +139,9 @@ def view_as_vhd(
     return view
 
 
-def _check_apart(disk: DiskSource, target: Path) -> None:
+def _check_apart(source: str | os.PathLike[str], target: Path) -> None:
     """Check that neither the target nor its part file is the source."""
     for written in (target, target.with_name(target.name + ".part")):
-        if written.exists() and written.samefile(disk.file.path):
+        if written.exists() and written.samefile(source):
             text = f"Writing '{target}' would overwrite its own source."
             raise TargetError(Message(text, Hint.CHOOSE_FILE))

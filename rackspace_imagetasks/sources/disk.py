@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The disk in a local file, whatever the format of the file."""
+"""The disk in a file, whatever the format of the file and wherever its bytes are."""
 
 import os
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ from rackspace_imagetasks.bytesource import (
 from rackspace_imagetasks.exceptions import SourceError, VhdError
 from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.messages import Message
+from rackspace_imagetasks.sources._block_cache import BlockCache
 from rackspace_imagetasks.sources._detect import detect
 from rackspace_imagetasks.sources._qemu import QemuDisk
 from rackspace_imagetasks.sources._self_contained import check_self_contained, notices
@@ -23,14 +24,14 @@ from rackspace_imagetasks.text import format_size
 class DiskSource(BaseSource):
     """A disk, and the file from which it is read.
 
-    :ivar file: the file itself.
+    :ivar file: the bytes of the file itself.
     :ivar format: `raw`, `vhd-fixed`, `vhd-dynamic`, `qcow2`, `vmdk`, `vdi`, `vhdx` or `qed`.
     :ivar notices: what a conversion of the disk leaves out.
     """
 
     def __init__(
         self,
-        file: FileSource,
+        file: ByteSource,
         disk: ByteSource,
         format: str,  # noqa: A002
         notices: tuple[Message, ...] = (),
@@ -75,7 +76,7 @@ def open_source(
     *,
     format: str | None = None,  # noqa: A002
 ) -> DiskSource:
-    """Open the disk in a file, given by its path or already open.
+    """Open the disk in a local file, given by its path or already open.
 
     Raw disks and VHDs are read by this package, other formats through `qemu-nbd`. The file is
     closed with the disk, and after an error.
@@ -85,17 +86,32 @@ def open_source(
     :raises VhdError: when it is a VHD that cannot be read.
     """
     file = source if isinstance(source, FileSource) else FileSource(source)
+    return open_disk_of(file, format=format)
+
+
+def open_disk_of(
+    file: ByteSource,
+    *,
+    format: str | None = None,  # noqa: A002
+) -> DiskSource:
+    """Open the disk in a file wherever its bytes are: on disk, in memory, in an object or an image.
+
+    It is like `open_source`, and as little is written to local files: nothing. An error of the
+    file itself, such as a ServiceError, is raised as it is, also when QEMU reads the file.
+    """
+    near = file if isinstance(file, FileSource) else BlockCache(file)
     try:
-        return open_parsed(file, vhd.VhdFile(file), format)
+        return open_parsed(file, vhd.VhdFile(near), format)
     except BaseException:
         file.close()
         raise
 
 
-def open_parsed(file: FileSource, parsed: vhd.VhdFile, asked: str | None) -> DiskSource:
+def open_parsed(file: ByteSource, parsed: vhd.VhdFile, asked: str | None) -> DiskSource:
     """Open the disk in an open file whose structures as a VHD are already read.
 
-    Unlike `open_source`, it leaves the file open after an error.
+    All formats but raw are read from where those structures were, which may be a cache of the file.
+    Unlike `open_disk_of`, it leaves the file open after an error.
     """
     format_ = detect(parsed, asked)
     disk: ByteSource = file
@@ -105,9 +121,9 @@ def open_parsed(file: FileSource, parsed: vhd.VhdFile, asked: str | None) -> Dis
         inner = vhd.open_disk(parsed)
         disk, format_ = inner, f"vhd-{inner.kind}"
     elif format_ != "raw":
-        check_self_contained(file, format_)
-        lost = notices(file, format_)
-        disk = QemuDisk(file, format_)
+        check_self_contained(parsed.source, format_)
+        lost = notices(parsed.source, format_)
+        disk = QemuDisk(parsed.source, format_)
     if not disk.size:
         disk.close()
         raise SourceError(f"The disk in '{file.name}' is empty: it has 0 bytes.")

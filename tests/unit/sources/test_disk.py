@@ -18,11 +18,11 @@ from rackspace_imagetasks.bytesource import stored_extents
 from rackspace_imagetasks.exceptions import SourceChanged, SourceError, VhdError
 from rackspace_imagetasks.messages import Hint
 from rackspace_imagetasks.osc.hints import worded_error
-from rackspace_imagetasks.sources import _qemu, open_source
+from rackspace_imagetasks.sources import _qemu_nbd, open_source
 from tests.unit.formats.vhd import oracles
 from tests.unit.formats.vhd.builder import dynamic, fixed
 from tests.unit.sources import disks
-from tests.unit.sources.disks import CONTENT, MIB
+from tests.unit.sources.disks import CONTENT, MIB, DiskTest, children
 
 # A qemu-img that finds no fault, and then fails, or has its parent interrupted and works on.
 _FAKE = """#!/bin/sh
@@ -32,39 +32,6 @@ yes "{}" | head -c 200000  # more than a pipe holds: the parent reads it
 kill -INT "$FAKE_PARENT"
 exec sleep 3600
 """
-
-
-def _children(program="qemu-nbd"):
-    """Return the PIDs of this process's children that run the program."""
-    found = subprocess.run(
-        ["pgrep", "-P", str(os.getpid()), "-x", program],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    return [int(pid) for pid in found.stdout.split()]
-
-
-class DiskTest(base.BaseTestCase):
-    def setUp(self):
-        super().setUp()
-        self.directory = Path(self.useFixture(fixtures.TempDir()).path)
-
-    def write(self, name, content):
-        path = self.directory / name
-        path.write_bytes(content)
-        return path
-
-    def unpack(self, name):
-        return self.write(name, disks.packed(name))
-
-    def assert_same_disk(self, expected, disk):
-        self.assertEqual(len(expected), disk.size)
-        self.assertTrue(expected == disk.read_at(0, disk.size))
-        covered = bytearray(disk.size)
-        for offset, length in disk.data_extents():
-            covered[offset : offset + length] = disk.read_at(offset, length)
-        self.assertTrue(expected == bytes(covered))
 
 
 class TestRaw(DiskTest):
@@ -250,7 +217,7 @@ class TestQemu(DiskTest):
         self.addCleanup(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
         signal.signal(signal.SIGINT, signal.default_int_handler)
         self.assertRaises(KeyboardInterrupt, open_source, path)
-        self.assertEqual([], _children("sleep"))
+        self.assertEqual([], children("sleep"))
 
     def fake_tool(self, name, script):
         bin_ = self.directory / "bin"
@@ -296,7 +263,7 @@ class TestQemu(DiskTest):
         """A qemu-nbd that ends before or while it serves is not taken for a damaged disk."""
         path = self.unpack("disk.qcow2")
         with open_source(path) as disk:
-            (pid,) = _children()
+            (pid,) = children()
             os.kill(pid, signal.SIGABRT)
             error = self.assertRaises(SourceError, disk.read_at, 0, 512)
             self.assertIn("because qemu-nbd failed: it was ended by SIGABRT", str(error))
@@ -372,23 +339,38 @@ class TestQemu(DiskTest):
             disk.read_at(0, disk.size)
             self.assertEqual(before, set(self.directory.iterdir()))
 
+    def test_error_where_nothing_can_be_written(self):
+        """QEMU's reason is reported even if no byte can be written to any file."""
+        program = (
+            "import resource, sys\n"
+            "from rackspace_imagetasks.sources import open_source\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+            "open_source(sys.argv[1])\n"
+        )
+        path = self.write("cut.qcow2", disks.packed("disk.qcow2")[:-70_000])
+        ended = subprocess.run(
+            [sys.executable, "-c", program, str(path)], check=False, capture_output=True, text=True
+        )
+        self.assertEqual(1, ended.returncode)
+        self.assertIn("is damaged or incomplete: counting reference for region", ended.stderr)
+
     def test_child_opens_this_file_only(self):
         """No other regular file is open in the child."""
         path = self.unpack("disk.qcow2")
         with open_source(path):
-            (pid,) = _children()
+            (pid,) = children()
             opened = {str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()}
         files = {name for name in opened if name.startswith("/") and not name.startswith("/dev/")}
-        self.assertEqual({str(path)}, {name for name in files if "memfd" not in name})
+        self.assertEqual({str(path)}, files)
 
     def test_child_ends_with_the_disk(self):
         """Closing ends the child; so does a failure to open, of a disk of 0 bytes, too."""
         open_source(self.unpack("disk.qcow2")).close()
-        self.assertEqual([], _children())
+        self.assertEqual([], children())
         path = self.directory / "empty.qcow2"
         oracles.run("qemu-img", "create", "-q", "-f", "qcow2", path, "0")
         self.assertIn("0 bytes", str(self.assertRaises(SourceError, open_source, path)))
-        self.assertEqual([], _children())
+        self.assertEqual([], children())
 
     def test_opened_in_a_thread_that_ends(self):
         """The disk remains readable after the thread that opened it has ended."""
@@ -403,9 +385,9 @@ class TestQemu(DiskTest):
     def test_child_that_dies(self):
         """After the child is killed, every read fails with an error that names the file."""
         with open_source(self.unpack("disk.qcow2")) as disk:
-            (pid,) = _children()
+            (pid,) = children()
             os.kill(pid, signal.SIGKILL)
-            for _ in range(2 * _qemu.CONNECTIONS):
+            for _ in range(2 * _qemu_nbd.CONNECTIONS):
                 error = self.assertRaises(SourceError, disk.read_at, 0, 512)
                 self.assertIn("disk.qcow2", str(error))
 
@@ -414,8 +396,8 @@ class TestQemu(DiskTest):
         program = (
             "import os, signal, sys\n"
             "from rackspace_imagetasks.bytesource import FileSource\n"
-            "from rackspace_imagetasks.sources import _qemu\n"
-            "server = _qemu._Server(FileSource(sys.argv[1]), 'qcow2')\n"
+            "from rackspace_imagetasks.sources import _file_layer, _qemu_nbd\n"
+            "server = _qemu_nbd.Server(_file_layer.file_layer(FileSource(sys.argv[1])), 'qcow2')\n"
             "print(server._process.pid, flush=True)\n"
             "os.kill(os.getpid(), signal.SIGKILL)\n"
         )
@@ -461,7 +443,7 @@ def _crc32c(content):
 class TestPrivateListener(base.BaseTestCase):
     def test_nobody_else_is_accepted(self):
         """No other process can connect before, while or after the connections are accepted."""
-        listener, ours = _qemu._private_listener(4)
+        listener, ours = _qemu_nbd.private_listener(4)
         with contextlib.ExitStack() as stack:
             for sock in (listener, *ours):
                 stack.enter_context(sock)

@@ -9,7 +9,8 @@ from oslotest import base
 
 from rackspace_imagetasks.bytesource import Extent
 from rackspace_imagetasks.exceptions import SourceError
-from rackspace_imagetasks.sources._nbd import NbdDisk, NbdError
+from rackspace_imagetasks.sources._nbd import NbdDisk
+from rackspace_imagetasks.sources._nbd_protocol import NbdError
 
 _MIB = 2**20
 _SIZE = 4 * _MIB

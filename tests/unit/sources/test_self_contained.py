@@ -139,3 +139,12 @@ class TestSelfContained(base.BaseTestCase):
             content = disks.packed(f"disk.{format_}")
             for cut in {4, 20, length // 2, length - 1} - {length}:
                 self.assert_refused(format_, content[:cut], "ends within")
+
+    def test_header_that_cannot_be_read(self):
+        """An error of the file itself is not taken for its end."""
+        for format_ in ("qcow2", "vmdk", "vdi", "vhdx", "qed"):
+            source, error = disks.FaultySource(disks.packed(f"disk.{format_}")), SourceError("EIO")
+            source.fail(error)
+            raised = self.assertRaises(SourceError, check_self_contained, source, format_)
+            self.assertIs(error, raised)
+            self.assertEqual([1], source.fired())
