@@ -20,6 +20,7 @@ class ImageSettings:
     min_disk: int | None = None
     min_ram: int | None = None
     visibility: str | None = None
+    name: str | None = None
 
     def __bool__(self) -> bool:
         return any(self.patches())
@@ -32,6 +33,7 @@ class ImageSettings:
             and self.min_disk in (None, image.min_disk)
             and self.min_ram in (None, image.min_ram)
             and self.visibility in (None, image.visibility)
+            and self.name in (None, image.name)
         )
 
     def patches(self) -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -44,6 +46,7 @@ class ImageSettings:
             "tags": sorted(set(self.tags)) or None,
             "min_disk": self.min_disk,
             "min_ram": self.min_ram,
+            "name": self.name,
         }
         if changes := _changes(values):
             yield "settings", changes
