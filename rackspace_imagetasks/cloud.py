@@ -10,6 +10,7 @@ from openstack import connection as sdk_connection
 
 from rackspace_imagetasks.exceptions import Refused
 from rackspace_imagetasks.glance.api import api_root
+from rackspace_imagetasks.glance.data import ImageDataClient
 from rackspace_imagetasks.glance.images import ImageClient
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.glance.tasks import TaskClient
@@ -21,6 +22,7 @@ from rackspace_imagetasks.objects.data_transfer import DataTransfer, TransferOpt
 from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.profile import ProviderProfile, profile_of
 from rackspace_imagetasks.progress import SILENT, Progress
+from rackspace_imagetasks.regions import GIVEN_NAMES
 
 _IMAGE_RETRY = RetryPolicy(read_timeout=60.0, answer_timeout=120.0)
 _OBJECT_RETRY = RetryPolicy()
@@ -63,6 +65,17 @@ class Cloud:
     def tasks(self) -> TaskClient:
         """The tasks."""
         return TaskClient(self._image_client, self.profile, self.stop)
+
+    @functools.cached_property
+    def image_data(self) -> ImageDataClient:
+        """The data of images, where the service gives access to them."""
+        return ImageDataClient(self._image_client, self._place_in_words)
+
+    @property
+    def _place_in_words(self) -> str:
+        name = self.connection.config.name
+        named = name and name not in GIVEN_NAMES
+        return f"region '{self.region}'" + (f" of cloud '{name}'" if named else "")
 
     @functools.cached_property
     def project_id(self) -> str:

@@ -4,10 +4,12 @@
 The interpreter joins the threads of `concurrent.futures` before it exits; it does not join these.
 """
 
+import contextlib
 import math
+import queue
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 from rackspace_imagetasks.exceptions import Cancelled
@@ -172,3 +174,43 @@ class InOrder:
         while self._next in self._ready:
             self._work(self._next)
             self._next += 1
+
+
+@contextlib.contextmanager
+def ahead(items: Iterable[Item], count: int) -> Iterator[Iterator[Item]]:
+    """Yield an iterator over `items`, which a thread takes before they are needed.
+
+    An exception that `items` raises is raised by the iterator, in its turn. When the context ends,
+    the thread takes no further item.
+
+    :param count: the most items that exist at the same time.
+    """
+    taken: queue.SimpleQueue[list[Item]] = queue.SimpleQueue()
+    failures: list[BaseException] = []
+    places = threading.Semaphore(count - 1)
+    ending = threading.Event()
+
+    def take() -> None:
+        try:
+            for item in items:
+                taken.put([item])
+                places.acquire()
+                if ending.is_set():
+                    return
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            failures.append(error)
+        taken.put([])
+
+    def give() -> Iterator[Item]:
+        while one := taken.get():
+            yield one[0]
+            places.release()
+        if failures:
+            raise failures[0]
+
+    threading.Thread(target=take, daemon=True).start()
+    try:
+        yield give()
+    finally:
+        ending.set()
+        places.release()

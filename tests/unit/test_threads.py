@@ -6,7 +6,7 @@ from unittest import mock
 from oslotest import base
 
 from rackspace_imagetasks.exceptions import Cancelled
-from rackspace_imagetasks.threads import InOrder, ThreadPool, in_parallel, supervise
+from rackspace_imagetasks.threads import InOrder, ThreadPool, ahead, in_parallel, supervise
 
 
 class TestSupervise(base.BaseTestCase):
@@ -107,3 +107,53 @@ class TestInOrder(base.BaseTestCase):
         behind.ready(0)
         behind.finish()
         self.assertEqual([0, 1], done)
+
+
+class TestAhead(base.BaseTestCase):
+    def test_order(self):
+        """All items come in order, and nothing comes from nothing."""
+        for items in (range(20), ()):
+            with ahead(items, 3) as taken:
+                self.assertEqual(list(items), list(taken))
+
+    def test_bound(self):
+        """A thread takes items before they are needed, but not more than allowed."""
+        done, existing, taken_ahead = [], [], threading.Event()
+
+        def items():
+            for number in range(50):
+                existing.append(number + 1 - len(done))
+                if number == 2:
+                    taken_ahead.set()
+                yield number
+
+        with ahead(items(), 3) as taken:
+            self.assertTrue(taken_ahead.wait(10))
+            done.extend(taken)
+        self.assertEqual(list(range(50)), done)
+        self.assertLessEqual(max(existing), 3)
+
+    def test_failure(self):
+        """An exception is raised after the items before it."""
+
+        def items():
+            yield 1
+            raise ValueError
+
+        with ahead(items(), 3) as taken:
+            self.assertEqual(1, next(taken))
+            self.assertRaises(ValueError, next, taken)
+
+    def test_end(self):
+        """When the context ends early, the thread ends as well."""
+        ended = threading.Event()
+
+        def items():
+            try:
+                yield from range(10)
+            finally:
+                ended.set()
+
+        with ahead(items(), 2) as taken:
+            next(taken)
+        self.assertTrue(ended.wait(10))
