@@ -11,6 +11,8 @@ from openstack import connection as sdk_connection
 from rackspace_imagetasks.exceptions import Refused
 from rackspace_imagetasks.glance.api import api_root
 from rackspace_imagetasks.glance.data import ImageDataClient
+from rackspace_imagetasks.glance.data_source import ImageDataSource
+from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.images import ImageClient
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.glance.tasks import TaskClient
@@ -70,6 +72,13 @@ class Cloud:
     def image_data(self) -> ImageDataClient:
         """The data of images, where the service gives access to them."""
         return ImageDataClient(self._image_client, self._place_in_words)
+
+    def image_source(self, image: ImageFacts) -> ImageDataSource:
+        """Return the data of an image as a byte source.
+
+        :raises SourceError: if the image has no data.
+        """
+        return ImageDataSource(self._image_client, image, self._place_in_words)
 
     @property
     def _place_in_words(self) -> str:

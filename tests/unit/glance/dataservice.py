@@ -12,6 +12,7 @@ from collections.abc import Callable
 from oslotest import base
 
 from rackspace_imagetasks.glance.data import ImageDataClient
+from rackspace_imagetasks.glance.data_source import ImageDataSource
 from rackspace_imagetasks.objects.data_transfer import DataTransfer
 from tests.unit import sockets
 from tests.unit.glance.service import ImageService
@@ -188,6 +189,10 @@ class DataCase(base.BaseTestCase):
         image = self.service.add(name="web", disk_format="raw", **values)
         self.service.store(image, content)
         return image | values
+
+    def source(self, image: dict, **options) -> ImageDataSource:
+        data = self.client(**options)
+        return ImageDataSource(data.client, data.images.get(image["id"]), PLACE)
 
     def count(self, method: str, part: str = "") -> int:
         return len(self.service.requests(method, part))
