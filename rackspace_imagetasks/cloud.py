@@ -16,6 +16,7 @@ from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.images import ImageClient
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.glance.tasks import TaskClient
+from rackspace_imagetasks.glance.web_download import WebDownload
 from rackspace_imagetasks.glance.words import image_words
 from rackspace_imagetasks.http.cancellation import Cancellation
 from rackspace_imagetasks.http.client import Client
@@ -79,6 +80,10 @@ class Cloud:
         :raises SourceError: if the image has no data.
         """
         return ImageDataSource(self._image_client, image, self._place_in_words)
+
+    def web_download(self, transfer: DataTransfer) -> WebDownload:
+        """Return the downloads by the image service, which end when a transfer is cancelled."""
+        return WebDownload(transfer.connect(self.image_data))
 
     @property
     def _place_in_words(self) -> str:

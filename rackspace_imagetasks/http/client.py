@@ -172,6 +172,12 @@ class Client:
         """
         return self._settle(Request("PUT", path, action, body, headers, once=True))
 
+    def rooted(self, api_root: Callable[[str], str]) -> Self:
+        """Return the same client with paths that are relative to another URL of the endpoint."""
+        other = copy.copy(self)
+        other._api_root = api_root  # noqa: SLF001
+        return other
+
     def _settle(self, request: Request) -> Answer:
         response, content = self._repeat(request, lambda: self._exchange(request))
         return Answer(
