@@ -28,7 +28,7 @@ class Job:
     """One server: the file descriptors of its sockets by part, and of its readiness pipe."""
 
     name: str
-    region: str
+    place: str  # its region, or the site of a Keystone
     sockets: dict[str, int]
     ready_fd: int
 
@@ -68,7 +68,11 @@ def main() -> None:
 
 
 def _preload(program: str) -> None:
-    if program == "glance":
+    if program == "keystone":
+        from devcloud.servers import keystone
+
+        keystone.preload()
+    elif program == "glance":
         from devcloud.servers import glance
 
         glance.preload()
@@ -86,7 +90,7 @@ def _become_server(specification: Specification, job: Job, importer: int) -> Non
                 os.close(fd)
     sockets = {part: socket.socket(fileno=fd) for part, fd in job.sockets.items()}
     plan = Plan.load(Path(specification.root))
-    _serve(specification.program, plan, job.region, sockets, lambda: _report_ready(job.ready_fd))
+    _serve(specification.program, plan, job.place, sockets, lambda: _report_ready(job.ready_fd))
 
 
 def _die_with(launcher: int, importer: int) -> None:
@@ -106,24 +110,24 @@ def _report_ready(fd: int) -> None:
 def _serve(
     program: str,
     plan: Plan,
-    region: str,
+    place: str,
     sockets: dict[str, socket.socket],
     ready: Callable[[], None],
 ) -> None:
     if program == "swift":
         from devcloud.servers import swift
 
-        swift.serve(plan, region, sockets, ready)
+        swift.serve(plan, place, sockets, ready)
         return
     from devcloud.servers import http
 
     if program == "glance":
         from devcloud.servers import glance
 
-        http.serve(glance.application(plan, region), sockets["glance"], ready)
+        http.serve(glance.application(plan, place), sockets["glance"], ready)
     from devcloud.servers import keystone
 
-    http.serve(keystone.application(plan), sockets["keystone"], ready)
+    http.serve(keystone.application(plan, plan.site(place)), sockets["keystone"], ready)
 
 
 if __name__ == "__main__":

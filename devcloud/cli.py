@@ -22,9 +22,10 @@ from devcloud.command import find
 from devcloud.config.clouds import clouds
 from devcloud.environment import for_command
 from devcloud.launcher import CannotStart, Cloud
-from devcloud.plan import Plan, Settings
+from devcloud.plan import FLEX_REGION, Plan, Settings, sites
 
 _RESTART = signal.SIGUSR1
+_METHODS = {"glance-direct", "web-download", "copy-image", "glance-download"}
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -65,15 +66,21 @@ def _parser() -> argparse.ArgumentParser:
             type=_names,
             default=("DFW", "ORD"),
             metavar="NAME,...",
-            help="names of the regions (default: DFW,ORD)",
+            help="names of the regions with image tasks (default: DFW,ORD)",
+        )
+        verb.add_argument(
+            "--flex",
+            action=argparse.BooleanOptionalAction,
+            default=True,
+            help=f"also start the flex cloud, region {FLEX_REGION} (default: yes)",
         )
         for setting in dataclasses.fields(Settings):
-            option = "--" + setting.name.replace("_", "-")
+            is_number = not isinstance(setting.default, str)
             verb.add_argument(
-                option,
-                type=functools.partial(_number, setting),
+                "--" + setting.name.replace("_", "-"),
+                type=functools.partial(_number, setting) if is_number else _methods,
                 default=setting.default,
-                metavar="N",
+                metavar="N" if is_number else "NAME,...",
                 help=f"{setting.metadata['help']} (default: %(default)s)",
             )
     run.add_argument(
@@ -94,10 +101,21 @@ def _number(setting: "dataclasses.Field[Any]", text: str) -> Any:
     return number
 
 
+def _methods(text: str) -> str:
+    """Check the names of import methods: Glance ignores those that it does not know."""
+    if unknown := set(text.split(",")) - _METHODS:
+        raise argparse.ArgumentTypeError(
+            f"unknown import method '{min(unknown)}'; choose from {', '.join(sorted(_METHODS))}"
+        )
+    return text
+
+
 def _names(text: str) -> tuple[str, ...]:
     names = tuple(text.split(","))
-    if not all(name.isalnum() for name in names) or len(set(names)) < len(names):
-        raise argparse.ArgumentTypeError("names must be distinct and consist of letters and digits")
+    if not all(name.isalnum() for name in names) or len({*names, FLEX_REGION}) <= len(names):
+        raise argparse.ArgumentTypeError(
+            f"names must be distinct, consist of letters and digits, and not be {FLEX_REGION}"
+        )
     return names
 
 
@@ -149,7 +167,7 @@ def _cloud(arguments: argparse.Namespace, root: Path) -> Iterator[tuple[Cloud, P
     settings = Settings(
         **{f.name: getattr(arguments, f.name) for f in dataclasses.fields(Settings)}
     )
-    cloud = Cloud(root, arguments.regions, settings)
+    cloud = Cloud(root, sites(arguments.regions, flex=arguments.flex), settings)
     try:
         started = time.monotonic()
         plan = cloud.start()

@@ -33,12 +33,14 @@ Service = Literal["swift", "glance"]
 class Rule:
     """A fault: the requests it applies to (`method` to `chance`), and its effect (the rest).
 
-    `path` and `query` are regular expressions, searched in the decoded path and the raw query.
+    `path`, `query` and `range` are regular expressions, searched in the decoded path, the raw query
+    and the `Range` header.
     """
 
     method: str = ""  # any
     path: str = ""
     query: str = ""
+    range: str = ""
     skip: int = 0  # number of matching requests to pass first
     times: int | None = 1  # None: no limit
     chance: float = 1.0  # probability that it applies to a matching request
@@ -56,12 +58,13 @@ class Rule:
     corrupt: bool = False  # invert the byte at `offset` of the response's body
     truncate: int | None = None  # shorten the response, with a matching Content-Length
 
-    def matches(self, method: str, path: str, query: str) -> bool:
+    def matches(self, method: str, path: str, query: str = "", range_: str = "") -> bool:
         """Return whether the rule is for a request, even if it is used up."""
         return (
             self.method in ("", method)
             and re.search(self.path, path) is not None
             and re.search(self.query, query) is not None
+            and re.search(self.range, range_) is not None
         )
 
 

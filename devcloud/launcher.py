@@ -11,25 +11,20 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from devcloud import config
-from devcloud.accounts import USERS
+from devcloud.check import check
 from devcloud.child import Job, Specification
 from devcloud.environment import for_server
 from devcloud.files import write_json
-from devcloud.plan import HOST, Plan, Settings
+from devcloud.plan import HOST, Plan, Settings, Site
 
 _PR_SET_CHILD_SUBREAPER = 36
 _START_SECONDS = 120.0
 _STOP_SECONDS = 5.0
 _TAIL_LINES = 25
-# A proxy cannot reach loopback.
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class CannotStart(Exception):
@@ -37,10 +32,10 @@ class CannotStart(Exception):
 
 
 class Cloud:
-    """The servers of a cloud in an empty directory."""
+    """The servers of the cloud in an empty directory."""
 
-    def __init__(self, root: Path, regions: tuple[str, ...], settings: Settings) -> None:
-        self._root, self._regions, self._settings = root.absolute(), regions, settings
+    def __init__(self, root: Path, sites: tuple[Site, ...], settings: Settings) -> None:
+        self._root, self._sites, self._settings = root.absolute(), sites, settings
         self._pids: dict[str, int] = {}
         self._importers: list[subprocess.Popen[bytes]] = []  # each exits after its forks
 
@@ -50,13 +45,21 @@ class Cloud:
         :raises CannotStart: if the directory is unsuitable or a server does not start.
         """
         _prepare(self._root)
-        sockets = {name: _listen() for name in Plan.port_names(self._regions)}
+        sockets = {name: _listen() for site in self._sites for name in site.port_names}
         ports = {name: sock.getsockname()[1] for name, sock in sockets.items()}
-        self._plan = Plan(self._root, self._regions, ports, self._settings)
+        self._plan = Plan(self._root, self._sites, ports, self._settings)
         config.write_all(self._plan)
-        self._launch(_servers(self._regions), sockets)
-        _check(self._plan)
+        self._launch(_servers(self._sites), sockets)
+        self._check()
         return self._plan
+
+    def _check(self) -> None:
+        try:
+            check(self._plan)
+        except OSError as error:
+            raise CannotStart(
+                f"A service does not respond ({error}); see the logs in '{self._root}'."
+            ) from error
 
     def restart_dead(self) -> None:
         """Restart the servers that have ended, on their previous ports.
@@ -64,7 +67,7 @@ class Cloud:
         :raises CannotStart: if a port is in use or a server does not start.
         """
         self.reap()
-        dead = [server for server in _servers(self._regions) if server[1] not in self._pids]
+        dead = [server for server in _servers(self._sites) if server[1] not in self._pids]
         ports = [name for _program, _name, names in dead for name in names]
         self._launch(dead, {name: self._listen_again(name) for name in ports})
 
@@ -180,9 +183,11 @@ def _adopt_orphans(adopt: bool) -> None:
 _Server = tuple[str, str, list[str]]  # program, name, names of its ports
 
 
-def _servers(regions: tuple[str, ...]) -> list[_Server]:
-    servers: list[_Server] = [("keystone", "keystone", ["keystone"])]
-    for region in regions:
+def _servers(sites: tuple[Site, ...]) -> list[_Server]:
+    servers: list[_Server] = [
+        ("keystone", f"keystone-{site.name}", [f"{site.name}/keystone"]) for site in sites
+    ]
+    for region in (region for site in sites for region in site.regions):
         servers += [
             ("glance", f"glance-{region}", [f"{region}/glance"]),
             ("swift", f"swift-proxy-{region}", [f"{region}/proxy"]),
@@ -234,35 +239,3 @@ def _prepare(root: Path) -> None:
 def _is_special(character: str) -> bool:
     """Return whether INI files or SQLite URLs interpret a character of a path."""
     return character in "%$?#\\" or not character.isprintable()
-
-
-def _check(plan: Plan) -> None:
-    """Send one request to each service, as a user."""
-    try:
-        access = _log_in(plan)
-        for url in _public_urls(access["serviceCatalog"]):
-            request = urllib.request.Request(url, headers={"X-Auth-Token": access["token"]["id"]})
-            _DIRECT.open(request, timeout=_START_SECONDS).close()
-    except OSError as error:
-        raise CannotStart(
-            f"A service does not respond ({error}); see the logs in '{plan.root}'."
-        ) from error
-
-
-def _log_in(plan: Plan) -> Any:
-    account = USERS[0]
-    credentials = {"username": account.name, "password": account.password}
-    login = urllib.request.Request(
-        f"{plan.identity_url}/v2.0/tokens",
-        json.dumps({"auth": {"passwordCredentials": credentials}}).encode(),
-        {"Content-Type": "application/json"},
-    )
-    with _DIRECT.open(login, timeout=_START_SECONDS) as response:
-        return json.load(response)["access"]
-
-
-def _public_urls(catalog: list[dict[str, Any]]) -> Iterator[str]:
-    for service in catalog:
-        path = "/v2/images" if service["type"] == "image" else ""
-        for endpoint in service["endpoints"]:
-            yield endpoint["publicURL"] + path

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operations on a running cloud: kill and restart servers, find objects on Swift's disk."""
+"""Operations on a running cloud: kill, restart and limit servers, find objects on Swift's disk."""
 
+import contextlib
 import hashlib
 import json
 import os
+import resource
 import select
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from devcloud.config.swift import DEVICE, HASH_AFFIX
@@ -42,6 +45,22 @@ def restart_dead(root: str | os.PathLike[str]) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError("The launcher did not restart its servers in time.")
         time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def full_disk(root: str | os.PathLike[str], name: str, max_bytes: int) -> Iterator[None]:
+    """Let a Glance server store no file that is larger than `max_bytes`, until the block ends.
+
+    Larger uploads fail as they do on a full disk. The limit also applies to the server's database
+    and logs, and to the uploads of other tests, so it should be some MiB at least.
+    """
+    pid = pids(root)[name]
+    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (max_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
 
 
 def object_file(

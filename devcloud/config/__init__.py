@@ -8,10 +8,11 @@ from devcloud.plan import Plan
 def write_all(plan: Plan) -> None:
     """Create the directories of the cloud and write the configuration."""
     plan.save()
-    keystone.write(plan)
-    for region in plan.regions:
-        swift.write(plan, region)
-        glance.write(plan, region)
-        for service in ("glance", "swift"):
-            plan.faults_dir(region, service).mkdir()
+    for site in plan.sites:
+        keystone.write(plan, site)
+        for region in site.regions:
+            swift.write(plan, site, region)
+            glance.write(plan, site, region)
+            for service in ("glance", "swift"):
+                plan.faults_dir(region, service).mkdir()
     clouds.write(plan)

@@ -3,8 +3,8 @@ from typing import Any
 
 import yaml
 
-from devcloud.accounts import OPERATOR, USERS, Account
-from devcloud.plan import Plan
+from devcloud.accounts import FLEX_USERS, OPERATOR, USERS, Account
+from devcloud.plan import Plan, Site
 
 
 def write(plan: Plan) -> None:
@@ -13,37 +13,75 @@ def write(plan: Plan) -> None:
 
 
 def clouds(plan: Plan) -> dict[str, Any]:
-    """Return a cloud for each user with Keystone v3, and one for alice with an API key."""
-    common = {
-        "regions": list(plan.regions),
+    """Return an entry for each user of each site."""
+    entries: dict[str, Any] = {}
+    for site in plan.sites:
+        entries |= _with_tasks(plan, site) if site.has_tasks else _flex(plan, site)
+    return entries
+
+
+def _with_tasks(plan: Plan, site: Site) -> dict[str, Any]:
+    """Return an entry for each user with Keystone v3, and one for alice with an API key."""
+    common = _common() | {"regions": list(site.regions)}
+    entries = {
+        account.name: _password(plan, site, account) | common for account in (*USERS, OPERATOR)
+    }
+    entries["alice-apikey"] = _api_key(plan, site, USERS[0]) | common
+    return entries
+
+
+def _flex(plan: Plan, site: Site) -> dict[str, Any]:
+    """Return an entry with an application credential for each user, and one for the operator."""
+    common = _common() | {"region_name": site.regions[0]}
+    common["image_tasks"] |= {"profile": "flex"}
+    entries = {
+        account.name: _application_credential(plan, site, account) | common
+        for account in FLEX_USERS
+    }
+    entries["flex-admin"] = _password(plan, site, OPERATOR) | common
+    return entries
+
+
+def _common() -> dict[str, Any]:
+    return {
         "interface": "public",
         "image_api_version": "2",
         "image_tasks": {"poll_interval": 0.1},  # seconds; the service asks for 30
     }
-    entries = {account.name: _v3(plan, account) | common for account in (*USERS, OPERATOR)}
-    entries["alice-apikey"] = _api_key(plan, USERS[0]) | common
-    return entries
 
 
-def _v3(plan: Plan, account: Account) -> dict[str, Any]:
+def _password(plan: Plan, site: Site, account: Account) -> dict[str, Any]:
     return {
         "auth": {
-            "auth_url": plan.auth_url,
+            "auth_url": plan.auth_url(site),
             "username": account.name,
             "password": account.password,
             "project_name": account.project,
-            "user_domain_name": "Default",
-            "project_domain_name": "Default",
+            "user_domain_name": account.domain,
+            "project_domain_name": account.domain,
         },
         "identity_api_version": "3",
     }
 
 
-def _api_key(plan: Plan, account: Account) -> dict[str, Any]:
+def _application_credential(plan: Plan, site: Site, account: Account) -> dict[str, Any]:
+    credential = account.application_credential
+    return {
+        "auth_type": "v3applicationcredential",
+        "auth": {
+            "auth_url": plan.auth_url(site),
+            "application_credential_id": credential.id,
+            "application_credential_secret": credential.secret,
+        },
+        "identity_api_version": "3",
+    }
+
+
+def _api_key(plan: Plan, site: Site, account: Account) -> dict[str, Any]:
     return {
         "auth_type": "rackspace_apikey",
         "auth": {
-            "auth_url": f"{plan.identity_url}/v2.0/",
+            "auth_url": f"{plan.identity_url(site)}/v2.0/",
             "username": account.name,
             "api_key": account.api_key,
         },

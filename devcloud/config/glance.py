@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-from devcloud.accounts import TASK_ADMIN
-from devcloud.config.authtoken import authtoken
-from devcloud.plan import HOST, Plan
+from devcloud.accounts import OPERATOR, TASK_ADMIN
+from devcloud.config.authtoken import authtoken, login
+from devcloud.plan import HOST, Plan, Site, endpoint_id
 
 
-def write(plan: Plan, region: str) -> None:
+def write(plan: Plan, site: Site, region: str) -> None:
     """Write configuration, policies and property protections of one region, and create stores."""
     home = plan.glance_dir(region)
     for store in ("images", "staging", "tasks"):
         (home / store).mkdir(parents=True)
-    (home / "glance-api.conf").write_text(_api(plan, region))
-    (home / "glance-api-paste.ini").write_text(_paste(plan, region))
+    own = _with_tasks(plan, region) if site.has_tasks else _standard(plan, site, region)
+    (home / "glance-api.conf").write_text(_common(plan, site, region) + own)
+    (home / "glance-api-paste.ini").write_text(_paste(plan, site, region))
     (home / "property-protections.conf").write_text(_PROTECTIONS)
-    (home / "policy.yaml").write_text(_POLICY)
+    (home / "policy.yaml").write_text(_POLICY if site.has_tasks else "{}\n")
 
 
 _POLICY = f"""\
@@ -33,7 +34,7 @@ delete = @
 """
 
 
-def _api(plan: Plan, region: str) -> str:
+def _common(plan: Plan, site: Site, region: str) -> str:
     home = plan.glance_dir(region)
     return f"""\
 [DEFAULT]
@@ -44,8 +45,6 @@ bind_port = {plan.port(region, "glance")}
 public_endpoint = {plan.image_url(region)}
 worker_self_reference_url = {plan.image_url(region)}
 enabled_backends = fs:file
-enabled_import_methods = [glance-direct,web-download]
-property_protection_file = {home}/property-protections.conf
 [glance_store]
 default_backend = fs
 [fs]
@@ -63,13 +62,22 @@ flavor = keystone
 config_file = {home}/glance-api-paste.ini
 [keystone_authtoken]
 region_name = {region}
-{authtoken(plan, "glance", "image")}
+{authtoken(plan, site, "glance", "image")}
 [oslo_policy]
 policy_file = {home}/policy.yaml
 [wsgi]
 task_pool_threads = 8
 [oslo_messaging_notifications]
 driver = noop
+"""
+
+
+def _with_tasks(plan: Plan, region: str) -> str:
+    home = plan.glance_dir(region)
+    return f"""\
+[DEFAULT]
+enabled_import_methods = [glance-direct,web-download]
+property_protection_file = {home}/property-protections.conf
 [devcloud]
 region = {region}
 faults_dir = {plan.faults_dir(region, "glance")}
@@ -81,7 +89,24 @@ max_physical_bytes = {plan.settings.max_physical_bytes}
 """
 
 
-def _paste(plan: Plan, region: str) -> str:
+def _standard(plan: Plan, site: Site, region: str) -> str:
+    """Return the options of Glance without tasks: quotas, and web-download from its own Swift."""
+    return f"""\
+[DEFAULT]
+enabled_import_methods = [{plan.settings.import_methods}]
+use_keystone_limits = true
+[oslo_limit]
+# Keystone takes six times as long to validate a system-scoped token, which glance would need.
+{login(plan, site, OPERATOR)}
+endpoint_id = {endpoint_id("image", region, "public")}
+[import_filtering_opts]
+allowed_hosts = [{HOST}]
+allowed_ports = [{plan.port(region, "proxy")}]
+"""
+
+
+def _paste(plan: Plan, site: Site, region: str) -> str:
+    api = "devcloud.cloudimages.api" if site.has_tasks else "glance.api.v2.router"
     return f"""\
 [composite:glance-api-keystone]
 paste.composite_factory = glance.api:root_app_factory
@@ -97,7 +122,7 @@ paste.composite_factory = glance.api:root_app_factory
 [app:apiversions]
 paste.app_factory = glance.api.versions:create_resource
 [app:apiv2app]
-paste.app_factory = devcloud.cloudimages.api:API.factory
+paste.app_factory = {api}:API.factory
 [app:healthcheck]
 paste.app_factory = oslo_middleware:Healthcheck.app_factory
 [filter:accesslog]

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-from devcloud.plan import Plan
+from devcloud.plan import Plan, Site
 
 
-def write(plan: Plan) -> None:
-    """Write the configuration of Keystone."""
-    home = plan.keystone_dir
+def write(plan: Plan, site: Site) -> None:
+    """Write the configuration of the Keystone of a site."""
+    home = plan.keystone_dir(site)
     home.mkdir()
     (home / "policy.yaml").write_text("{}\n")
     (home / "keystone.conf").write_text(f"""\

@@ -5,14 +5,14 @@ import struct
 from pathlib import Path
 
 from devcloud.config.authtoken import authtoken
-from devcloud.plan import HOST, SWIFT_PARTS, Plan
+from devcloud.plan import HOST, SWIFT_PARTS, Plan, Site
 
 HASH_AFFIX = "devcloud"  # Swift derives the directory of an object from it and the name
 DEVICE = "d1"
 _STORAGE = tuple(part for part in SWIFT_PARTS if part != "proxy")
 
 
-def write(plan: Plan, region: str) -> None:
+def write(plan: Plan, site: Site, region: str) -> None:
     """Write the configuration and rings of one region, and create the directory for its disk."""
     home = plan.swift_dir(region)
     (home / "devices" / DEVICE).mkdir(parents=True)
@@ -30,7 +30,7 @@ policy_type = replication
         port = plan.port(region, part)
         (home / f"{part}-server.conf").write_text(_storage_server(home, part, port))
         write_ring(home / f"{part}.ring.gz", port)
-    (home / "proxy-server.conf").write_text(_proxy_server(plan, region))
+    (home / "proxy-server.conf").write_text(_proxy_server(plan, site, region))
 
 
 def _common(home: Path, port: int) -> str:
@@ -77,12 +77,13 @@ container_update_timeout = 10
 """
 
 
-def _proxy_server(plan: Plan, region: str) -> str:
+def _proxy_server(plan: Plan, site: Site, region: str) -> str:
     home = plan.swift_dir(region)
     stock = (
         "catch_errors", "gatekeeper", "healthcheck", "listing_formats", "bulk", "keystoneauth",
         "copy", "container_quotas", "account_quotas", "slo", "dlo", "symlink",
     )  # fmt: skip
+    tempurl = "" if site.has_tasks else "tempurl "
     options = {
         "keystoneauth": "operator_roles = admin, member\nreseller_admin_role = ResellerAdmin\n"
     }
@@ -94,7 +95,7 @@ def _proxy_server(plan: Plan, region: str) -> str:
 eventlet_debug = false
 [pipeline:main]
 pipeline = accesslog faults catch_errors gatekeeper healthcheck cache listing_formats bulk \
-authtoken keystoneauth copy container_quotas account_quotas slo dlo symlink proxy-server
+{tempurl}authtoken keystoneauth copy container_quotas account_quotas slo dlo symlink proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 object_chunk_size = 1048576
@@ -117,7 +118,9 @@ paste.filter_factory = keystonemiddleware.auth_token:filter_factory
 delay_auth_decision = true
 cache = swift.cache
 include_service_catalog = false
-{authtoken(plan, "swift", "object-store")}
+{authtoken(plan, site, "swift", "object-store")}
+[filter:tempurl]
+use = egg:swift#tempurl
 {filters}"""
 
 

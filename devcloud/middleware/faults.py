@@ -27,7 +27,12 @@ class Faults:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        rule = self._rules.apply(method(environ), path(environ), environ.get("QUERY_STRING", ""))
+        rule = self._rules.apply(
+            method(environ),
+            path(environ),
+            environ.get("QUERY_STRING", ""),
+            environ.get("HTTP_RANGE", ""),
+        )
         if rule is None:
             return self._app(environ, start_response)
         time.sleep(rule.delay)

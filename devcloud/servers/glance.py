@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 def preload() -> None:
     """Import the modules that every Glance server needs, once before the forks."""
+    # Not devcloud.cloudimages: it changes Glance, and one of the servers runs without changes.
     import alembic.command  # noqa: F401
     import keystonemiddleware.auth_token  # noqa: F401
+    import swiftclient  # noqa: F401
     from glance.api.v2 import router  # noqa: F401
     from glance.common import wsgi_app  # noqa: F401
-
-    from devcloud.cloudimages import api  # noqa: F401
 
 
 def application(plan: Plan, region: str) -> "WSGIApplication":

@@ -8,17 +8,25 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devcloud.plan import Plan
+from devcloud.plan import Plan, Site
 from devcloud.servers import identity_v2, nosaml, sqlite
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
-def application(plan: Plan) -> "WSGIApplication":
-    """Create the database with its initial data and return the application."""
-    os.environ["OSLO_LOCK_PATH"] = str(plan.keystone_dir)
+def preload() -> None:
+    """Import the modules that every Keystone needs, once before the forks."""
     nosaml.install()
+    from keystone.common.sql import upgrades  # noqa: F401
+    from keystone.server.flask import application, core  # noqa: F401
+
+    from devcloud.servers import seed  # noqa: F401
+
+
+def application(plan: Plan, site: Site) -> "WSGIApplication":
+    """Create the database with its initial data and return the application."""
+    os.environ["OSLO_LOCK_PATH"] = str(plan.keystone_dir(site))
     sqlite.install()
     import keystone.server
     from keystone.common.sql import upgrades
@@ -27,15 +35,16 @@ def application(plan: Plan) -> "WSGIApplication":
 
     from devcloud.servers import seed
 
-    keystone.server.configure(config_files=[str(plan.keystone_dir / "keystone.conf")])
+    keystone.server.configure(config_files=[str(plan.keystone_dir(site) / "keystone.conf")])
     upgrades.offline_sync_database_to_version()
     _make_keys()
     _drivers, app = keystone.server.setup_backends(
         startup_application_fn=lambda: flask_application.application_factory("public")
     )
     app = core.setup_app_middleware(app)
-    seed.fill(plan)
-    return identity_v2.with_identity_v2(_one_at_a_time(app))
+    seed.fill(plan, site)
+    app = _one_at_a_time(app)
+    return identity_v2.with_identity_v2(app) if site.has_tasks else app
 
 
 def _make_keys() -> None:

@@ -1,24 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests with their own clouds of one region, in addition to the one that other tests share."""
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import fixtures
+import keystoneauth1.exceptions
 import openstack
 
 from devcloud import operations
+from devcloud.faults import Rule, inject
 from devcloud.plan import Plan
 from devcloud.tests import vhdfiles
 from devcloud.tests.functional import base
 
 PROGRAM = (sys.executable, "-m", "devcloud")
 TIMEOUT = 60.0  # seconds
+BINARY = {"Content-Type": "application/octet-stream"}
 
 
 def gone(pid):
@@ -36,7 +41,8 @@ class OwnCloud(base.CloudCase):
 
     def up(self, *options, before=()):
         """Start a cloud, with the words `before` the command, and wait until it is ready."""
-        arguments = (*before, *PROGRAM, "up", "--root", self.own_root, "--regions", "DFW", *options)
+        where = ("--root", self.own_root, "--regions", "DFW", "--no-flex")
+        arguments = (*before, *PROGRAM, "up", *where, *options)
         process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
@@ -127,9 +133,50 @@ class TestUp(OwnCloud):
             time.sleep(0.1)
 
 
+class TestFlex(OwnCloud):
+    def test_killed_glance(self):
+        """Glance without web-download is killed in an upload, and keeps its images."""
+        self.up("--flex", "--import-methods", "glance-direct")
+        images = self.own("flex").image
+        methods = images.get("/info/import").json()["import-methods"]["value"]
+        self.assertEqual(["glance-direct"], methods)
+        kept = images.create_image("kept", data=b"abc", disk_format="raw", container_format="bare")
+        url = f"/images/{self.uploading(images)}"
+        operations.restart_dead(self.own_root)
+        self.assertEqual(b"abc", images.get(f"/images/{kept.id}/file").content)
+        self.assertEqual("saving", images.get(url).json()["status"])
+        self.assertEqual(409, images.put(f"{url}/file", data=b"abc", headers=BINARY).status_code)
+        self.assertEqual(204, images.delete(url).status_code)
+
+    def uploading(self, images):
+        """Kill Glance while it receives the data of an image, and return the ID of the image."""
+        new = {"name": "lost", "disk_format": "raw", "container_format": "bare"}
+        image = images.post("/images", json=new).json()["id"]
+        rule = Rule("PUT", f"/{image}/file", stall=TIMEOUT, offset=1000)
+        with inject(self.own_root, "SJC3", rule, service="glance") as injected:
+            upload = threading.Thread(target=self.put_in_vain, args=(images, image))
+            upload.start()
+            self.addCleanup(upload.join)
+            self.wait_until(lambda: images.get(f"/images/{image}").json()["status"] == "saving")
+            operations.kill_server(self.own_root, "glance-SJC3")
+        self.assertEqual([1], injected.fired())
+        return image
+
+    def put_in_vain(self, images, image):
+        with contextlib.suppress(keystoneauth1.exceptions.ConnectFailure):
+            images.put(f"/images/{image}/file", data=bytes(2000), headers=BINARY)
+
+    def wait_until(self, is_reached):
+        deadline = time.monotonic() + TIMEOUT
+        while not is_reached():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+
+
 class TestRun(OwnCloud):
     def run_beside(self, *command):
-        arguments = (*PROGRAM, "run", "--root", self.own_root, "--regions", "DFW", "--", *command)
+        where = ("--root", self.own_root, "--regions", "DFW", "--no-flex")
+        arguments = (*PROGRAM, "run", *where, "--", *command)
         return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def test_exit_status(self):

@@ -7,7 +7,7 @@ from oslotest import base
 from devcloud import cli
 
 
-class TestSettings(base.BaseTestCase):
+class TestOptions(base.BaseTestCase):
     def refused(self, *options):
         """Return the message for invalid options."""
         said = io.StringIO()
@@ -30,3 +30,13 @@ class TestSettings(base.BaseTestCase):
                 f"argument {option}: '{value}' is not a number of at least {least}",
                 self.refused(f"{option}={value}"),
             )
+
+    def test_names_refused(self):
+        """The name of the flex region, and import methods unknown to Glance, are refused."""
+        for option, value, problem in (
+            ("--regions", "DFW,SJC3", "not be SJC3"),
+            ("--regions", "DFW,DFW", "names must be distinct"),
+            ("--import-methods", "glance-direct,webdownload", "import method 'webdownload'"),
+            ("--import-methods", "", "import method ''"),
+        ):
+            self.assertIn(problem, self.refused(f"{option}={value}"))

@@ -7,13 +7,14 @@ from swift.common.ring import RingData
 
 from devcloud.config import swift
 from devcloud.config.clouds import clouds
-from devcloud.plan import Plan, Settings
+from devcloud.plan import Plan, Settings, sites
 
 
 def plan(root):
-    regions = ("DFW", "ORD")
-    ports = {name: 1000 + number for number, name in enumerate(Plan.port_names(regions))}
-    return Plan(Path(root), regions, ports, Settings(segment_bytes=7))
+    planned = sites(("DFW", "ORD"))
+    names = [name for site in planned for name in site.port_names]
+    ports = {name: 1000 + number for number, name in enumerate(names)}
+    return Plan(Path(root), planned, ports, Settings(segment_bytes=7))
 
 
 class TestConfig(base.BaseTestCase):
@@ -36,11 +37,18 @@ class TestConfig(base.BaseTestCase):
         self.assertEqual([[0]], [list(row) for row in ring._replica2part2dev_id])
 
     def test_clouds(self):
-        """Every cloud has both regions, a short poll interval, and the credentials of its user."""
+        """Every cloud has its regions, a short poll interval, and the credentials of its user."""
         entries = clouds(plan(self.root))
-        self.assertEqual({"alice", "carol", "bob", "admin", "alice-apikey"}, entries.keys())
-        for entry in entries.values():
-            self.assertEqual(["DFW", "ORD"], entry["regions"])
+        with_tasks = {name for name in entries if "flex" not in name}
+        self.assertEqual({"alice", "carol", "bob", "admin", "alice-apikey"}, with_tasks)
+        for name, entry in entries.items():
+            if name in with_tasks:
+                self.assertEqual(["DFW", "ORD"], entry["regions"])
+            else:
+                self.assertEqual("SJC3", entry["region_name"])
             self.assertEqual(0.1, entry["image_tasks"]["poll_interval"])
         self.assertEqual("http://127.0.0.1:1000/v2.0/", entries["alice-apikey"]["auth"]["auth_url"])
         self.assertEqual("acme", entries["carol"]["auth"]["project_name"])
+        flex = {"flex", "flex-bob", "flex-reader", "flex-small", "flex-images", "flex-admin"}
+        self.assertEqual(flex, entries.keys() - with_tasks)
+        self.assertEqual("http://127.0.0.1:1011/v3", entries["flex"]["auth"]["auth_url"])

@@ -71,6 +71,13 @@ class TestRules(FaultCase):
         self.assertFalse(rule.matches("GET", "/v1/ü b/", "limit=1"))
         self.assertFalse(rule.matches("GET", "/v1/ü b", "limit=2"))
 
+    def test_match_range(self):
+        """A rule can be for requests with a range only."""
+        rule = Rule(range="bytes=0-")
+        self.assertTrue(rule.matches("GET", "/", range_="bytes=0-99"))
+        self.assertFalse(rule.matches("GET", "/", range_="bytes=100-199"))
+        self.assertFalse(rule.matches("GET", "/"))
+
     def test_removed(self):
         """Rules apply until the end of the block, and leave no file."""
         with inject(self.plan.root, "DFW", Rule(times=None)) as injected:
@@ -120,6 +127,12 @@ class TestFilter(FaultCase):
         self.assertEqual(("PUT", "/ü", 200, 3, 3), tuple(
             line[key] for key in ("method", "path", "status", "received", "sent")))  # fmt: skip
         self.assertFalse(self.cut())
+
+    def test_range_refused(self):
+        """The rule sees the range of a request; a request without one is carried out."""
+        self.inject(Rule("GET", range="bytes=", times=None, status=400))
+        ranged = self.send(headers={"Range": "bytes=0-3"})
+        self.assertEqual(["400 Bad Request", "200 OK"], [ranged[0], self.send()[0]])
 
     def test_status(self):
         """An injected response has its headers, and the request is not carried out."""
