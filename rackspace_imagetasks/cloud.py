@@ -16,6 +16,7 @@ from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.images import ImageClient
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.glance.tasks import TaskClient, has_tasks
+from rackspace_imagetasks.glance.web_download import WebDownload
 from rackspace_imagetasks.glance.words import image_words
 from rackspace_imagetasks.http.cancellation import Cancellation
 from rackspace_imagetasks.http.client import Client
@@ -24,6 +25,7 @@ from rackspace_imagetasks.objects.data_transfer import DataTransfer, TransferOpt
 from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.profile import ProviderProfile, profile_of
 from rackspace_imagetasks.progress import SILENT, Progress
+from rackspace_imagetasks.regions import GIVEN_NAMES
 
 _IMAGE_RETRY = RetryPolicy(read_timeout=60.0, answer_timeout=120.0)
 _OBJECT_RETRY = RetryPolicy()
@@ -74,21 +76,31 @@ class Cloud:
         return ImageClient(self._image_client)
 
     @functools.cached_property
-    def image_data(self) -> ImageDataClient:
-        """The data of images, in a cloud without image tasks."""
-        return ImageDataClient(self._image_client)
-
-    def data_of(self, image: ImageFacts) -> ImageDataSource:
-        """Return the data of an active image, in a cloud without image tasks.
-
-        :raises SourceError: if it has none.
-        """
-        return ImageDataSource(self._image_client, image)
-
-    @functools.cached_property
     def tasks(self) -> TaskClient:
         """The tasks."""
         return TaskClient(self._image_client, self._declared, self.stop)
+
+    @functools.cached_property
+    def image_data(self) -> ImageDataClient:
+        """The data of images, where the service gives access to them."""
+        return ImageDataClient(self._image_client, self._place_in_words)
+
+    def image_source(self, image: ImageFacts) -> ImageDataSource:
+        """Return the data of an image as a byte source.
+
+        :raises SourceError: if the image has no data.
+        """
+        return ImageDataSource(self._image_client, image, self._place_in_words)
+
+    def web_download(self, transfer: DataTransfer) -> WebDownload:
+        """Return the downloads by the image service, which end when a transfer is cancelled."""
+        return WebDownload(transfer.connect(self.image_data))
+
+    @property
+    def _place_in_words(self) -> str:
+        name = self.connection.config.name
+        named = name and name not in GIVEN_NAMES
+        return f"region '{self.region}'" + (f" of cloud '{name}'" if named else "")
 
     @functools.cached_property
     def project_id(self) -> str:
@@ -182,9 +194,8 @@ class Cloud:
                 )
 
     def _endpoint(self, service: str) -> str:
-        return (
-            self.objects.endpoint() if service == "object-store" else self._image_client.endpoint()
-        )
+        client = self.objects if service == "object-store" else self._image_client
+        return client.endpoint()
 
 
 def _place(endpoint: str, project_id: str) -> tuple[str, int | None, str]:

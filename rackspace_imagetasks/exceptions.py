@@ -33,6 +33,11 @@ class ImageTasksError(Exception):
         self.messages = tuple(map(Message.of, messages))
         super().__init__("\n".join(map(str, self.messages)))
 
+    def add(self, message: str | Message) -> None:
+        """Add a message, such as what a failed job leaves behind."""
+        self.messages += (Message.of(message),)
+        self.args = ("\n".join(map(str, self.messages)),)
+
 
 class Refused(ImageTasksError):
     """Input that policy or the service would refuse; nothing was sent."""

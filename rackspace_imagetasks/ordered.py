@@ -2,6 +2,7 @@
 """Bytes elsewhere that are read mostly in order, once, and verified on the way."""
 
 import bisect
+import contextlib
 import threading
 from abc import abstractmethod
 from collections import deque
@@ -9,12 +10,13 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from rackspace_imagetasks.bytesource import BaseSource, Extent
-from rackspace_imagetasks.threads import Prefetched
+from rackspace_imagetasks.threads import ahead
 from rackspace_imagetasks.units import MIB
 
 _AHEAD = 32  # chunks that wait to be read
 _BEHIND = 8 * MIB  # bytes that can be read again without a request
 _SKIP = 64 * MIB  # bytes that are received and dropped rather than reading elsewhere
+_SKIP_FOR_LITTLE = MIB  # the same for a small read, after which reading may continue before it
 _BULK = 64 * 1024  # the length of a read from which on reading is expected to continue there
 
 
@@ -43,7 +45,8 @@ class OrderedSource(BaseSource):
         self._parts = parts
         self._touched: set[int] = set()
         self._verified: set[int] = set()
-        self._stream: Prefetched[_Chunk] | None = None
+        self._stream: Iterator[_Chunk] | None = None
+        self._streaming = contextlib.ExitStack()
         self._window: deque[_Chunk] = deque()
         self._position = 0
         self._lock = threading.Lock()
@@ -89,7 +92,7 @@ class OrderedSource(BaseSource):
         end = offset + length
         with self._lock:
             self._touched.update(range(self._part_at(offset), self._part_at(end - 1) + 1))
-            if not self._is_near(offset):
+            if not self._is_near(offset, length):
                 is_earlier_part = self._part_at(offset) < self._part_at(self._position)
                 if length < _BULK or (offset < self._position and not is_earlier_part):
                     return self._read_range(Extent(offset, length))
@@ -97,10 +100,11 @@ class OrderedSource(BaseSource):
             self._advance(offset, end)
             return self._from_window(offset, end)
 
-    def _is_near(self, offset: int) -> bool:
+    def _is_near(self, offset: int, length: int) -> bool:
         """Return whether the window has this offset, or soon will have it."""
         first = self._window[0].offset if self._window else self._position
-        return first <= offset <= self._position + _SKIP
+        skipped = _SKIP if length >= _BULK else _SKIP_FOR_LITTLE
+        return first <= offset <= self._position + skipped
 
     def _part_at(self, offset: int) -> int:
         return bisect.bisect_right(self._parts, offset, key=lambda part: part.offset) - 1
@@ -110,11 +114,10 @@ class OrderedSource(BaseSource):
         self._end_stream()
         number = self._part_at(offset)
         self._position = self._parts[number].offset
-        self._stream = Prefetched(self._chunks_from(number), _AHEAD)
+        self._stream = self._streaming.enter_context(ahead(self._chunks_from(number), _AHEAD))
 
     def _end_stream(self) -> None:
-        if self._stream:
-            self._stream.close()
+        self._streaming.close()
         self._stream = None
         self._window.clear()
 
@@ -131,7 +134,7 @@ class OrderedSource(BaseSource):
                 raise
             self._window.append(chunk)
             self._position = chunk.end
-            while self._window[0].end <= start - _BEHIND:
+            while self._window and self._window[0].end <= start - _BEHIND:
                 self._window.popleft()
 
     def _from_window(self, offset: int, end: int) -> bytes:

@@ -27,6 +27,11 @@ _SEALED = {  # properties of images that must not be changed
 }
 _MAX_NAME_LENGTH = 255  # characters; Images API v2, "Create image"
 _MAX_TAG_LENGTH = 255  # characters; Images API v2, "Image tags"
+_MAX_KEY_LENGTH = 255  # characters; this and the next three as Glance is configured by default
+_MAX_VALUE_LENGTH = 65535  # bytes; the column in Glance's database
+_MAX_PROPERTIES = 128
+_MAX_TAGS = 128
+_RESERVED_PREFIXES = ("os_glance_", "os_hash_")  # Glance refuses the first and loses the second
 _MAX_CONTAINER_NAME_LENGTH = 256  # bytes; Object Store API, "Create container"
 
 
@@ -178,6 +183,66 @@ def judge_import(name: str, settings: ImageSettings, profile: ProviderProfile) -
     )
 
 
+def judge_standard(name: str, settings: ImageSettings) -> Verdict:
+    """Judge whether a standard Glance accepts an image with this name and these settings.
+
+    Reserved properties are a warning: `storable_properties` leaves them out.
+    """
+    kept = storable_properties(settings.properties)
+    reserved = sorted(settings.properties.keys() - kept.keys() - ATTRIBUTES)
+    kept |= {key: value for key, value in settings.properties.items() if key in ATTRIBUTES}
+    return Verdict(
+        refusals=(
+            *_name(name),
+            *_property_sizes(kept),
+            *_attributes(kept),
+            *_tags(settings.tags),
+            *_too_many(len(kept), _MAX_PROPERTIES, "properties"),
+            *_too_many(len(set(settings.tags)), _MAX_TAGS, "tags"),
+        ),
+        warnings=(
+            *(Message(f"Property '{key}' is reserved and will be left out.") for key in reserved),
+            *_publicity(settings.visibility),
+        ),
+    )
+
+
+def storable_properties(properties: Mapping[str, str]) -> dict[str, str]:
+    """Return the properties of an image that another standard Glance can store."""
+    return {
+        key: value
+        for key, value in properties.items()
+        if key not in ATTRIBUTES and not key.startswith(_RESERVED_PREFIXES)
+    }
+
+
+def _property_sizes(properties: Mapping[str, str]) -> Iterable[Message]:
+    for key, value in properties.items():
+        if not 0 < len(key) <= _MAX_KEY_LENGTH:
+            yield Message(
+                f"Property names must have 1 to {_MAX_KEY_LENGTH} characters; '{key[:40]}' has"
+                f" {len(key)}."
+            )
+        if (length := len(value.encode())) > _MAX_VALUE_LENGTH:
+            yield Message(
+                f"Property values can have at most {_MAX_VALUE_LENGTH} bytes; that of"
+                f" '{key[:40]}' has {length}."
+            )
+
+
+def _too_many(count: int, limit: int, what: str) -> Iterable[Message]:
+    if count > limit:
+        yield Message(f"An image can have at most {limit} {what}; this one has {count}.")
+
+
+def _publicity(visibility: str | None) -> Iterable[Message]:
+    if visibility == "public":
+        yield Message(
+            "Most clouds allow only administrators to make an image public; otherwise the image"
+            " remains private."
+        )
+
+
 def _name(name: str) -> Iterable[Message]:
     if not name.strip():
         yield Message("An imported image needs a name.", Hint.NAME_IMAGE)
@@ -210,6 +275,10 @@ def _properties(properties: Mapping[str, str], profile: ProviderProfile) -> Iter
     for key in properties:
         if profile.protected_prefix and key.startswith(profile.protected_prefix):
             yield Message(f"Property '{key}' is reserved for the provider; leave it out.")
+    yield from _attributes(properties)
+
+
+def _attributes(properties: Mapping[str, str]) -> Iterable[Message]:
     for key in sorted(ATTRIBUTES & properties.keys()):
         yield Message(f"'{key}' is an image attribute, not a property.", Hint.SET_ATTRIBUTE)
 

@@ -11,7 +11,8 @@ from openstack.config import cloud_region
 from rackspace_imagetasks.exceptions import NotFound
 
 _LOGIN = ("auth", "auth_type", "verify", "cacert", "cert", "key")  # what a session is made from
-_NOT_IN_FILE = ("", "defaults", "envvars")  # names that openstacksdk gives by itself
+GIVEN_NAMES = ("", "defaults", "envvars")
+"""Names that openstacksdk gives by itself to a cloud that has none in clouds.yaml."""
 
 
 def connect_to(
@@ -29,7 +30,7 @@ def connect_to(
     try:
         if cloud and cloud != connection.config.name:
             return sdk_connection.from_config(cloud=cloud, region_name=region)
-        if name in _NOT_IN_FILE or name not in entries.get_cloud_names():
+        if name in GIVEN_NAMES or name not in entries.get_cloud_names():
             return _shared(connection, _without_endpoints(connection.config.config), region)
         return _same_cloud(connection, entries, name, region)
     except sdk.ConfigException as error:

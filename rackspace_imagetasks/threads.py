@@ -10,7 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
 from rackspace_imagetasks.exceptions import Cancelled
 
@@ -147,56 +147,6 @@ def supervise(
     raise Cancelled("The transfer was stopped.")
 
 
-class Prefetched(Generic[Item]):
-    """Iterates over items in a daemon thread, a limited number of them ahead of the consumer.
-
-    :param items: ended at its next item after `close()`; its exceptions are raised by `__next__`.
-    :param ahead: the maximum number of items that wait to be consumed.
-    """
-
-    def __init__(self, items: Iterator[Item], ahead: int) -> None:
-        self._items = items
-        self._queue: queue.Queue[Item | BaseException] = queue.Queue(ahead)
-        self._closed = threading.Event()
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> Item:
-        item = self._queue.get()
-        if isinstance(item, BaseException):
-            self._closed.set()
-            self._queue.put(item)  # for the next call
-            raise item
-        return item
-
-    def close(self) -> None:
-        """End the thread at its next item."""
-        self._closed.set()
-
-    def _run(self) -> None:
-        try:
-            for item in self._items:
-                if not self._put(item):
-                    return
-            raise StopIteration  # of this iterator: __next__ raises it
-        except BaseException as error:  # noqa: BLE001 - raised again in the consumer's thread
-            self._put(error)
-        finally:
-            close = getattr(self._items, "close", None)
-            if close:
-                close()
-
-    def _put(self, item: Item | BaseException) -> bool:
-        """Wait until there is room for an item; return False if nobody wants it any more."""
-        while not self._closed.is_set():
-            with contextlib.suppress(queue.Full):
-                self._queue.put(item, timeout=_POLL)
-                return True
-        return False
-
-
 class InOrder:
     """Calls `work(0)`, `work(1)`, ... one after the other, in whichever thread is available."""
 
@@ -224,3 +174,43 @@ class InOrder:
         while self._next in self._ready:
             self._work(self._next)
             self._next += 1
+
+
+@contextlib.contextmanager
+def ahead(items: Iterable[Item], count: int) -> Iterator[Iterator[Item]]:
+    """Yield an iterator over `items`, which a thread takes before they are needed.
+
+    An exception that `items` raises is raised by the iterator, in its turn. When the context ends,
+    the thread takes no further item.
+
+    :param count: the most items that exist at the same time.
+    """
+    taken: queue.SimpleQueue[list[Item]] = queue.SimpleQueue()
+    failures: list[BaseException] = []
+    places = threading.Semaphore(count - 1)
+    ending = threading.Event()
+
+    def take() -> None:
+        try:
+            for item in items:
+                taken.put([item])
+                places.acquire()
+                if ending.is_set():
+                    return
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            failures.append(error)
+        taken.put([])
+
+    def give() -> Iterator[Item]:
+        while one := taken.get():
+            yield one[0]
+            places.release()
+        if failures:
+            raise failures[0]
+
+    threading.Thread(target=take, daemon=True).start()
+    try:
+        yield give()
+    finally:
+        ending.set()
+        places.release()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-from devcloud.accounts import SERVICES
+from devcloud.accounts import SERVICES, Account
 from devcloud.plan import Plan, Site
 
 
@@ -10,10 +10,8 @@ def authtoken(plan: Plan, site: Site, user: str, service_type: str) -> str:
     longer than the token that started it is valid.
     """
     return f"""\
-{login(plan, site, user)}
+{login(plan, site, SERVICES[user])}
 www_authenticate_uri = {plan.auth_url(site)}
-project_name = {SERVICES[user].project}
-project_domain_id = default
 service_type = {service_type}
 service_token_roles = service
 service_token_roles_required = true
@@ -21,12 +19,13 @@ interface = public
 """
 
 
-def login(plan: Plan, site: Site, user: str) -> str:
-    """Return the options with which a service logs in, without a scope."""
-    account = SERVICES[user]
+def login(plan: Plan, site: Site, account: Account) -> str:
+    """Return the options with which a service logs in."""
     return f"""\
 auth_type = password
 auth_url = {plan.auth_url(site)}
 username = {account.name}
 password = {account.password}
-user_domain_id = default"""
+project_name = {account.project}
+user_domain_id = default
+project_domain_id = default"""

@@ -14,7 +14,6 @@ from devcloud.accounts import (
     FLEX_USERS,
     IMAGES_ONLY,
     OPERATOR,
-    SERVICES,
     SMALL,
     Account,
 )
@@ -164,22 +163,18 @@ def _application_credential(account: Account, project: str) -> None:
 
 def _limits(service: str, region: str, small_project: str) -> None:
     """Set the quotas of all projects, and a smaller one for the image data of one project."""
-    apis = provider_api.ProviderAPIs
+    limits = provider_api.ProviderAPIs.unified_limit_api
     place = {"service_id": service, "region_id": region}
-    apis.unified_limit_api.create_registered_limits(
+    limits.create_registered_limits(
         [
             place | {"id": uuid.uuid4().hex, "resource_name": name, "default_limit": limit}
             for name, limit in _LIMITS.items()
         ]
     )
     small = {"resource_name": "image_size_total", "resource_limit": _SMALL_MIB}
-    apis.unified_limit_api.create_limits(
+    limits.create_limits(
         [place | small | {"id": uuid.uuid4().hex, "project_id": small_project, "domain_id": None}]
     )
-    # Glance reads the limits of all projects.
-    glance = apis.identity_api.get_user_by_name(SERVICES["glance"].name, "default")["id"]
-    reader = next(r["id"] for r in apis.role_api.list_roles() if r["name"] == "reader")
-    apis.assignment_api.create_system_grant_for_user(glance, reader)
 
 
 def _hide_object_store(region: str, project: str) -> None:

@@ -15,7 +15,12 @@ ATTRIBUTES = frozenset({
 
 @dataclasses.dataclass(frozen=True)
 class ImageFacts:
-    """What policy must know about an image. Sizes in bytes; min_disk in GiB, min_ram in MiB."""
+    """What policy must know about an image. Sizes in bytes; min_disk in GiB, min_ram in MiB.
+
+    :ivar checksum: the MD5 of the image data in hex; empty if the service does not give it.
+    :ivar hash_algo: the algorithm of `hash_value`, such as "sha512"; empty if there is none.
+    :ivar hash_value: another hash of the image data in hex.
+    """
 
     id: str
     name: str | None
@@ -29,6 +34,11 @@ class ImageFacts:
     tags: tuple[str, ...]
     properties: Mapping[str, str]
     created_at: str = ""
+    checksum: str = ""
+    hash_algo: str = ""
+    hash_value: str = ""
+    disk_format: str = ""
+    container_format: str = ""
 
     @property
     def label(self) -> str:

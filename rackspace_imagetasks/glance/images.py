@@ -35,7 +35,7 @@ class ImageClient:
             action = f"read image '{name_or_id}'"
             answer = self._client.request("GET", _path(name_or_id), action, accept=_NOT_AN_ID)
             if answer.status not in _NOT_AN_ID:
-                return described(answer, _facts, "an image")
+                return described(answer, read_facts, "an image")
         found = self._named(name_or_id)
         if len(found) > 1:
             raise Refused(Message(_ambiguous(name_or_id, found), Hint.NAME_IMAGE_BY_ID))
@@ -50,7 +50,7 @@ class ImageClient:
         :raises NotFound: if there is none.
         """
         answer = self._client.request("GET", _path(image_id), f"read image '{image_id}'")
-        return described(answer, _facts, "an image")
+        return described(answer, read_facts, "an image")
 
     def select(self, owner: str, properties: Mapping[str, str]) -> Iterator[ImageFacts]:
         """Yield the images of project `owner` whose properties have these values.
@@ -108,7 +108,7 @@ class ImageClient:
             return []
 
     def _list(self, query: Mapping[str, str]) -> Iterator[ImageFacts]:
-        return items_of(self._client, "images", "images", query, _facts)
+        return items_of(self._client, "images", "images", query, read_facts)
 
 
 def _name_filters(name: str) -> tuple[str, ...]:
@@ -135,7 +135,7 @@ def _path(image_id: str) -> str:
     return f"images/{urllib.parse.quote(image_id, safe='')}"
 
 
-def _facts(image: Mapping[str, Any]) -> ImageFacts:
+def read_facts(image: Mapping[str, Any]) -> ImageFacts:
     """Read an image's JSON object.
 
     :raises ValueError: if it is none.
@@ -153,6 +153,11 @@ def _facts(image: Mapping[str, Any]) -> ImageFacts:
         tags=tuple(_texts(image.get("tags"))),
         properties={k: str(v) for k, v in image.items() if k not in ATTRIBUTES and v is not None},
         created_at=_text_or_none(image.get("created_at")) or "",
+        checksum=_text_or_none(image.get("checksum")) or "",
+        hash_algo=_text_or_none(image.get("os_hash_algo")) or "",
+        hash_value=_text_or_none(image.get("os_hash_value")) or "",
+        disk_format=_text_or_none(image.get("disk_format")) or "",
+        container_format=_text_or_none(image.get("container_format")) or "",
     )
 
 

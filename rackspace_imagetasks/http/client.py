@@ -161,6 +161,23 @@ class Client:
         response, _ = self._repeat(request, lambda: self._exchange(request))
         return Stream(response)
 
+    def put_once(
+        self, path: str, action: str, body: RequestBody, headers: Mapping[str, str]
+    ) -> Answer:
+        """PUT data that the caller sends again after a failure, once it knows the effect.
+
+        As with `send_once`, it is sent again here only if the service did not receive it.
+
+        :raises AccessDenied, NotFound, ServiceError: as `send_once`.
+        """
+        return self._settle(Request("PUT", path, action, body, headers, once=True))
+
+    def rooted(self, api_root: Callable[[str], str]) -> Self:
+        """Return the same client with paths that are relative to another URL of the endpoint."""
+        other = copy.copy(self)
+        other._api_root = api_root  # noqa: SLF001
+        return other
+
     def _settle(self, request: Request) -> Answer:
         response, content = self._repeat(request, lambda: self._exchange(request))
         return Answer(

@@ -72,11 +72,17 @@ def said_in(content: bytes, content_type: str) -> str:
     """Return what an error answer says: in JSON or plain text, but not in an HTML page."""
     text = " ".join(content.decode(errors="replace").split())
     try:
-        text = _message(json.loads(text)) or ""
+        text = _last_paragraph(_message(json.loads(text)) or "")
     except (ValueError, RecursionError):
         if content_type.startswith("text/html") or text.startswith("<"):
             return ""
     return text[:_LONGEST_QUOTE].rstrip(".")
+
+
+def _last_paragraph(text: str) -> str:
+    """Return what a service says itself, without what WebOb says of the status before it."""
+    paragraphs = [each.strip() for each in text.split("<br />")]
+    return next((each for each in reversed(paragraphs) if each), "")
 
 
 def _message(answer: object) -> str | None:

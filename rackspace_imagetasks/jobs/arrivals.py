@@ -7,9 +7,10 @@ name, the ID that completes the mark, and its settings in one request, when its 
 
 import dataclasses
 
+from rackspace_imagetasks import policy
 from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.cloud import Cloud
-from rackspace_imagetasks.formats.qcow2 import VirtualQcow2
+from rackspace_imagetasks.formats.qcow2.layout import VirtualQcow2
 from rackspace_imagetasks.glance.data import NewImage
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
@@ -26,6 +27,7 @@ from rackspace_imagetasks.sources.convert import view_as_vhd
 
 DISK_FORMATS = ("qcow2", "raw", "vhd")
 _MAX_NAME_LENGTH = 255
+_INCOMPLETE = " (incomplete)"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,7 +63,8 @@ class Arrival:
         where = f"image '{self.name}' in region '{self.cloud.region}'"
         with resumable(f"creating {where}", Hint.RESUME_UPLOAD):
             image = data.create_from(new, file, transfer)
-        settings = dataclasses.replace(self.settings, name=self.name)
+        properties = policy.storable_properties(self.settings.properties)
+        settings = dataclasses.replace(self.settings, name=self.name, properties=properties)
         image = complete_image(self.cloud, image, settings, self.mark)
         return self._agreed(image)
 
@@ -71,7 +74,7 @@ class Arrival:
 
     @property
     def _temporary_name(self) -> str:
-        return f"incomplete: {self.name}"[:_MAX_NAME_LENGTH]
+        return self.name[: _MAX_NAME_LENGTH - len(_INCOMPLETE)] + _INCOMPLETE
 
     def _delete_unverified(self) -> None:
         """Delete images of earlier runs that have data, but were not completed."""

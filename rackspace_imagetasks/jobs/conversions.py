@@ -192,8 +192,9 @@ def _find(plan: ConversionPlan) -> Found:
 def _judge_arrival(plan: ConversionPlan) -> Verdict:
     """Judge whether the image could be created at the target."""
     target, image = plan.target, plan.image
-    verdict = policy.judge_import(image.label, plan.settings, target.profile)
-    if target.profile.uses_tasks:
-        target.objects.head_container(plan.staged.container)  # raises if we have no access
-        verdict += policy.judge_disk_size(image, target.region, target.profile)
-    return verdict + judge_format(plan.disk_format, target.profile)
+    verdict = judge_format(plan.disk_format, target.profile)
+    if not target.profile.uses_tasks:
+        return verdict + policy.judge_standard(image.label, plan.settings)
+    target.objects.head_container(plan.staged.container)  # raises if we have no access
+    verdict += policy.judge_import(image.label, plan.settings, target.profile)
+    return verdict + policy.judge_disk_size(image, target.region, target.profile)

@@ -88,7 +88,7 @@ class DataDeparture:
     @contextlib.contextmanager
     def open(self, transfer: DataTransfer, timeout: float | None) -> Iterator[DiskSource]:  # noqa: ARG002
         """Open the disk in the image's data."""
-        source = OrderedImage(transfer.connect(self.cloud.data_of(self.image)))
+        source = OrderedImage(transfer.connect(self.cloud.image_source(self.image)))
         with open_disk_of(source) as disk:
             yield disk
 

@@ -98,7 +98,7 @@ def plan_upload(
     form = disk_format or cloud.profile.disk_format
     with contextlib.ExitStack() as on_error:
         opened = on_error.enter_context(open_disk_of(file, format=disk.format))
-        verdict = policy.judge_import(name, settings, cloud.profile)
+        verdict = policy.judge_standard(name, settings)
         (verdict + judge_format(form, cloud.profile)).enforce()
         require_recognised(opened, disk.format)
         report_content(opened, cloud.progress, allow_truncated=disk.allow_truncated)

@@ -6,17 +6,26 @@ import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import Protocol, Self, TypeVar
 
 from rackspace_imagetasks.http.cancellation import Cancellation
 from rackspace_imagetasks.objects._counter import TransferCounter
 from rackspace_imagetasks.objects.meter import Meter, RateLimit
-from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.progress import SILENT, Progress
 from rackspace_imagetasks.threads import in_parallel, supervise
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+class Cancellable(Protocol):
+    """A service whose requests end when an event is set."""
+
+    def until(self, abort: threading.Event) -> Self:
+        """Return the same service with requests that end when `abort` is set."""
+
+
+Service = TypeVar("Service", bound=Cancellable)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,9 +77,9 @@ class DataTransfer:
         with self._counter.reported():
             return supervise(work, self._abort, self._stop)
 
-    def connect(self, store: ObjectStore) -> ObjectStore:
-        """Return the same store with requests that end when this transfer is cancelled."""
-        return store.until(self._abort)
+    def connect(self, service: Service) -> Service:
+        """Return the same service with requests that end when this transfer is cancelled."""
+        return service.until(self._abort)
 
     def check(self) -> None:
         """Return, unless the transfer is cancelled.

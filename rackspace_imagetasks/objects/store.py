@@ -111,6 +111,11 @@ class ObjectStore:
         )
         self.cancellation = self._client.cancellation
 
+    @property
+    def client(self) -> Client:
+        """The client that sends the requests."""
+        return self._client
+
     def endpoint(self) -> str:
         """Return the account's URL, after logging in if need be.
 

@@ -162,7 +162,7 @@ class AgainTest(ConversionCase):
         """A connection that breaks in the middle of the data is made again; there is one image."""
         self.task("import", self.disk("raw"), "--name", self.name, "--wait")
         rules = self.inject(
-            Rule(method="PUT", path="/file$", reset_after=1 << 20, times=2),
+            Rule(method="PUT", path="/file$", drop="upload", offset=1 << 20, times=2),
             region="SJC3",
             service="glance",
         )
@@ -177,14 +177,14 @@ class AgainTest(ConversionCase):
         origin = self.origin(row["Image"])
         flex = self.sdk(**_sdk(FLEX)).image
         for data in (None, b"old"):
-            image = flex.create_image(
-                name=f"incomplete: {self.name}",
+            flex.create_image(
+                name=f"{self.name} (incomplete)",
+                allow_duplicates=True,
                 disk_format="raw" if data else "qcow2",
                 container_format="bare",
                 image_task_source=origin,
-                **({"data": data} if data else {"allow_duplicates": True}),
+                data=data,
             )
-            self.assertIsNotNone(image)
         self.task("transfer", self.name, "--to-cloud", "flex")
         self.assertEqual("active", self.the_image().status)
 
@@ -206,6 +206,7 @@ class RefusedTest(ConversionCase):
             data=os.urandom(512),
             img_signature="x",
         )
+        del self.sent[:]
         said = self.refused("transfer", image.id, "--to-cloud", "alice", **FLEX)
         self.assertIn("container format 'ovf'", said)
         self.assertIn("disk format 'iso'", said)
@@ -223,7 +224,9 @@ class RefusedTest(ConversionCase):
     def test_quota(self):
         """A project whose quota is too small: one error, and no image is left."""
         said = self.refused(
-            "import", self.disk("raw"), "--name", self.name, cloud="flex-small", region="SJC3"
+            *("import", self.disk("raw"), "--name", self.name, "--disk-format", "raw"),
+            cloud="flex-small",
+            region="SJC3",
         )
         self.assertIn("quota", said)
         names = [each.name for each in self.sdk("flex-small", "SJC3").image.images()]

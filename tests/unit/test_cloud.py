@@ -1,13 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
 import threading
 
 import requests
 
 from rackspace_imagetasks.cloud import Cloud, profile_of_cloud
-from rackspace_imagetasks.exceptions import AccessDenied, NotFound, Refused, ServiceError
+from rackspace_imagetasks.exceptions import (
+    AccessDenied,
+    NotFound,
+    Refused,
+    ServiceError,
+    SourceError,
+)
+from rackspace_imagetasks.objects.data_transfer import TransferOptions
+from rackspace_imagetasks.objects.tempurl import SecretUrl
 from rackspace_imagetasks.regions import connect_to
 from tests.unit import clouds
-from tests.unit.clouds import AUTH, IMAGE, OBJECTS, TASK_ID
+from tests.unit.clouds import AUTH, IMAGE, IMAGE_ID, OBJECTS, TASK_ID
 from tests.unit.objects.base import Ledger
 
 
@@ -47,6 +56,24 @@ class CloudTest(clouds.CloudTestCase):
         ):
             cloud = Cloud(self.connect(auth_url), threading.Event())
             self.assertEqual((host, "DFW"), cloud.place)
+
+    def test_image_data(self):
+        """Messages about image data name the cloud, if it has a name, and the region."""
+        cloud = self.image_tasks().cloud
+        self.image(size=None)
+        image = cloud.images.find(IMAGE_ID)
+        error = self.assertRaises(SourceError, cloud.image_source, image)
+        self.assertIn("in region 'DFW' has no data", str(error))
+        cloud.connection.config._name = "flex"
+        error = self.assertRaises(SourceError, cloud.image_source, image)
+        self.assertIn("in region 'DFW' of cloud 'flex' has no data", str(error))
+        self.assertEqual("region 'DFW' of cloud 'flex'", cloud.image_data.place)
+        source = cloud.image_source(dataclasses.replace(image, size=5))
+        self.requests.get(f"{IMAGE}/v2/images/{IMAGE_ID}/file", text="bytes")
+        self.assertEqual([b"bytes"], list(source.chunks()))
+        download = cloud.web_download(cloud.data_transfer(TransferOptions()))
+        self.requests.post(f"{IMAGE}/v2/images/{IMAGE_ID}/import", status_code=202)
+        self.assertEqual("active", download.run(IMAGE_ID, SecretUrl("http://x"), 10).status)
 
     def test_another_region_with_the_same_login(self):
         """The other region's connection has its name and the same settings, and logs in no more."""

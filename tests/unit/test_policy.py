@@ -117,6 +117,50 @@ class ContainerTest(base.BaseTestCase):
             self.assertEqual((), policy.judge_container_name(name).refusals)
 
 
+class StandardTest(base.BaseTestCase):
+    def judge(self, name="web", **settings):
+        verdict = policy.judge_standard(name, ImageSettings(**settings))
+        return [[str(each) for each in part] for part in (verdict.refusals, verdict.warnings)]
+
+    def test_limits(self):
+        """What Glance stores by default is accepted up to its limits, and no further."""
+        many = {f"key{number}": "" for number in range(128)}
+        tags = tuple(map(str, range(128)))
+        for count, settings in (
+            (0, {"name": "é" * 255}),
+            (1, {"name": "e" * 256}),
+            (1, {"name": ""}),
+            (0, {"properties": many}),
+            (1, {"properties": many | {"more": ""}}),
+            (0, {"properties": {"é" * 255: "é" * 32767}}),
+            (2, {"properties": {"e" * 256: "", "large": "é" * 32768}}),
+            (1, {"properties": {"": "value"}}),
+            (1, {"properties": {"visibility": "public"}}),
+            (0, {"tags": (*tags, "1")}),
+            (1, {"tags": (*tags, "more")}),
+            (1, {"tags": ("e" * 256,)}),
+        ):
+            refusals, warnings = self.judge(**settings)
+            self.assertEqual((count, []), (len(refusals), warnings), settings)
+
+    def test_reserved_properties(self):
+        """Properties that only Glance can set are left out, and that is said."""
+        properties = {"os_glance_stage_host": "x", "os_hash_value": "1", "os_hash_other": "2"}
+        kept = {"os_distro": "debian"}
+        self.assertEqual(kept, policy.storable_properties(properties | kept))
+        refusals, warnings = self.judge(properties=properties | kept)
+        self.assertEqual(1, len(refusals))  # for the attribute os_hash_value
+        self.assertEqual(2, len(warnings))
+        self.assertIn("'os_glance_stage_host'", warnings[0])
+
+    def test_public(self):
+        """Visibility that most users cannot set is a warning."""
+        self.assertEqual([], self.judge(visibility="shared")[1])
+        refusals, warnings = self.judge(visibility="public")
+        self.assertEqual(([], 1), (refusals, len(warnings)))
+        self.assertIn("administrators", warnings[0])
+
+
 class ImportTest(base.BaseTestCase):
     def judge(self, name, **settings):
         verdict = policy.judge_import(name, ImageSettings(**settings), RACKSPACE)

@@ -6,7 +6,7 @@ from unittest import mock
 from oslotest import base
 
 from rackspace_imagetasks.exceptions import Cancelled
-from rackspace_imagetasks.threads import InOrder, Prefetched, ThreadPool, in_parallel, supervise
+from rackspace_imagetasks.threads import InOrder, ThreadPool, ahead, in_parallel, supervise
 
 
 class TestSupervise(base.BaseTestCase):
@@ -81,49 +81,6 @@ class TestInParallel(base.BaseTestCase):
         self.assertRaises(Cancelled, in_parallel, work, range(2), 2, abort)
 
 
-class TestPrefetched(base.BaseTestCase):
-    def test_items_in_order(self):
-        """All items arrive in order, and no more than allowed are taken before they are wanted."""
-        taken = []
-
-        def items():
-            for number in range(20):
-                taken.append(number)
-                yield number
-
-        prefetched = Prefetched(items(), 3)
-        for number in range(20):
-            self.assertEqual(number, next(prefetched))
-            self.assertLessEqual(len(taken), number + 1 + 3 + 1)
-        self.assertRaises(StopIteration, next, prefetched)
-        self.assertRaises(StopIteration, next, prefetched)
-
-    def test_failure(self):
-        """An exception is raised after the items before it, and again by each later call."""
-
-        def items():
-            yield 1
-            raise ZeroDivisionError
-
-        prefetched = Prefetched(items(), 3)
-        self.assertEqual(1, next(prefetched))
-        self.assertRaises(ZeroDivisionError, next, prefetched)
-        self.assertRaises(ZeroDivisionError, next, prefetched)
-
-    def test_closed(self):
-        """After `close`, the items are closed although nobody takes the next one."""
-        closed = threading.Event()
-
-        def items():
-            try:
-                yield from range(10)
-            finally:
-                closed.set()
-
-        Prefetched(items(), 1).close()
-        self.assertTrue(closed.wait(60))
-
-
 class TestInOrder(base.BaseTestCase):
     def test_order(self):
         """Work is done in order, whatever is ready first, and as soon as possible."""
@@ -150,3 +107,53 @@ class TestInOrder(base.BaseTestCase):
         behind.ready(0)
         behind.finish()
         self.assertEqual([0, 1], done)
+
+
+class TestAhead(base.BaseTestCase):
+    def test_order(self):
+        """All items come in order, and nothing comes from nothing."""
+        for items in (range(20), ()):
+            with ahead(items, 3) as taken:
+                self.assertEqual(list(items), list(taken))
+
+    def test_bound(self):
+        """A thread takes items before they are needed, but not more than allowed."""
+        done, existing, taken_ahead = [], [], threading.Event()
+
+        def items():
+            for number in range(50):
+                existing.append(number + 1 - len(done))
+                if number == 2:
+                    taken_ahead.set()
+                yield number
+
+        with ahead(items(), 3) as taken:
+            self.assertTrue(taken_ahead.wait(10))
+            done.extend(taken)
+        self.assertEqual(list(range(50)), done)
+        self.assertLessEqual(max(existing), 3)
+
+    def test_failure(self):
+        """An exception is raised after the items before it."""
+
+        def items():
+            yield 1
+            raise ValueError
+
+        with ahead(items(), 3) as taken:
+            self.assertEqual(1, next(taken))
+            self.assertRaises(ValueError, next, taken)
+
+    def test_end(self):
+        """When the context ends early, the thread ends as well."""
+        ended = threading.Event()
+
+        def items():
+            try:
+                yield from range(10)
+            finally:
+                ended.set()
+
+        with ahead(items(), 2) as taken:
+            next(taken)
+        self.assertTrue(ended.wait(10))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the flex cloud, with the client that its users have."""
 
+import concurrent.futures
 import hashlib
 import os
 import time
@@ -8,6 +9,7 @@ import uuid
 from urllib.parse import urlsplit
 
 import openstack.exceptions
+import requests
 from swiftclient.utils import generate_temp_url
 
 from devcloud import operations
@@ -65,13 +67,14 @@ class FlexCase(base.CloudCase):
 
     def signed(self, content=CONTENT):
         """Upload an object and return its TempURL and its path."""
-        store = self.flex.object_store
         key = uuid.uuid4().hex
-        container = f"test-{uuid.uuid4().hex}"
-        store.put(f"/{container}", headers={"X-Container-Meta-Temp-URL-Key": key})
-        store.put(f"/{container}/disk", data=content).raise_for_status()
-        endpoint = urlsplit(store.get_endpoint())
-        path = f"{endpoint.path}/{container}/disk"
+        container = self.container(self.flex, **{"X-Container-Meta-Temp-URL-Key": key})
+        self.flex.object_store.put(f"/{container}/disk", data=content).raise_for_status()
+        return self.sign(f"/{container}/disk", key)
+
+    def sign(self, path, key):
+        endpoint = urlsplit(self.flex.object_store.get_endpoint())
+        path = f"{endpoint.path}{path}"
         signed = generate_temp_url(path, 300, key, "GET", digest="sha512")
         return f"{endpoint.scheme}://{endpoint.netloc}{signed}", path
 
@@ -157,6 +160,38 @@ class TestImages(FlexCase):
         self.assertEqual(hashlib.sha512(CONTENT).hexdigest(), shown["os_hash_value"])
         [pulled] = [r for r in log.since(mark) if r.path == path and r.method == "GET"]
         self.assertEqual((200, len(CONTENT)), (pulled.status, pulled.sent))
+
+    def test_web_download_of_segments(self):
+        """A Static Large Object with segments elsewhere requires the key of the account."""
+        store = self.flex.object_store
+        segments, container = self.container(self.flex), self.container(self.flex)
+        parts = [CONTENT[: 1 << 20], CONTENT[1 << 20 :]]
+        for number, part in enumerate(parts):
+            store.put(f"/{segments}/{number}", data=part).raise_for_status()
+        manifest = [{"path": f"/{segments}/{number}"} for number in range(len(parts))]
+        store.put(f"/{container}/disk?multipart-manifest=put", json=manifest).raise_for_status()
+        statuses = []
+        for scope, where in (("Container", f"/{container}"), ("Account", "")):
+            key = uuid.uuid4().hex
+            store.post(where, headers={f"X-{scope}-Meta-Temp-URL-Key-2": key}).raise_for_status()
+            url, _path = self.sign(f"/{container}/disk", key)
+            statuses.append(requests.get(url, timeout=TIMEOUT).status_code)
+        self.addCleanup(store.post, "", headers={"X-Account-Meta-Temp-URL-Key-2": ""})
+        self.assertEqual([409, 200], statuses)
+        image = self.new_image()
+        self.import_from(image, url)
+        self.until(image, lambda shown: shown["status"] == "active")
+        self.assertEqual(CONTENT, self.get_data(image).content)
+
+    def test_concurrent(self):
+        """Many clients upload and read at the same time."""
+        images = [self.new_image() for _ in range(8)]
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            stored = list(pool.map(self.put_data, images))
+            ranges = [f"bytes={start}-{start + 9999}" for start in range(0, 160_000, 10_000)]
+            parts = list(pool.map(lambda range_: self.get_data(images[0], Range=range_), ranges))
+        self.assertEqual([204] * 8, [answer.status_code for answer in stored])
+        self.assertEqual(CONTENT[:160_000], b"".join(part.content for part in parts))
 
     def test_web_download_blocked(self):
         """Glance fetches from no other host or port."""

@@ -28,6 +28,17 @@ class FindTest(ImagesTestCase):
         self.assertEqual((1, 512), (facts.min_disk, facts.min_ram))
         self.assertEqual({"os_distro": "debian"}, facts.properties)
 
+    def test_data(self):
+        """The formats and hashes of the data are read, as far as the service gives them."""
+        formats = {"disk_format": "qcow2", "container_format": "bare"}
+        self.image(**formats, checksum="1", os_hash_algo="sha512", os_hash_value="2")
+        facts = self.images.find(IMAGE_ID)
+        self.assertEqual(("qcow2", "bare"), (facts.disk_format, facts.container_format))
+        self.assertEqual(("1", "sha512", "2"), (facts.checksum, facts.hash_algo, facts.hash_value))
+        self.image(disk_format=None, checksum=None, os_hash_algo=None)
+        facts = self.images.find(IMAGE_ID)
+        self.assertEqual(("", "", ""), (facts.disk_format, facts.checksum, facts.hash_algo))
+
     def test_by_name(self):
         """What cannot be an ID is looked up by name, and no other name will do."""
         image = self.image()
@@ -228,6 +239,17 @@ class CompleteTest(ImagesTestCase):
             {"visibility": "public"},
         ):
             self.assertFalse(dataclasses.replace(same, **changes).are_on(facts), changes)
+
+    def test_name(self):
+        """The name is set together with the other settings, and compared with that of an image."""
+        patch = self.requests.patch(f"{IMAGES}/{IMAGE_ID}", json={})
+        settings = ImageSettings(properties={"a": "b"}, name="web")
+        self.images.complete(IMAGE_ID, settings)
+        self.assertEqual(["/a", "/name"], [each["path"] for each in patch.last_request.json()])
+        self.image(a="b")
+        self.assertTrue(settings.are_on(self.images.get(IMAGE_ID)))
+        self.image(a="b", name="temporary")
+        self.assertFalse(settings.are_on(self.images.get(IMAGE_ID)))
 
     def test_nothing_to_set(self):
         """Without settings nothing is sent."""

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A temporary URL of an object, with which another service can read it without a token.
+
+The key is one of the account: a key of a container does not open segments in another container.
+See "Temporary URL middleware" in the Object Store API.
+"""
+
+import contextlib
+import hashlib
+import hmac
+import secrets
+import threading
+import time
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
+
+from rackspace_imagetasks.exceptions import ImageTasksError
+from rackspace_imagetasks.http.client import Client
+from rackspace_imagetasks.objects.names import ObjectName
+from rackspace_imagetasks.objects.store import ObjectStore
+from rackspace_imagetasks.progress import SILENT, Progress
+
+_DIGESTS = ("sha512", "sha256", "sha1")  # the strongest first; a service may not accept the last
+_KEYS = ("X-Account-Meta-Temp-URL-Key", "X-Account-Meta-Temp-URL-Key-2")
+_OWN_KEY = _KEYS[1]
+_REMOVED_KEY = "X-Remove-Account-Meta-Temp-URL-Key-2"
+
+
+class SecretUrl:
+    """A URL that opens something to everyone who knows it, so it is not shown by accident."""
+
+    __slots__ = ("_url",)
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def reveal(self) -> str:
+        """Return the URL."""
+        return self._url
+
+    def __repr__(self) -> str:
+        return "<secret URL>"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret URL cannot be serialized")
+
+
+def tempurl_digest(store: ObjectStore) -> str | None:
+    """Return the strongest digest for temporary URLs; None if the service has no such URLs.
+
+    :raises ServiceError: if the service does not describe itself as it should.
+    """
+    client = store.client.rooted(_service_root)
+    accept = frozenset({401, 403, 404})
+    answer = client.request("GET", "info", "read the service's capabilities", accept=accept)
+    if answer.status >= 300:
+        return None
+    described = answer.json_object().get("tempurl")
+    if not isinstance(described, dict):
+        return None
+    # Services that list none are older than the list, and have SHA-1 alone.
+    allowed = described.get("allowed_digests", ["sha1"])
+    if not isinstance(allowed, list):
+        raise answer.unusable("does not list digests")
+    return next((digest for digest in _DIGESTS if digest in allowed), None)
+
+
+@contextlib.contextmanager
+def temporary_url(
+    store: ObjectStore,
+    name: ObjectName,
+    digest: str,
+    lifetime: int = 3600,
+    progress: Progress = SILENT,
+) -> Iterator[SecretUrl]:
+    """Yield a URL with which an object can be read for a while, or until the context ends.
+
+    A key that the account has is used. If it has none, its second key is set, and removed when the
+    context ends, however it ends. Enter the context in the thread that signals interrupt: a
+    process does not wait for other threads.
+
+    :param digest: what `tempurl_digest` returned.
+    :param lifetime: seconds by the clock of the service.
+    :param progress: told if the key cannot be removed.
+    :raises AccessDenied, ServiceError: if the key can be neither read nor set.
+    """
+    client = store.client
+    answer = client.request("HEAD", "", "read the account's keys")
+    now = _time_of(answer.headers)
+    with _account_key(client, answer.headers, progress) as key:
+        endpoint = urllib.parse.urlsplit(store.endpoint())
+        path = f"{urllib.parse.unquote(endpoint.path).rstrip('/')}/{name}"
+        signature = sign(path, now + lifetime, key, digest)
+        query = urllib.parse.urlencode(
+            {"temp_url_sig": signature, "temp_url_expires": str(now + lifetime)}
+        )
+        url = endpoint._replace(path=urllib.parse.quote(path), query=query)
+        yield SecretUrl(urllib.parse.urlunsplit(url))
+
+
+def sign(path: str, expires: int, key: str, digest: str) -> str:
+    """Return the signature with which a path can be read until a time.
+
+    :param path: the path of the object's URL, not quoted.
+    :param expires: seconds since 1970.
+    """
+    text = f"GET\n{expires}\n{path}".encode()
+    return hmac.new(key.encode(), text, getattr(hashlib, digest)).hexdigest()
+
+
+@contextlib.contextmanager
+def _account_key(client: Client, account: Mapping[str, str], progress: Progress) -> Iterator[str]:
+    """Yield a key of the account, or one that exists while the context lasts."""
+    if existing := next((account[key] for key in _KEYS if account.get(key)), None):
+        yield existing
+        return
+    key = secrets.token_hex(32)
+    try:
+        client.request("POST", "", "set a key of the account", headers={_OWN_KEY: key})
+        yield key
+    finally:
+        _remove_key(client.until(threading.Event()), key, progress)
+
+
+def _remove_key(client: Client, key: str, progress: Progress) -> None:
+    """Remove the account's second key, unless somebody else has set another one.
+
+    The client must not be cancelled: the key is removed because the work has been cancelled.
+    """
+    try:
+        answer = client.request("HEAD", "", "read the account's keys")
+        if answer.headers.get(_OWN_KEY) == key:
+            headers = {_REMOVED_KEY: "x"}
+            client.request("POST", "", "remove the key of the account", headers=headers)
+    except ImageTasksError as error:
+        progress.message(f"The second key of the account for temporary URLs remains: {error}")
+
+
+def _time_of(headers: Mapping[str, str]) -> int:
+    """Return the time by the clock of the service, or of this machine if it does not say."""
+    try:
+        return int(parsedate_to_datetime(headers["Date"]).timestamp())
+    except (KeyError, ValueError):
+        return int(time.time())
+
+
+def _service_root(endpoint: str) -> str:
+    """Return the URL of the service for that of an account: what is before the version."""
+    url = urllib.parse.urlsplit(endpoint)
+    return urllib.parse.urlunsplit(url._replace(path=url.path.partition("/v1")[0]))
