@@ -14,10 +14,10 @@ from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs import marks, transfers
+from rackspace_imagetasks.jobs._departures import Departure, departure_of, plan_departure
 from rackspace_imagetasks.jobs._properties import settable_properties
 from rackspace_imagetasks.jobs._same_import import Found, SameImport
 from rackspace_imagetasks.jobs.arrivals import Arrival, judge_format, view_as
-from rackspace_imagetasks.jobs.departures import Departure, departure_of, plan_departure
 from rackspace_imagetasks.jobs.exports import exported_object
 from rackspace_imagetasks.jobs.imports import ImportPlan
 from rackspace_imagetasks.jobs.marks import Mark
