@@ -37,12 +37,12 @@ def main() -> int:
         except Failed as error:
             print(f"\nThe demonstration failed: {error}", file=sys.stderr)
             return 1
-    print("\nThe disk was imported to and exported from both regions without a change.")
+    print("\nThe disk was imported to and exported from both regions and both clouds without a change.")
     return 0
 
 
 def demonstrate(disk: str) -> None:
-    """Import a disk to DFW and export it, transfer it to ORD and export it there."""
+    """Import a disk to DFW and export it; transfer it to ORD, to flex and back, and compare it."""
     say("Import a disk: it becomes an active image with the properties that Linux needs to boot.")
     run(f"openstack image task import {disk} --name web --boot-profile hvm --tag demo --wait")
     shown = run("openstack image show web -c status -c disk_format -c properties -c tags")
@@ -66,6 +66,20 @@ def demonstrate(disk: str) -> None:
     expect(len(transferred) == 2 and found == transferred, "the second transfer made another image")
     run("openstack --os-region-name ORD image task export web --wait --file ord.vhd")
     compare(disk, "ord.vhd")
+
+    say("Move the image to a KVM cloud without image tasks: it is converted while it is sent.")
+    run("openstack image task transfer web --to-cloud flex")
+    flex = "openstack --os-cloud flex --os-region-name SJC3"
+    shown = run(f"{flex} image show web -c status -c disk_format -c properties")
+    expect(all(word in shown for word in ("active", "qcow2", "virtio")), "image show in flex")
+    run(f"{flex} image save web --file flex.qcow2")
+    compare(disk, "flex.qcow2")
+
+    say("Bring it back: the copy of the copy has the same content.")
+    run(f"{flex} image task import {disk} --name new")
+    run(f"{flex} image task transfer new --to-cloud alice --to-region DFW")
+    run("openstack image task export new --wait --file back.vhd")
+    compare(disk, "back.vhd")
 
 
 def make_disk() -> str:

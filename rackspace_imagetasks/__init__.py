@@ -39,11 +39,13 @@ if TYPE_CHECKING:
     from rackspace_imagetasks.glance.task import Task
     from rackspace_imagetasks.imagetasks import ImageTasks
     from rackspace_imagetasks.jobs.cleanup import CleanPlan, CleanResult
+    from rackspace_imagetasks.jobs.conversions import ConversionPlan
     from rackspace_imagetasks.jobs.exports import ExportPlan, ExportResult
     from rackspace_imagetasks.jobs.imports import ImportPlan, ImportResult
     from rackspace_imagetasks.jobs.options import DiskOptions, SaveOptions, StagingOptions
     from rackspace_imagetasks.jobs.saves import SavePlan, SaveResult
     from rackspace_imagetasks.jobs.transfers import TransferPlan, TransferResult
+    from rackspace_imagetasks.jobs.uploads import UploadPlan
     from rackspace_imagetasks.messages import Hint, Message
     from rackspace_imagetasks.objects.copy import copy as copy_object
     from rackspace_imagetasks.objects.data_transfer import DataTransfer, TransferOptions
@@ -58,12 +60,14 @@ if TYPE_CHECKING:
     from rackspace_imagetasks.objects.store import ObjectStore
     from rackspace_imagetasks.objects.target import Written
     from rackspace_imagetasks.objects.upload import upload as upload_object
-    from rackspace_imagetasks.profile import RACKSPACE, ProviderProfile
+    from rackspace_imagetasks.profile import FLEX, GLANCE, RACKSPACE, ProviderProfile
     from rackspace_imagetasks.progress import Phase, Progress, SilentPhase, SilentProgress
     from rackspace_imagetasks.sources.convert import Conversion, convert, view_as_vhd
     from rackspace_imagetasks.sources.disk import DiskSource, open_source
 
 __all__ = [
+    "FLEX",
+    "GLANCE",
     "RACKSPACE",
     "AccessDenied",
     "ByteSource",
@@ -72,6 +76,7 @@ __all__ = [
     "CleanPlan",
     "CleanResult",
     "Conversion",
+    "ConversionPlan",
     "DataTransfer",
     "DiskOptions",
     "DiskSource",
@@ -121,6 +126,7 @@ __all__ = [
     "TransferOptions",
     "TransferPlan",
     "TransferResult",
+    "UploadPlan",
     "VhdError",
     "VhdFacts",
     "VirtualQcow2",
@@ -155,7 +161,9 @@ _HOMES = {
     "SavePlan": "jobs.saves",
     "SaveResult": "jobs.saves",
     "Task": "glance.task",
+    "ConversionPlan": "jobs.conversions",
     "TransferPlan": "jobs.transfers",
+    "UploadPlan": "jobs.uploads",
     "TransferResult": "jobs.transfers",
     # Options
     "DiskOptions": "jobs.options",
@@ -176,6 +184,8 @@ _HOMES = {
     "run_each": "batch",
     # Provider profiles
     "ProviderProfile": "profile",
+    "FLEX": "profile",
+    "GLANCE": "profile",
     "RACKSPACE": "profile",
     # Disks in files: VHD, qcow2, and others
     "ByteSource": "bytesource",
