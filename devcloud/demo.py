@@ -72,11 +72,13 @@ def demonstrate(disk: str) -> None:
     flex = "openstack --os-cloud flex --os-region-name SJC3"
     shown = run(f"{flex} image show web -c status -c disk_format -c properties")
     expect(all(word in shown for word in ("active", "qcow2", "virtio")), "image show in flex")
-    run(f"{flex} image save web --file flex.qcow2")
-    compare(disk, "flex.qcow2")
+    if shutil.which("qemu-img"):
+        run(f"{flex} image save web --file flex.qcow2")
+        compare(disk, "flex.qcow2")
 
-    say("Bring it back: the copy of the copy has the same content.")
-    run(f"{flex} image task import {disk} --name new")
+    say("The other way: an image of the KVM cloud becomes a VHD, and has the same content.")
+    form = "qcow2" if shutil.which("qemu-nbd") else "raw"
+    run(f"{flex} image task import {disk} --name new --disk-format {form}")
     run(f"{flex} image task transfer new --to-cloud alice --to-region DFW")
     run("openstack image task export new --wait --file back.vhd")
     compare(disk, "back.vhd")
