@@ -75,7 +75,7 @@ class CleanPlan:
 
     def _delete(self, orphan: Orphan) -> CleanResult:
         try:
-            is_deleted = delete_orphan(self.cloud.objects.until(self.cloud.stop), orphan)
+            is_deleted = delete_orphan(self.cloud.objects, orphan)
         except Cancelled:
             raise
         except ImageTasksError as error:

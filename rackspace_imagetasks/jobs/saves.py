@@ -135,7 +135,7 @@ class SavePlan:
 
         :raises TransferError: if not all of it can be deleted; the saved file is complete.
         """
-        store = self.cloud.objects.until(self.cloud.stop)
+        store = self.cloud.objects
         info = store.head_object(self.source)
         if info is not None and (info.etag, info.size) != (saved.etag, saved.size):
             raise IntegrityError(

@@ -22,9 +22,10 @@ class CleanTest(SwiftCase):
     def setUp(self):
         super().setUp()
         self.running = {"import": [], "export": []}
+        stop = threading.Event()
         self.cloud = types.SimpleNamespace(
-            objects=self.store,
-            stop=threading.Event(),
+            objects=self.store.until(stop),
+            stop=stop,
             profile=RACKSPACE,
             region="DFW",
             tasks=mock.Mock(with_inputs=self.with_inputs),
