@@ -9,7 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from keystoneauth1.adapter import Adapter
 
 _NOT_FOUND = frozenset({404})
+_SECONDS_PER_DELETION = 1.0
 
 
 class ContainerInfo(NamedTuple):
@@ -110,6 +111,7 @@ class ObjectStore:
             notify=notify,
         )
         self.cancellation = self._client.cancellation
+        self.attempts = self._client.retry.attempts
 
     def endpoint(self) -> str:
         """Return the account's URL, after logging in if need be.
@@ -229,7 +231,7 @@ class ObjectStore:
                     yield chunk
             except BrokenAnswerError as error:
                 failures += 1
-                if failures >= self._client.retry.attempts:
+                if failures >= self.attempts:
                     raise ServiceError(
                         f"Cannot {action}: the connection broke {failures} times at byte {offset}."
                     ) from error
@@ -284,14 +286,25 @@ class ObjectStore:
         action = f"update object '{name}'"
         self._client.request("POST", name.path, action, headers=headers)
 
-    def delete_object(self, name: ObjectName, params: Mapping[str, str] | None = None) -> bytes:
-        """Delete an object if it exists, and return the content of the response."""
-        answer = self._client.request(
+    def delete_object(self, name: ObjectName) -> None:
+        """Delete an object if it exists; the segments of a large object remain."""
+        self._client.request("DELETE", name.path, f"delete object '{name}'", accept=_NOT_FOUND)
+
+    def delete_large_object(self, name: ObjectName, segments: int) -> bytes:
+        """Delete a Static Large Object with its segments, and return the service's report.
+
+        The service deletes one segment after the other before it completes its answer.
+
+        :param segments: how many there are, which determines how long to wait for the answer.
+        """
+        retry = self._client.retry
+        timeout = retry.answer_timeout + segments * _SECONDS_PER_DELETION
+        answer = self._client.with_retry(replace(retry, answer_timeout=timeout)).request(
             "DELETE",
             name.path,
             f"delete object '{name}'",
             headers={"Accept": "application/json"},
-            params=params,
+            params={"multipart-manifest": "delete"},
             accept=_NOT_FOUND,
         )
         return answer.content
