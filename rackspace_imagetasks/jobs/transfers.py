@@ -16,6 +16,7 @@ from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs import exports, marks
+from rackspace_imagetasks.jobs._in_use import shown_in_use
 from rackspace_imagetasks.jobs._resumable import resumable
 from rackspace_imagetasks.jobs._same_import import SameImport
 from rackspace_imagetasks.jobs.exports import ExportPlan
@@ -115,23 +116,26 @@ class TransferPlan:
         try:
             if self.importing is None:  # else the object is staged, and a task may be reading it
                 self._export(timeout)
-                self._copy(transfer)
-            return self._import(timeout)
+            with shown_in_use(self.source, self.export.target):
+                if self.importing is None:
+                    self._copy(transfer)
+                return self._import(timeout)
         except TaskTimeout as error:
             error.result = self._result("processing")
             raise
 
     def _export(self, timeout: float | None) -> None:
-        """Export the image, and check the VHD as the target's service does."""
         with resumable(f"exporting image '{self.image.label}'"):
             self.export.run(timeout=timeout)
-        exported = ObjectSource(self.source.objects, self.export.target)
-        policy.judge_vhd(check(self.target, exported)).enforce()
 
     def _copy(self, transfer: TransferOptions) -> None:
+        """Check the VHD as the target's service does, and copy it."""
+        exported = ObjectSource(self.source.objects, self.export.target)
+        policy.judge_vhd(check(self.target, exported)).enforce()
         target, lifetime = self.export.target, self.target.profile.staging_lifetime
         self.target.objects.create_container(target.container)
-        with resumable(f"copying image '{self.image.label}' to region '{self.target.region}'"):
+        doing = f"copying image '{self.image.label}' to region '{self.target.region}'"
+        with shown_in_use(self.target, target), resumable(doing):
             copy(
                 self.source.objects,
                 target,

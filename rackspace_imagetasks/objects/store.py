@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
@@ -73,10 +73,7 @@ class ObjectInfo:
     @property
     def last_modified(self) -> datetime | None:
         """When it was last written, rounded up to a second; None if the service does not say."""
-        try:
-            return parsedate_to_datetime(self.headers["Last-Modified"])
-        except (KeyError, ValueError):
-            return None
+        return _date(self.headers, "Last-Modified")
 
 
 class ObjectStore:
@@ -126,6 +123,27 @@ class ObjectStore:
         other._client = self._client.until(abort)  # noqa: SLF001
         other.cancellation = other._client.cancellation  # noqa: SLF001
         return other
+
+    def with_attempts(self, attempts: int) -> Self:
+        """Return the same store with requests that are sent `attempts` times at most."""
+        other = copy.copy(self)
+        other._client = self._client.with_retry(  # noqa: SLF001
+            replace(self._client.retry, attempts=attempts)
+        )
+        other.attempts = attempts
+        return other
+
+    def clock(self, container: str) -> datetime:
+        """Return the service's time, to a second, from its response about a container.
+
+        :raises ServiceError: if the response does not contain the time.
+        """
+        action = f"get container '{container}'"
+        answer = self._client.request("HEAD", container_path(container), action, accept=_NOT_FOUND)
+        time = _date(answer.headers, "Date")
+        if time is None:
+            raise answer.unusable("does not give the time")
+        return time
 
     def list_containers(self, prefix: str = "") -> Iterator[ContainerInfo]:
         """Yield the containers of the account, sorted by name."""
@@ -338,3 +356,11 @@ def _text(value: object) -> str:
 def _number(headers: Mapping[str, str], header: str) -> int | None:
     text = headers.get(header, "")
     return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
+
+
+def _date(headers: Mapping[str, str], header: str) -> datetime | None:
+    """Return a date (RFC 9110, 5.6.7), which is in UTC; None if it cannot be understood."""
+    try:
+        return parsedate_to_datetime(headers[header]).replace(tzinfo=UTC)
+    except (KeyError, ValueError):
+        return None
