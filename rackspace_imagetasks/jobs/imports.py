@@ -146,6 +146,10 @@ class ImportPlan:
             return plan.with_existing(found.image)
         return dataclasses.replace(plan, task=found.task)
 
+    def is_begun(self) -> bool:
+        """Return whether another run has an image or a task, so that nothing is uploaded."""
+        return bool(self._find())
+
     def with_existing(self, image: ImageFacts) -> "ImportPlan":
         """Return the plan with the image that an earlier run has completed."""
         subject = self.source.name if self.source else str(self.object)

@@ -10,9 +10,10 @@ from rackspace_imagetasks.exceptions import NotFound, Refused, ServiceError
 from rackspace_imagetasks.http.retry import TRANSIENT_STATUSES, backoff
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects._manifest import dlo_entries, is_numbered
+from rackspace_imagetasks.objects._records import ObjectInfo
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.segments import MAX_SEGMENTS, segments_container
-from rackspace_imagetasks.objects.store import ObjectInfo, ObjectStore
+from rackspace_imagetasks.objects.store import ObjectStore
 
 _DELETING = "X-Object-Meta-Image-Task-Deleting"
 _KEPT = "X-Object-Meta-Image-Task-Kept"

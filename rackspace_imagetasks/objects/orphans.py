@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Literal
 
+from rackspace_imagetasks.objects._records import ObjectEntry
 from rackspace_imagetasks.objects.deletion import delete, named_segments
 from rackspace_imagetasks.objects.heartbeat import marked_object
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.segments import segments_container
-from rackspace_imagetasks.objects.store import ObjectEntry, ObjectStore
+from rackspace_imagetasks.objects.store import ObjectStore
 
 _ROUNDED = timedelta(seconds=1)  # HEAD returns whole seconds, a listing fractions
 Kind = Literal["object", "segment"]

@@ -5,18 +5,16 @@ The API: https://docs.openstack.org/api-ref/object-store/
 """
 
 import copy
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from dataclasses import replace
+from datetime import datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from rackspace_imagetasks.exceptions import IntegrityError, NotFound, ServiceError
-from rackspace_imagetasks.http.answers import Answer, ListingLimits, Stream
+from rackspace_imagetasks.http.answers import ListingLimits, Stream
 from rackspace_imagetasks.http.cancellation import Cancellation
 from rackspace_imagetasks.http.client import Client
 from rackspace_imagetasks.http.errors import BrokenAnswerError
@@ -24,6 +22,19 @@ from rackspace_imagetasks.http.notices import Notify
 from rackspace_imagetasks.http.retry import RetryPolicy, backoff
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects._body import CHUNK, Body
+from rackspace_imagetasks.objects._records import (
+    ContainerInfo,
+    Listed,
+    ObjectEntry,
+    ObjectInfo,
+    Usage,
+    read_container,
+    read_date,
+    read_entry,
+    read_number,
+    read_page,
+    read_usage,
+)
 from rackspace_imagetasks.objects._words import object_words
 from rackspace_imagetasks.objects.names import ObjectName, container_path
 
@@ -32,48 +43,6 @@ if TYPE_CHECKING:
 
 _NOT_FOUND = frozenset({404})
 _SECONDS_PER_DELETION = 1.0
-
-
-class ContainerInfo(NamedTuple):
-    """A container; `objects` and `size` (in bytes) may be out of date."""
-
-    name: str
-    objects: int
-    size: int
-
-
-class ObjectEntry(NamedTuple):
-    """An object in a listing; `hash` is its MD5 in hex, `bytes` is 0 for the manifest of a DLO."""
-
-    name: str
-    bytes: int
-    hash: str
-    last_modified: str
-
-
-Listed = TypeVar("Listed", ContainerInfo, ObjectEntry)
-
-
-@dataclass(frozen=True)
-class ObjectInfo:
-    """The properties of an object, as HEAD returns them.
-
-    :ivar size: bytes of the content, over all segments.
-    :ivar etag: the MD5 in hex of a plain object's content, or of its segments' MD5s.
-    :ivar dlo_manifest: `container/prefix` of the segments, still quoted, or None.
-    """
-
-    object: ObjectName
-    size: int
-    etag: str
-    is_slo: bool
-    dlo_manifest: str | None
-    headers: Mapping[str, str] = field(repr=False)
-
-    @property
-    def last_modified(self) -> datetime | None:
-        """When it was last written, rounded up to a second; None if the service does not say."""
-        return _date(self.headers, "Last-Modified")
 
 
 class ObjectStore:
@@ -140,14 +109,14 @@ class ObjectStore:
         """
         action = f"get container '{container}'"
         answer = self._client.request("HEAD", container_path(container), action, accept=_NOT_FOUND)
-        time = _date(answer.headers, "Date")
+        time = read_date(answer.headers, "Date")
         if time is None:
             raise answer.unusable("does not give the time")
         return time
 
     def list_containers(self, prefix: str = "") -> Iterator[ContainerInfo]:
         """Yield the containers of the account, sorted by name."""
-        return self._pages("", "list the containers", prefix, _container)
+        return self._pages("", "list the containers", prefix, read_container)
 
     def head_container(self, name: str) -> ContainerInfo | None:
         """Return the properties of a container, or None if it does not exist."""
@@ -155,11 +124,20 @@ class ObjectStore:
         answer = self._client.request("HEAD", container_path(name), action, accept=_NOT_FOUND)
         if answer.status == 404:
             return None
-        return ContainerInfo(
-            name,
-            _number(answer.headers, "X-Container-Object-Count") or 0,
-            _number(answer.headers, "X-Container-Bytes-Used") or 0,
-        )
+        used = read_usage(answer.headers, "Container")
+        return ContainerInfo(name, used.objects, used.size)
+
+    def container_usage(self, name: str) -> Usage:
+        """Return what a container holds and its quotas; nothing if it does not exist."""
+        action = f"get container '{name}'"
+        answer = self._client.request("HEAD", container_path(name), action, accept=_NOT_FOUND)
+        return read_usage(answer.headers, "Container") if answer.status != 404 else Usage()
+
+    def account_usage(self) -> Usage:
+        """Return what the account holds and its quotas; nothing if the caller may not know."""
+        accept = frozenset({403, 404})
+        answer = self._client.request("HEAD", "", "get the account", accept=accept)
+        return read_usage(answer.headers, "Account") if answer.status < 300 else Usage()
 
     def create_container(self, name: str) -> None:
         """Create a container unless it exists."""
@@ -177,7 +155,7 @@ class ObjectStore:
         """
         action = f"list container '{container}'"
         try:
-            yield from self._pages(container_path(container), action, prefix, _entry)
+            yield from self._pages(container_path(container), action, prefix, read_entry)
         except NotFound:
             if not absent_is_empty:
                 raise
@@ -189,7 +167,7 @@ class ObjectStore:
         limits = ListingLimits()
         while True:
             answer = self._client.request("GET", path, action, params=params)
-            entries: list[Listed] = _entries(answer, read)
+            entries: list[Listed] = read_page(answer, read)
             if not entries:
                 return
             names = [params.get("marker", ""), *(entry.name for entry in entries)]
@@ -206,7 +184,7 @@ class ObjectStore:
         if answer.status == 404:
             return None
         headers = answer.headers
-        size = _number(headers, "Content-Length")
+        size = read_number(headers, "Content-Length")
         if size is None:
             raise answer.unusable("does not give its size")
         return ObjectInfo(
@@ -326,41 +304,3 @@ class ObjectStore:
             accept=_NOT_FOUND,
         )
         return answer.content
-
-
-def _entries(answer: Answer, read: Callable[[dict[str, Any]], Listed]) -> list[Listed]:
-    page = [] if answer.status == 204 else answer.json()
-    try:
-        if not isinstance(page, list):
-            raise TypeError(page)
-        return [read(entry) for entry in page]
-    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-        raise answer.unusable("is not a listing") from error
-
-
-def _container(entry: dict[str, Any]) -> ContainerInfo:
-    return ContainerInfo(_text(entry["name"]), int(entry["count"]), int(entry["bytes"]))
-
-
-def _entry(entry: dict[str, Any]) -> ObjectEntry:
-    texts = (_text(entry[key]) for key in ("hash", "last_modified"))
-    return ObjectEntry(_text(entry["name"]), int(entry["bytes"]), *texts)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    return value
-
-
-def _number(headers: Mapping[str, str], header: str) -> int | None:
-    text = headers.get(header, "")
-    return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
-
-
-def _date(headers: Mapping[str, str], header: str) -> datetime | None:
-    """Return a date (RFC 9110, 5.6.7), which is in UTC; None if it cannot be understood."""
-    try:
-        return parsedate_to_datetime(headers[header]).replace(tzinfo=UTC)
-    except (KeyError, ValueError):
-        return None

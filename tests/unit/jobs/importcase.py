@@ -159,7 +159,7 @@ class ImportCase(clouds.CloudTestCase):
         self.tasks = self.image_tasks(poll_interval=1e-6)
         self.tasks.cloud.stop = self.tasks.stop = _Stop(self.glance)
         self.objects = {}
-        self.requests.head(re.compile(f"{OBJECTS}/[^/]*$"), status_code=204)
+        self.requests.head(re.compile(f"{OBJECTS}(/[^/]*)?$"), status_code=204)
         one = re.compile(f"^{OBJECTS}/[^/]+/.+")
         self.requests.put(re.compile(OBJECTS), text=self._put)
         self.requests.head(one, text=self._head)

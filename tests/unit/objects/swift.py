@@ -65,6 +65,9 @@ class Handler(sockets.Handler):
         entries = [{"name": n, "count": 0, "bytes": 0} for n in names[: self.swift.page]]
         self.answer(200, {}, json.dumps(entries).encode())
 
+    def head_account(self) -> None:
+        self.answer(204, self.swift.quotas.get("", {}))
+
     def put_container(self) -> None:
         known = self.container in self.swift.containers
         self.swift.containers.setdefault(self.container, {})
@@ -75,9 +78,8 @@ class Handler(sockets.Handler):
             return self.answer(404)
         objects = self.swift.containers[self.container]
         size = sum(len(stored.content) for stored in objects.values())
-        return self.answer(
-            204, {"X-Container-Object-Count": len(objects), "X-Container-Bytes-Used": size}
-        )
+        counts = {"X-Container-Object-Count": len(objects), "X-Container-Bytes-Used": size}
+        return self.answer(204, counts | self.swift.quotas.get(self.container, {}))
 
     def get_container(self) -> None:
         if self.container not in self.swift.containers:
@@ -186,6 +188,7 @@ class Swift(sockets.Service):
         self.containers: dict[str, dict[str, Stored]] = {}
         self.unlisted: set[str] = set()
         self.page = 10000
+        self.quotas: dict[str, dict[str, object]] = {}  # by container; "" is the account
         self.now = datetime(2026, 1, 2, tzinfo=UTC)
         super().__init__()
 
