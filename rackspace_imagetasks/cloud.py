@@ -112,7 +112,7 @@ class Cloud:
 
     @functools.cached_property
     def objects(self) -> ObjectStore:
-        """The account's objects.
+        """The account's objects; requests end with `Cancelled` when `stop` is set.
 
         :raises NotFound: if the catalog has no object store in this region.
         """
@@ -122,8 +122,8 @@ class Cloud:
             connect_timeout=retry.connect_timeout,
             read_timeout=retry.read_timeout,
             notify=self._notify,
-        )
-        store.until(self.stop).endpoint()
+        ).until(self.stop)
+        store.endpoint()
         return store
 
     @functools.cached_property

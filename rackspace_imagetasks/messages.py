@@ -64,6 +64,7 @@ class Hint(enum.Enum):
     CHECK_NETWORK = "Check the network between this machine and the service, then try again."
     DELETE_BY_NAME = "Delete the segments one by one, by their names."
     FREE_SPACE = "Free up space, or choose another location."
+    RAISE_QUOTA = "Delete objects that are not needed, or ask for a higher quota."
     TRY_AGAIN = "Try again."
     USE_SWIFTCLIENT = "Download the object with another tool, such as python-swiftclient."
 

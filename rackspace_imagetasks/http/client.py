@@ -83,6 +83,12 @@ class Client:
         other.cancellation = Cancellation(self.cancellation.sleep, abort)
         return other
 
+    def with_retry(self, retry: RetryPolicy) -> Self:
+        """Return the same client with another retry policy."""
+        other = copy.copy(self)
+        other.retry = retry
+        return other
+
     def worded(self, words: ServiceWords) -> Self:
         """Return the same client with other words."""
         other = copy.copy(self)

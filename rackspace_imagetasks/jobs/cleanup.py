@@ -2,30 +2,36 @@
 """Clean up: find what imports, exports and transfers staged and left behind, and delete it.
 
 Only objects whose names this tool creates, or that an export ordered by it creates, are
-considered. An object that a running task needs, that was kept on request, or that is recent is
-never deleted.
+considered. An object that a running task needs, that was kept on request, that is in use, or that
+is recent is never deleted. All ages are judged by the service's clock.
 """
 
 import dataclasses
 import time
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
 
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.exceptions import Cancelled, ImageTasksError, NotFound
 from rackspace_imagetasks.jobs.exports import exported_object
-from rackspace_imagetasks.jobs.names import CONTAINER_PREFIX, is_staged_name, is_transferred_name
+from rackspace_imagetasks.jobs.names import CONTAINER_PREFIX, is_own_name
 from rackspace_imagetasks.objects import orphans
 from rackspace_imagetasks.objects.deletion import is_half_deleted, is_kept
 from rackspace_imagetasks.objects.orphans import Orphan, delete_orphan
 from rackspace_imagetasks.objects.segments import segments_container
 
+if TYPE_CHECKING:
+    from rackspace_imagetasks.objects.names import ObjectName
+
 DAY = timedelta(days=1)
+_IN_USE = timedelta(minutes=15)  # three times the interval in which a process shows its use
 _REFRESH_INTERVAL = 5.0  # seconds
 
 UNNEEDED = "unneeded"
 RECENT = "recent"
+IN_USE = "in use"
 DELETED = "deleted"
 FAILED = "not deleted"
 
@@ -34,7 +40,8 @@ FAILED = "not deleted"
 class CleanResult:
     """A staged object or an orphaned segment, and what happened to it.
 
-    :ivar status: "unneeded", "recent", "needed by task ...", "deleted" or "not deleted".
+    :ivar status: "unneeded", "recent", "in use", "needed by task ...", "deleted" or "not
+        deleted".
     :ivar error: why it was not deleted.
     """
 
@@ -61,26 +68,48 @@ class CleanPlan:
 
         :raises Cancelled: if the cloud's `stop` is set.
         """
-        needed: dict[str, str] = {}
-        refreshed = float("-inf")
+        since_plan = _SincePlan(self.cloud)
         for each in self.found:
-            if time.monotonic() - refreshed > _REFRESH_INTERVAL:  # a task may have started since
-                needed, refreshed = _needed_objects(self.cloud), time.monotonic()
-            if task_id := needed.get(str(each.orphan.owner)):
-                yield dataclasses.replace(each, status=_needed_by(task_id))
-            elif each.status == UNNEEDED:
-                yield self._delete(each.orphan)
+            if each.status != UNNEEDED:
+                needed = since_plan.need(each.orphan)
+                yield dataclasses.replace(each, status=needed or each.status)
+            elif needed := since_plan.need(each.orphan) or since_plan.use(each.orphan):
+                yield dataclasses.replace(each, status=needed)
             else:
-                yield each
+                yield self._delete(each.orphan)
 
     def _delete(self, orphan: Orphan) -> CleanResult:
         try:
-            is_deleted = delete_orphan(self.cloud.objects.until(self.cloud.stop), orphan)
+            is_deleted = delete_orphan(self.cloud.objects, orphan)
         except Cancelled:
             raise
         except ImageTasksError as error:
             return CleanResult(orphan, FAILED, error)
-        return CleanResult(orphan, DELETED if is_deleted else RECENT)
+        return CleanResult(orphan, DELETED if is_deleted else IN_USE)
+
+
+class _SincePlan:
+    """What has begun since the plan was made, looked up again every few seconds."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._tasks: dict[str, str] = {}
+        self._used: dict[ObjectName, bool] = {}
+        self._refreshed = float("-inf")
+
+    def need(self, orphan: Orphan) -> str:
+        """Return the status of an orphan that a running task needs, or ""."""
+        if time.monotonic() - self._refreshed > _REFRESH_INTERVAL:
+            self._tasks, self._refreshed = _needed_objects(self._cloud), time.monotonic()
+            self._used.clear()
+        task_id = self._tasks.get(str(orphan.owner))
+        return _needed_by(task_id) if task_id else ""
+
+    def use(self, orphan: Orphan) -> str:
+        """Return the status of an orphan that another process has begun to use, or ""."""
+        if orphan.owner not in self._used:
+            self._used[orphan.owner] = orphans.written_since(self._cloud.objects, orphan)
+        return IN_USE if self._used[orphan.owner] else ""
 
 
 def plan_clean(cloud: Cloud, container: str | None, older_than: timedelta) -> CleanPlan:
@@ -93,11 +122,11 @@ def plan_clean(cloud: Cloud, container: str | None, older_than: timedelta) -> Cl
     if container is not None:
         _require_container(cloud, container)
     needed = _needed_objects(cloud)
-    written_before = datetime.now(UTC) - older_than
     found = []
     for name in [container] if container is not None else _staging_containers(cloud):
-        for orphan in orphans.find_orphans(cloud.objects, name, _is_ours):
-            status = _status(cloud, orphan, needed, written_before)
+        now = cloud.objects.clock(name)
+        for orphan in orphans.find_orphans(cloud.objects, name, is_own_name, now):
+            status = _status(cloud, orphan, needed, _Times(now, now - older_than))
             if status is not None:
                 found.append(CleanResult(orphan, status))
     return CleanPlan(cloud, tuple(found))
@@ -118,11 +147,6 @@ def _staging_containers(cloud: Cloud) -> list[str]:
     return [cloud.profile.import_container, cloud.profile.export_container, *sorted(transfers)]
 
 
-def _is_ours(name: str) -> bool:
-    """Return whether the name is that of a staged or exported object, not a user's own."""
-    return is_staged_name(name) or is_transferred_name(name)
-
-
 def _needed_objects(cloud: Cloud) -> dict[str, str]:
     """Return the objects that running tasks read or write: by location, the task's ID."""
     needed = {}
@@ -134,9 +158,14 @@ def _needed_objects(cloud: Cloud) -> dict[str, str]:
     return needed
 
 
-def _status(
-    cloud: Cloud, orphan: Orphan, needed: Mapping[str, str], written_before: datetime
-) -> str | None:
+class _Times(NamedTuple):
+    """The service's time, and the time before which objects are old enough."""
+
+    now: datetime
+    written_before: datetime
+
+
+def _status(cloud: Cloud, orphan: Orphan, needed: Mapping[str, str], times: _Times) -> str | None:
     """Return the status of an orphan; None if it turns out to be an object that is wanted."""
     if orphan.kind == "object":
         info = cloud.objects.head_object(orphan.object)
@@ -149,7 +178,9 @@ def _status(
             return None
     if task_id := needed.get(str(orphan.owner)):
         return _needed_by(task_id)
-    return UNNEEDED if orphan.last_modified <= written_before else RECENT
+    if times.now - orphan.last_write < _IN_USE:
+        return IN_USE
+    return UNNEEDED if orphan.last_modified <= times.written_before else RECENT
 
 
 def _needed_by(task_id: str) -> str:

@@ -11,6 +11,7 @@ from rackspace_imagetasks.exceptions import IntegrityError, TaskTimeout
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs._containers import judge_container
+from rackspace_imagetasks.jobs._quotas import judge_unknown_size
 from rackspace_imagetasks.jobs._resumable import resumable
 from rackspace_imagetasks.jobs.options import SaveOptions
 from rackspace_imagetasks.jobs.saves import (
@@ -179,6 +180,8 @@ def plan_export(
     is_exported = bool(exists and not task and cloud.objects.head_object(target))
     if is_exported and not reuse and not save and not _find_task(cloud, image, name, running=False):
         verdict += _in_the_way(target)
+    if not (task or is_exported or judged.refusals):
+        verdict += judge_unknown_size(cloud, name)
     verdict.enforce()
     return ExportPlan(
         cloud=cloud,

@@ -11,6 +11,7 @@ from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.jobs import marks
 from rackspace_imagetasks.jobs._containers import judge_container
 from rackspace_imagetasks.jobs._contents import judge_content
+from rackspace_imagetasks.jobs._quotas import judge_upload
 from rackspace_imagetasks.jobs.imports import ImportPlan
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.source import ObjectSource
@@ -48,6 +49,10 @@ def plan_import(plan: ImportPlan, *, allow_truncated: bool = False) -> ImportPla
         verdict += policy.judge_vhd(report)
     if parsed and not staged:
         verdict += judge_content(parsed, allow_truncated=allow_truncated)
+    if plan.source and not judged.refusals:
+        too_much = judge_upload(cloud, plan.source, plan.object)
+        if too_much.refusals and not plan.is_begun():  # else nothing is uploaded
+            verdict += too_much
     verdict.enforce()
     checked = dataclasses.replace(
         plan,

@@ -20,6 +20,7 @@ from rackspace_imagetasks.glance.settings import NO_SETTINGS, ImageSettings
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs._completion import complete_image, delete_duplicate
 from rackspace_imagetasks.jobs._imported import imported_image
+from rackspace_imagetasks.jobs._in_use import shown_in_use
 from rackspace_imagetasks.jobs._resumable import resumable
 from rackspace_imagetasks.jobs._same_import import (
     Found,
@@ -145,6 +146,10 @@ class ImportPlan:
             return plan.with_existing(found.image)
         return dataclasses.replace(plan, task=found.task)
 
+    def is_begun(self) -> bool:
+        """Return whether another run has an image or a task, so that nothing is uploaded."""
+        return bool(self._find())
+
     def with_existing(self, image: ImageFacts) -> "ImportPlan":
         """Return the plan with the image that an earlier run has completed."""
         subject = self.source.name if self.source else str(self.object)
@@ -205,7 +210,8 @@ class ImportPlan:
 
     def _upload(self, source: ByteSource, transfer: TransferOptions) -> None:
         profile = self.cloud.profile
-        with resumable(f"uploading '{source.name}' to '{self.object}'"):
+        doing = f"uploading '{source.name}' to '{self.object}'"
+        with shown_in_use(self.cloud, self.object), resumable(doing):
             upload(
                 self.cloud.objects,
                 source,

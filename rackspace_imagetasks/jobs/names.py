@@ -40,3 +40,8 @@ def is_staged_name(name: str) -> bool:
 def is_transferred_name(name: str) -> bool:
     """Return whether an export names its object so: by an image ID."""
     return re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.vhd", name) is not None
+
+
+def is_own_name(name: str) -> bool:
+    """Return whether the name is that of a staged or exported object, not a user's own."""
+    return is_staged_name(name) or is_transferred_name(name)

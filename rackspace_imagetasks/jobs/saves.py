@@ -19,6 +19,7 @@ from rackspace_imagetasks.exceptions import (
 from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.glance.failures import require_success
 from rackspace_imagetasks.glance.task import Task
+from rackspace_imagetasks.jobs._in_use import shown_in_use
 from rackspace_imagetasks.jobs._resumable import resumable
 from rackspace_imagetasks.jobs.options import SaveOptions
 from rackspace_imagetasks.messages import Hint, Message
@@ -80,8 +81,9 @@ class SavePlan:
         if self.task:
             title = f"Waiting for task '{self.task.id}'"
             require_consistent(self.cloud.wait_for(self.task, title))
-        existing = self._find_saved(transfer)
-        done = existing or self._save(transfer)
+        with shown_in_use(self.cloud, self.source):
+            existing = self._find_saved(transfer)
+            done = existing or self._save(transfer)
         if self.options.delete_object:
             self._delete(done)
         status = ALREADY_SAVED if existing else SAVED
@@ -135,7 +137,7 @@ class SavePlan:
 
         :raises TransferError: if not all of it can be deleted; the saved file is complete.
         """
-        store = self.cloud.objects.until(self.cloud.stop)
+        store = self.cloud.objects
         info = store.head_object(self.source)
         if info is not None and (info.etag, info.size) != (saved.etag, saved.size):
             raise IntegrityError(

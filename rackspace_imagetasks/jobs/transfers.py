@@ -16,7 +16,9 @@ from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs import exports, marks
+from rackspace_imagetasks.jobs._in_use import shown_in_use
 from rackspace_imagetasks.jobs._properties import settable_properties
+from rackspace_imagetasks.jobs._quotas import judge_copy, judge_unknown_size
 from rackspace_imagetasks.jobs._resumable import resumable
 from rackspace_imagetasks.jobs._same_import import SameImport
 from rackspace_imagetasks.jobs.exports import ExportPlan
@@ -28,6 +30,7 @@ from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.objects.copy import copy
 from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.objects.deletion import delete, delete_segments, mark_as_kept
+from rackspace_imagetasks.objects.segments import segments_container
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.policy import Verdict
 
@@ -114,23 +117,27 @@ class TransferPlan:
         try:
             if self.importing is None:  # else the object is staged, and a task may be reading it
                 self._export(timeout)
-                self._copy(transfer)
-            return self._import(timeout)
+            with shown_in_use(self.source, self.export.target):
+                if self.importing is None:
+                    self._copy(transfer)
+                return self._import(timeout)
         except TaskTimeout as error:
             error.result = self._result("processing")
             raise
 
     def _export(self, timeout: float | None) -> None:
-        """Export the image, and check the VHD as the target's service does."""
         with resumable(f"exporting image '{self.image.label}'"):
             self.export.run(timeout=timeout)
-        exported = ObjectSource(self.source.objects, self.export.target)
-        policy.judge_vhd(check(self.target, exported)).enforce()
 
     def _copy(self, transfer: TransferOptions) -> None:
+        """Check the VHD as the target's service does, and copy it."""
+        exported = ObjectSource(self.source.objects, self.export.target)
+        policy.judge_vhd(check(self.target, exported)).enforce()
         target, lifetime = self.export.target, self.target.profile.staging_lifetime
+        judge_copy(self.source, self.target, target).enforce()
         self.target.objects.create_container(target.container)
-        with resumable(f"copying image '{self.image.label}' to region '{self.target.region}'"):
+        doing = f"copying image '{self.image.label}' to region '{self.target.region}'"
+        with shown_in_use(self.target, target), resumable(doing):
             copy(
                 self.source.objects,
                 target,
@@ -206,7 +213,12 @@ def _plan_export(plan: TransferPlan, container: str) -> ExportPlan:
             plan.source, plan.image, container, create_container=True, reuse=True
         )
     except Refused as error:
+        arrival += _judge_room(plan)
         raise Refused(*error.messages, *arrival.refusals) from error
+    if export.is_exported:
+        arrival += judge_copy(plan.source, plan.target, export.target)
+    else:
+        arrival += _judge_room(plan)
     arrival.enforce()
     return export
 
@@ -226,6 +238,12 @@ def _judge_arrival(plan: TransferPlan) -> Verdict:
     return policy.judge_import(image.label, settings, target.profile) + policy.judge_disk_size(
         image, target.region, target.profile
     )
+
+
+def _judge_room(plan: TransferPlan) -> Verdict:
+    """Judge whether the target has room for a copy whose size is not known before the export."""
+    container = plan.export.container
+    return judge_unknown_size(plan.target, container, segments_container(container))
 
 
 def container_for(source: Cloud, target: Cloud) -> str:

@@ -15,9 +15,10 @@ from urllib.parse import unquote
 from rackspace_imagetasks.exceptions import IntegrityError, NotFound, TransferError
 from rackspace_imagetasks.http.retry import backoff
 from rackspace_imagetasks.messages import Hint, Message
+from rackspace_imagetasks.objects._records import ObjectEntry, ObjectInfo
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.segments import slo_etag
-from rackspace_imagetasks.objects.store import ObjectEntry, ObjectInfo, ObjectStore
+from rackspace_imagetasks.objects.store import ObjectStore
 
 _MAX_NESTING = 10  # Swift's own limit
 _MAX_MANIFESTS = 1001  # a manifest that names 1000 others, which is Swift's limit for one manifest

@@ -13,6 +13,7 @@ from rackspace_imagetasks.objects._writing import write_segmented, write_whole
 from rackspace_imagetasks.objects.data_transfer import DataTransfer
 from rackspace_imagetasks.objects.meter import Meter
 from rackspace_imagetasks.objects.names import ObjectName
+from rackspace_imagetasks.objects.quotas import Need, needs_of_object, needs_of_segments
 from rackspace_imagetasks.objects.segments import MAX_PUT, MAX_SEGMENTS, Segment, segment_prefix
 from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.objects.target import Hashes, Target, Written
@@ -51,6 +52,22 @@ def copy(
         return write_segmented(written_to, content)
 
     return transfer.run(work)
+
+
+def needs_of_copy(
+    source_store: ObjectStore, source: ObjectName, target_store: ObjectStore, target: ObjectName
+) -> list[Need]:
+    """Return what a copy would add to the containers, besides what an earlier run has copied.
+
+    :raises NotFound: if the object does not exist.
+    :raises IntegrityError: if a segment is missing, extra or short.
+    """
+    layout = read_layout(source_store, source)
+    if len(layout.segments) < 2:
+        return needs_of_object(target_store, target, layout.info.size)
+    written_to = Target(target_store, target, DataTransfer(), None)
+    content = _ObjectContent(source_store, layout, written_to)
+    return needs_of_segments(target_store, target, content.segments)
 
 
 def group_segments(segments: list[StoredSegment]) -> list[list[StoredSegment]]:

@@ -3,16 +3,21 @@
 
 import json
 from collections.abc import Iterable
+from typing import Any, NamedTuple, Self
+from urllib.parse import unquote
 
-from rackspace_imagetasks.exceptions import Refused, ServiceError
+from rackspace_imagetasks.exceptions import NotFound, Refused, ServiceError
+from rackspace_imagetasks.http.retry import TRANSIENT_STATUSES, backoff
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects._manifest import dlo_entries, is_numbered
+from rackspace_imagetasks.objects._records import ObjectInfo
 from rackspace_imagetasks.objects.names import ObjectName
-from rackspace_imagetasks.objects.segments import segments_container
-from rackspace_imagetasks.objects.store import ObjectInfo, ObjectStore
+from rackspace_imagetasks.objects.segments import MAX_SEGMENTS, segments_container
+from rackspace_imagetasks.objects.store import ObjectStore
 
 _DELETING = "X-Object-Meta-Image-Task-Deleting"
 _KEPT = "X-Object-Meta-Image-Task-Kept"
+_TRANSIENT = frozenset(map(str, TRANSIENT_STATUSES))
 
 
 def delete(store: ObjectStore, name: ObjectName) -> None:
@@ -59,8 +64,7 @@ def named_segments(store: ObjectStore, info: ObjectInfo) -> set[ObjectName]:
     """Return the segments that the manifest of an SLO names; none for other objects."""
     if not info.is_slo:
         return set()
-    paths = (str(entry.get("name", "")) for entry in store.get_manifest(info.object))
-    return {ObjectName.split(path.lstrip("/")) for path in paths}
+    return {_named(entry) for entry in store.get_manifest(info.object)}
 
 
 def mark_as_kept(store: ObjectStore, name: ObjectName) -> None:
@@ -90,15 +94,87 @@ def _mark(store: ObjectStore, info: ObjectInfo, header: str) -> None:
 
 
 def _delete_slo(store: ObjectStore, info: ObjectInfo) -> None:
-    answer = store.delete_object(info.object, {"multipart-manifest": "delete"})
+    """Delete an SLO and its segments; delete what failed for a transient reason again.
+
+    Swift deletes the manifest even if it could not delete a segment, so each of these is deleted by
+    its name.
+    """
+    entries = _manifest(store, info)
+    segments = {segment for entry in entries if all(segment := _named(entry))}
+    count = sum(MAX_SEGMENTS if entry.get("sub_slo") else 1 for entry in entries)
+    for attempt in range(1, store.attempts + 1):
+        report = _Report.of(store.delete_large_object(info.object, count))
+        if report.is_complete:
+            return
+        failed = report.failed
+        retryable = report.is_transient and failed <= segments | {info.object}
+        if attempt == store.attempts or not retryable:
+            break
+        store.cancellation.wait(backoff(attempt))
+        for segment in failed & segments:
+            store.delete_object(segment)
+    raise ServiceError(f"Cannot delete all segments of object '{info.object}': {report}.")
+
+
+def _manifest(store: ObjectStore, info: ObjectInfo) -> list[dict[str, Any]]:
     try:
-        report = json.loads(answer)
-        errors, status = report.get("Errors"), report.get("Response Status", "200 OK")
-    except (ValueError, AttributeError):  # 404, or a plain-text response
-        return
-    if errors or not str(status).startswith("200"):
-        reasons = f"{str(status)[:300]} {str(errors or '')[:300]}".rstrip()
-        raise ServiceError(f"Cannot delete all segments of object '{info.object}': {reasons}.")
+        return store.get_manifest(info.object)
+    except NotFound:  # deleted in the meantime
+        return []
+
+
+def _named(entry: dict[str, Any]) -> ObjectName:
+    return ObjectName.split(str(entry.get("name", "")).lstrip("/"))
+
+
+def _error(pair: object) -> tuple[str, str]:
+    """Return the path and the status of an object that was not deleted."""
+    if isinstance(pair, list) and len(pair) == 2:
+        return str(pair[0]), str(pair[1])
+    return "", str(pair)
+
+
+class _Report(NamedTuple):
+    """What Swift reports of a bulk deletion.
+
+    :ivar status: the status of the whole.
+    :ivar errors: the quoted path and the status of each object that was not deleted.
+    """
+
+    status: str = "200"
+    errors: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, content: bytes) -> Self:
+        """Read a report; other content (plain text, or that of a 404) reports nothing."""
+        try:
+            report = json.loads(content)
+        except ValueError:
+            return cls()
+        if not isinstance(report, dict):
+            return cls()
+        errors = tuple(map(_error, report.get("Errors") or ()))
+        return cls(str(report.get("Response Status", "200")), errors)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything was deleted."""
+        return not self.errors and self.status.startswith("200")
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether all failures may be different the next time."""
+        statuses = [status for _, status in self.errors] or [self.status]
+        return all(status[:3] in _TRANSIENT for status in statuses)
+
+    @property
+    def failed(self) -> set[ObjectName]:
+        """The objects that were not deleted."""
+        return {ObjectName.split(unquote(path).lstrip("/")) for path, _ in self.errors}
+
+    def __str__(self) -> str:
+        errors = ", ".join(f"'{unquote(path)}': {status}" for path, status in self.errors)
+        return f"{self.status[:300]} {errors[:300]}".rstrip()
 
 
 def _delete_dlo_segments(store: ObjectStore, info: ObjectInfo) -> None:

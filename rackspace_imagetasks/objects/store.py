@@ -5,18 +5,16 @@ The API: https://docs.openstack.org/api-ref/object-store/
 """
 
 import copy
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from rackspace_imagetasks.exceptions import IntegrityError, NotFound, ServiceError
-from rackspace_imagetasks.http.answers import Answer, ListingLimits, Stream
+from rackspace_imagetasks.http.answers import ListingLimits, Stream
 from rackspace_imagetasks.http.cancellation import Cancellation
 from rackspace_imagetasks.http.client import Client
 from rackspace_imagetasks.http.errors import BrokenAnswerError
@@ -24,6 +22,19 @@ from rackspace_imagetasks.http.notices import Notify
 from rackspace_imagetasks.http.retry import RetryPolicy, backoff
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects._body import CHUNK, Body
+from rackspace_imagetasks.objects._records import (
+    ContainerInfo,
+    Listed,
+    ObjectEntry,
+    ObjectInfo,
+    Usage,
+    read_container,
+    read_date,
+    read_entry,
+    read_number,
+    read_page,
+    read_usage,
+)
 from rackspace_imagetasks.objects._words import object_words
 from rackspace_imagetasks.objects.names import ObjectName, container_path
 
@@ -31,51 +42,7 @@ if TYPE_CHECKING:
     from keystoneauth1.adapter import Adapter
 
 _NOT_FOUND = frozenset({404})
-
-
-class ContainerInfo(NamedTuple):
-    """A container; `objects` and `size` (in bytes) may be out of date."""
-
-    name: str
-    objects: int
-    size: int
-
-
-class ObjectEntry(NamedTuple):
-    """An object in a listing; `hash` is its MD5 in hex, `bytes` is 0 for the manifest of a DLO."""
-
-    name: str
-    bytes: int
-    hash: str
-    last_modified: str
-
-
-Listed = TypeVar("Listed", ContainerInfo, ObjectEntry)
-
-
-@dataclass(frozen=True)
-class ObjectInfo:
-    """The properties of an object, as HEAD returns them.
-
-    :ivar size: bytes of the content, over all segments.
-    :ivar etag: the MD5 in hex of a plain object's content, or of its segments' MD5s.
-    :ivar dlo_manifest: `container/prefix` of the segments, still quoted, or None.
-    """
-
-    object: ObjectName
-    size: int
-    etag: str
-    is_slo: bool
-    dlo_manifest: str | None
-    headers: Mapping[str, str] = field(repr=False)
-
-    @property
-    def last_modified(self) -> datetime | None:
-        """When it was last written, rounded up to a second; None if the service does not say."""
-        try:
-            return parsedate_to_datetime(self.headers["Last-Modified"])
-        except (KeyError, ValueError):
-            return None
+_SECONDS_PER_DELETION = 1.0
 
 
 class ObjectStore:
@@ -110,6 +77,7 @@ class ObjectStore:
             notify=notify,
         )
         self.cancellation = self._client.cancellation
+        self.attempts = self._client.retry.attempts
 
     @property
     def client(self) -> Client:
@@ -130,9 +98,30 @@ class ObjectStore:
         other.cancellation = other._client.cancellation  # noqa: SLF001
         return other
 
+    def with_attempts(self, attempts: int) -> Self:
+        """Return the same store with requests that are sent `attempts` times at most."""
+        other = copy.copy(self)
+        other._client = self._client.with_retry(  # noqa: SLF001
+            replace(self._client.retry, attempts=attempts)
+        )
+        other.attempts = attempts
+        return other
+
+    def clock(self, container: str) -> datetime:
+        """Return the service's time, to a second, from its response about a container.
+
+        :raises ServiceError: if the response does not contain the time.
+        """
+        action = f"get container '{container}'"
+        answer = self._client.request("HEAD", container_path(container), action, accept=_NOT_FOUND)
+        time = read_date(answer.headers, "Date")
+        if time is None:
+            raise answer.unusable("does not give the time")
+        return time
+
     def list_containers(self, prefix: str = "") -> Iterator[ContainerInfo]:
         """Yield the containers of the account, sorted by name."""
-        return self._pages("", "list the containers", prefix, _container)
+        return self._pages("", "list the containers", prefix, read_container)
 
     def head_container(self, name: str) -> ContainerInfo | None:
         """Return the properties of a container, or None if it does not exist."""
@@ -140,11 +129,20 @@ class ObjectStore:
         answer = self._client.request("HEAD", container_path(name), action, accept=_NOT_FOUND)
         if answer.status == 404:
             return None
-        return ContainerInfo(
-            name,
-            _number(answer.headers, "X-Container-Object-Count") or 0,
-            _number(answer.headers, "X-Container-Bytes-Used") or 0,
-        )
+        used = read_usage(answer.headers, "Container")
+        return ContainerInfo(name, used.objects, used.size)
+
+    def container_usage(self, name: str) -> Usage:
+        """Return what a container holds and its quotas; nothing if it does not exist."""
+        action = f"get container '{name}'"
+        answer = self._client.request("HEAD", container_path(name), action, accept=_NOT_FOUND)
+        return read_usage(answer.headers, "Container") if answer.status != 404 else Usage()
+
+    def account_usage(self) -> Usage:
+        """Return what the account holds and its quotas; nothing if the caller may not know."""
+        accept = frozenset({403, 404})
+        answer = self._client.request("HEAD", "", "get the account", accept=accept)
+        return read_usage(answer.headers, "Account") if answer.status < 300 else Usage()
 
     def create_container(self, name: str) -> None:
         """Create a container unless it exists."""
@@ -162,7 +160,7 @@ class ObjectStore:
         """
         action = f"list container '{container}'"
         try:
-            yield from self._pages(container_path(container), action, prefix, _entry)
+            yield from self._pages(container_path(container), action, prefix, read_entry)
         except NotFound:
             if not absent_is_empty:
                 raise
@@ -174,7 +172,7 @@ class ObjectStore:
         limits = ListingLimits()
         while True:
             answer = self._client.request("GET", path, action, params=params)
-            entries: list[Listed] = _entries(answer, read)
+            entries: list[Listed] = read_page(answer, read)
             if not entries:
                 return
             names = [params.get("marker", ""), *(entry.name for entry in entries)]
@@ -191,7 +189,7 @@ class ObjectStore:
         if answer.status == 404:
             return None
         headers = answer.headers
-        size = _number(headers, "Content-Length")
+        size = read_number(headers, "Content-Length")
         if size is None:
             raise answer.unusable("does not give its size")
         return ObjectInfo(
@@ -234,7 +232,7 @@ class ObjectStore:
                     yield chunk
             except BrokenAnswerError as error:
                 failures += 1
-                if failures >= self._client.retry.attempts:
+                if failures >= self.attempts:
                     raise ServiceError(
                         f"Cannot {action}: the connection broke {failures} times at byte {offset}."
                     ) from error
@@ -289,44 +287,25 @@ class ObjectStore:
         action = f"update object '{name}'"
         self._client.request("POST", name.path, action, headers=headers)
 
-    def delete_object(self, name: ObjectName, params: Mapping[str, str] | None = None) -> bytes:
-        """Delete an object if it exists, and return the content of the response."""
-        answer = self._client.request(
+    def delete_object(self, name: ObjectName) -> None:
+        """Delete an object if it exists; the segments of a large object remain."""
+        self._client.request("DELETE", name.path, f"delete object '{name}'", accept=_NOT_FOUND)
+
+    def delete_large_object(self, name: ObjectName, segments: int) -> bytes:
+        """Delete a Static Large Object with its segments, and return the service's report.
+
+        The service deletes one segment after the other before it completes its answer.
+
+        :param segments: how many there are, which determines how long to wait for the answer.
+        """
+        retry = self._client.retry
+        timeout = retry.answer_timeout + segments * _SECONDS_PER_DELETION
+        answer = self._client.with_retry(replace(retry, answer_timeout=timeout)).request(
             "DELETE",
             name.path,
             f"delete object '{name}'",
             headers={"Accept": "application/json"},
-            params=params,
+            params={"multipart-manifest": "delete"},
             accept=_NOT_FOUND,
         )
         return answer.content
-
-
-def _entries(answer: Answer, read: Callable[[dict[str, Any]], Listed]) -> list[Listed]:
-    page = [] if answer.status == 204 else answer.json()
-    try:
-        if not isinstance(page, list):
-            raise TypeError(page)
-        return [read(entry) for entry in page]
-    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-        raise answer.unusable("is not a listing") from error
-
-
-def _container(entry: dict[str, Any]) -> ContainerInfo:
-    return ContainerInfo(_text(entry["name"]), int(entry["count"]), int(entry["bytes"]))
-
-
-def _entry(entry: dict[str, Any]) -> ObjectEntry:
-    texts = (_text(entry[key]) for key in ("hash", "last_modified"))
-    return ObjectEntry(_text(entry["name"]), int(entry["bytes"]), *texts)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    return value
-
-
-def _number(headers: Mapping[str, str], header: str) -> int | None:
-    text = headers.get(header, "")
-    return int(text) if re.fullmatch("[0-9]{1,18}", text) else None

@@ -9,11 +9,12 @@ from rackspace_imagetasks.exceptions import IntegrityError, NotFound
 from rackspace_imagetasks.http.retry import backoff
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects._body import Body
+from rackspace_imagetasks.objects._records import ObjectEntry
 from rackspace_imagetasks.objects._verified import SegmentCorrupt
 from rackspace_imagetasks.objects.data_transfer import DataTransfer
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.segments import Segment, segments_container, slo_etag
-from rackspace_imagetasks.objects.store import ObjectEntry, ObjectStore
+from rackspace_imagetasks.objects.store import ObjectStore
 
 _ATTEMPTS = 3
 _INCOMPLETE_LIFETIME = 7 * 24 * 60 * 60  # seconds

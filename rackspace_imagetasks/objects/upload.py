@@ -14,6 +14,7 @@ from rackspace_imagetasks.objects.data_transfer import DataTransfer
 from rackspace_imagetasks.objects.deletion import delete_unnamed
 from rackspace_imagetasks.objects.meter import Meter
 from rackspace_imagetasks.objects.names import ObjectName
+from rackspace_imagetasks.objects.quotas import Need, needs_of_object, needs_of_segments
 from rackspace_imagetasks.objects.segments import (
     Segment,
     plan_segments,
@@ -62,6 +63,21 @@ def upload(
             raise
 
     return transfer.run(work)
+
+
+def needs_of_upload(
+    store: ObjectStore, source: ByteSource, target: ObjectName, segment_size: int | None = None
+) -> list[Need]:
+    """Return what an upload would add to the containers, besides what an earlier run has sent.
+
+    :param segment_size: as for the upload.
+    """
+    segment_size = segment_size_for(source.size, segment_size)
+    if source.size <= segment_size:
+        return needs_of_object(store, target, source.size)
+    written_to = Target(store, target, DataTransfer(), None)
+    content = _SourceContent(source, segment_size, written_to)
+    return needs_of_segments(store, target, content.segments)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +135,13 @@ def _other_cloud(page):
 def _failed_import(page):
     page.inject(Rule("TASK", "/import/", body="Error 111: failed validation"), service="glance")
     page.run_client("openstack image task import disk.raw --name failed --wait", status=1)
+
+
+@prepares("15 minutes later")
+def _later(page):
+    """Have the service's clock, by which `clean` judges ages, be ahead for two commands."""
+    date = format_datetime(datetime.now(UTC) + timedelta(minutes=16), usegmt=True)
+    page.inject(Rule("HEAD", "/image-imports$", status=204, headers={"Date": date}, times=2))
 
 
 @prepares("the task fails with 523")

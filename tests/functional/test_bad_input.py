@@ -234,8 +234,8 @@ class WhoTest(BadInputTest):
         container = self.container()
         self.swift().post_container(container, {"X-Container-Meta-Quota-Bytes": "10"})
         path = self.corpus("go-vhd-xapi.vhd")
-        text = self.refused("import", path, "--container", container)
-        self.assertIn("is full", text)
+        text = self.refused_unsent("import", path, "--container", container)
+        self.assertIn("has a quota of 10 bytes", text)
         self.assertEqual(set(), self.objects(container))
         self.assertFalse([url for method, url in self.changes() if "/tasks" in url])
 

@@ -1,4 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
 from devcloud.faults import Rule
 from rackspace_imagetasks.imagetasks import ImageTasks
 from tests.functional import objectcase
@@ -8,6 +11,12 @@ SEGMENT = f"{STAGED}/slo/x/3/1/00000000"
 
 
 class CleanTest(objectcase.ObjectCase):
+    def later(self, **times):
+        """Have the service's clock, by which ages are judged, be ahead by some time."""
+        date = format_datetime(datetime.now(UTC) + timedelta(**times), usegmt=True)
+        rule = Rule("HEAD", f"/{self.place}$", status=204, headers={"Date": date}, times=None)
+        return self.inject(rule)
+
     def clean(self, *words, **how):
         """Run the command on the container; give the status of each row by its name."""
         rows = self.task("clean", "--container", self.place, *words, **how).rows
@@ -31,6 +40,10 @@ class CleanTest(objectcase.ObjectCase):
         kept = "kept-0123456789abcdef.vhd"  # one that is to stay does not expire
         self.swift().put_object(self.place, kept, b"x")
         mine = {STAGED, orphan}
+        in_use = dict.fromkeys(mine, "in use")
+        self.assertEqual(in_use, self.clean())
+        self.assertEqual(in_use, self.clean("--older-than", 0, "--delete"))
+        clock = self.later(minutes=16)
         self.assertEqual(dict.fromkeys(mine, "recent"), self.clean())
         self.assertEqual(dict.fromkeys(mine, "recent"), self.clean("--delete"))
         self.assertEqual(dict.fromkeys(mine, "unneeded"), self.clean("--older-than", 0))
@@ -39,6 +52,7 @@ class CleanTest(objectcase.ObjectCase):
         self.assertEqual(dict.fromkeys(mine, "deleted"), done)
         self.assertEqual((sorted([kept, *user[:2]]), 1), self.held())
         self.assertEqual({}, self.clean("--older-than", 0))
+        self.assertGreaterEqual(clock.fired()[0], 5)
 
     def test_staged_with_its_segments(self):
         """A staged object goes with its segments, which are not listed by themselves."""
@@ -46,6 +60,8 @@ class CleanTest(objectcase.ObjectCase):
         (name,), segments = self.held()
         self.assertEqual(5, segments)
         self.task_ended()
+        self.assertEqual({name: "in use"}, self.clean("--older-than", 0))
+        self.later(minutes=16)
         self.assertEqual({name: "unneeded"}, self.clean("--older-than", 0))
         self.assertEqual({name: "deleted"}, self.clean("--older-than", 0, "--delete"))
         self.assertEqual(([], 0), self.held())
@@ -61,6 +77,7 @@ class CleanTest(objectcase.ObjectCase):
         self.assertEqual({STAGED: status}, self.clean("--older-than", 0, "--delete"))
         self.assertEqual(([STAGED], 0), self.held())
         self.task_ended()
+        self.later(minutes=16)
         self.assertEqual({STAGED: "deleted"}, self.clean("--older-than", 0, "--delete"))
 
     def test_transfers(self):

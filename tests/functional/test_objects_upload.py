@@ -193,7 +193,7 @@ class CommandTest(objectcase.ObjectCase):
             self.assertEqual(2, len(self.requests("PUT", f"/{segment:08d}")))
 
     def test_quota(self):
-        """413 is final and reported once with advice; no task is created."""
+        """A quota that is too small is reported with advice before anything is sent."""
         swift, path = self.swift(), self.vhd(64 * MIB)
         for container, segment_size in ((self.place, 128 * MIB), (f"{self.place}_segments", MIB)):
             quota = {"X-Container-Meta-Quota-Bytes": "100000"}
@@ -201,13 +201,22 @@ class CommandTest(objectcase.ObjectCase):
             self.begin()
             self.use_segments(segment_size)
             outcome = self.send(path, status=1)
-            self.assertIn("413", outcome.stderr)
-            self.assertIn("is full: delete objects or ask for a higher quota", outcome.stderr)
+            self.assertIn(f"Container '{container}' in region 'DFW'", outcome.stderr)
+            self.assertIn("has a quota of 97.7 KiB and holds 0 bytes", outcome.stderr)
+            self.assertIn("ask for a higher quota", outcome.stderr)
             self.assertEqual("", outcome.stdout)
-            refused = self.requests("PUT", status=413)
-            self.assertLessEqual(len(refused), 4)
+            self.assertEqual([], self.requests("PUT"))
             self.assertEqual(([], 0), self.held())
             swift.post_container(container, {"X-Container-Meta-Quota-Bytes": ""})
+
+    def test_quota_unseen(self):
+        """413 is final and reported once with advice; no task is created."""
+        self.inject(Rule("PUT", f"/{self.place}_segments/", status=413, times=None))
+        outcome = self.send(self.vhd(), status=1)
+        self.assertIn("is full: delete objects or ask for a higher quota", outcome.stderr)
+        self.assertEqual("", outcome.stdout)
+        self.assertLessEqual(len(self.requests("PUT", status=413)), 4)
+        self.assertEqual(([], 0), self.held())
 
     def test_no_room_on_the_servers(self):
         """507 is final; the segments are kept, and the same command resumes."""

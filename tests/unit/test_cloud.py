@@ -7,6 +7,7 @@ import requests
 from rackspace_imagetasks.cloud import Cloud, profile_of_cloud
 from rackspace_imagetasks.exceptions import (
     AccessDenied,
+    Cancelled,
     NotFound,
     Refused,
     ServiceError,
@@ -136,6 +137,15 @@ class CloudTest(clouds.CloudTestCase):
         self.requests.get(f"{IMAGE}/v2/tasks/1", exc=requests.exceptions.ConnectTimeout)
         error = self.assertRaises(ServiceError, self.image_tasks().cloud.tasks.get, "1")
         self.assertIn("Cannot read task '1': no answer from the image service", str(error))
+
+    def test_stop_ends_requests_for_objects(self):
+        """After a stop, a request for an object is not sent; the first ones are."""
+        self.requests.head(f"{OBJECTS}/c", status_code=204)
+        tasks = self.image_tasks()
+        self.assertEqual("c", tasks.cloud.objects.head_container("c").name)
+        tasks.stop.set()
+        self.assertRaises(Cancelled, tasks.cloud.objects.head_container, "c")
+        self.assertEqual(1, len(self.sent("HEAD")))
 
 
 class ApartTest(clouds.CloudTestCase):

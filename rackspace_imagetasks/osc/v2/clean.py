@@ -19,8 +19,9 @@ class CleanObjects(common.ImageTaskCommand):
         "List what imports, exports and transfers left behind; with --delete, delete it.\n\n"
         "The list shows staged objects, segments without a manifest, and exports that were only"
         " partly deleted. Objects with the status 'unneeded' are deleted with --delete; objects"
-        " with the status 'recent' or 'needed by task <id>' are kept. Complete exports, objects"
-        " that were kept on request, and objects with other names are never listed."
+        " with the status 'recent', 'in use' or 'needed by task <id>' are kept. An object is in use"
+        " if anything of it was written in the last 15 minutes. Complete exports, objects that"
+        " were kept on request, and objects with other names are never listed."
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

@@ -6,9 +6,12 @@ import types
 from datetime import timedelta
 from unittest import mock
 
-from rackspace_imagetasks.exceptions import Cancelled, Refused
+from rackspace_imagetasks.exceptions import Cancelled, Refused, ServiceError
 from rackspace_imagetasks.jobs import cleanup
+from rackspace_imagetasks.objects.heartbeat import in_use
+from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.profile import RACKSPACE
+from tests.unit.objects import swift
 from tests.unit.objects.base import SwiftCase
 
 STAGED = "disk-0123456789abcdef.vhd"
@@ -22,9 +25,10 @@ class CleanTest(SwiftCase):
     def setUp(self):
         super().setUp()
         self.running = {"import": [], "export": []}
+        stop = threading.Event()
         self.cloud = types.SimpleNamespace(
-            objects=self.store,
-            stop=threading.Event(),
+            objects=self.store.until(stop),
+            stop=stop,
             profile=RACKSPACE,
             region="DFW",
             tasks=mock.Mock(with_inputs=self.with_inputs),
@@ -84,6 +88,55 @@ class CleanTest(SwiftCase):
         self.assertEqual({STAGED: "recent"}, self.statuses(found))
         self.assertEqual({STAGED: "recent"}, self.statuses(found.run()))
         self.assertEqual([STAGED], self.swift.names("image-imports"))
+
+    def test_the_clock_of_the_service(self):
+        """Ages are judged by the service's clock, whatever that of this machine says."""
+        self.put("image-imports", STAGED)
+        written = self.swift.containers["image-imports"][STAGED].modified
+        for minutes, hours, status in (
+            (14, 0, "in use"),
+            (14, 24, "in use"),
+            (16, 0, "unneeded"),
+            (16, 24, "recent"),
+            (24 * 60 - 1, 24, "recent"),
+            (24 * 60, 24, "unneeded"),
+        ):
+            self.swift.now = written + timedelta(minutes=minutes)
+            found = self.found(older_than=timedelta(hours=hours))
+            self.assertEqual({STAGED: status}, self.statuses(found))
+
+    def test_no_clock(self):
+        """Nothing is judged by a service that does not give its time."""
+        self.put("image-imports", STAGED)
+        no_date = mock.patch.object(swift.Handler, "date_time_string", return_value="")
+        with no_date:
+            error = self.assertRaises(ServiceError, self.found)
+        self.assertIn("does not give the time", str(error))
+
+    def test_in_use(self):
+        """What another process reads or writes is kept, however old it is."""
+        segment = f"{EXPORTED}/slo/1/2/3/00000000"
+        self.put("image-imports", STAGED)
+        self.put(f"{TRANSFERS}_segments", segment)
+        self.swift.containers[TRANSFERS] = {}
+        with (
+            in_use(self.store, ObjectName("image-imports", STAGED)),
+            in_use(self.store, ObjectName(TRANSFERS, EXPORTED)),
+        ):
+            found = self.found()
+            self.assertEqual({STAGED: "in use", segment: "in use"}, self.statuses(found))
+            self.assertEqual({"in use"}, set(self.statuses(found.run()).values()))
+        self.assertEqual({"deleted"}, set(self.statuses(self.found().run()).values()))
+
+    def test_in_use_since(self):
+        """Before anything is deleted, it is asked whether another process has begun to use it."""
+        self.put("image-imports", STAGED)
+        self.put("image-imports_segments", f"{STAGED}/slo/1/2/3/00000000")
+        found = self.found()
+        self.assertEqual({"unneeded"}, set(self.statuses(found).values()))
+        with in_use(self.store, ObjectName("image-imports", STAGED)):
+            self.assertEqual({"in use"}, set(self.statuses(found.run()).values()))
+        self.assertEqual([], self.swift.requests("DELETE", STAGED + "/slo"))
 
     def test_what_tasks_need(self):
         """What an import reads and what an export writes stay, with their segments."""

@@ -14,6 +14,7 @@ from rackspace_imagetasks.exceptions import (
 )
 from rackspace_imagetasks.formats.vhd import VirtualVhd
 from rackspace_imagetasks.glance.settings import NO_SETTINGS
+from rackspace_imagetasks.jobs.import_checks import plan_import
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.profile import RACKSPACE
 from tests.unit.clouds import OBJECTS
@@ -45,6 +46,32 @@ class OrderTest(importcase.ImportCase):
         )
         self.assertEqual(str(RACKSPACE.staging_lifetime), sent.headers["X-Delete-After"])
         self.assertEqual(7 * 24 * 60 * 60, RACKSPACE.staging_lifetime)
+
+    def quota(self, size):
+        headers = {"X-Container-Meta-Quota-Bytes": str(size)}
+        self.requests.head(f"{OBJECTS}/image-imports", headers=headers)
+
+    def test_quota(self):
+        """A quota that is too small is reported with the other reasons; nothing is sent."""
+        self.quota(2)
+        error = self.assertRaises(Refused, plan_import, self.plan())
+        other, quota = sorted(map(str, error.messages))
+        self.assertIn("error", other)
+        self.assertEqual(
+            "Container 'image-imports' in region 'DFW' has a quota of 2 bytes and holds 0 bytes:"
+            " there is room for 2 bytes, but 3 bytes are needed. Delete objects that are not"
+            " needed, or ask for a higher quota.",
+            quota,
+        )
+        self.assertEqual([], self.changes())
+
+    def test_quota_without_an_upload(self):
+        """What was imported before needs no room."""
+        vhd = VirtualVhd(Image(4 * MIB))
+        self.quota(vhd.size - 1)
+        self.assertRaises(Refused, plan_import, self.plan(source=vhd))
+        self.glance.complete_image(1)
+        self.assertEqual(image_id(1), plan_import(self.plan(source=vhd)).existing.id)
 
     def test_timeout(self):
         """It ends the wait for the task, and the message says how to resume; the object stays."""

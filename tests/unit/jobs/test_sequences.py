@@ -17,7 +17,7 @@ class SequenceTestCase(clouds.CloudTestCase):
     def setUp(self):
         super().setUp()
         self.tasks = self.image_tasks()
-        self.requests.head(re.compile(f"{OBJECTS}/[^/]*$"), status_code=204)
+        self.requests.head(re.compile(f"{OBJECTS}(/[^/]*)?$"), status_code=204)
 
     def listed(self, *tasks):
         """Script what the listing of tasks shows."""
@@ -43,6 +43,25 @@ class ExportTest(SequenceTestCase):
         self.requests.head(f"{OBJECTS}/image-exports/{EXPORTED}", headers={"Content-Length": "7"})
         error = self.assertRaises(Refused, self.tasks.plan_export, IMAGE_ID)
         self.assertEqual(2, len(error.messages))  # its owner, and the object in the way
+        self.assertEqual([], self.changes())
+
+    def test_quota(self):
+        """A quota that is used up is reported, of the container and of the account."""
+        self.image()
+        self.listed()
+        target = f"{OBJECTS}/image-exports/{EXPORTED}"
+        self.requests.head(target, status_code=404)
+        used = {"X-Container-Meta-Quota-Bytes": "9", "X-Container-Bytes-Used": "9"}
+        self.requests.head(f"{OBJECTS}/image-exports", headers=used)
+        used = {"X-Account-Meta-Quota-Bytes": "9", "X-Account-Bytes-Used": "10"}
+        self.requests.head(re.compile(f"{OBJECTS}/?$"), headers=used)
+        error = self.assertRaises(Refused, self.tasks.plan_export, IMAGE_ID)
+        container, account = map(str, error.messages)
+        self.assertIn("'image-exports' in region 'DFW' has a quota of 9 bytes", container)
+        self.assertIn("account in region 'DFW' has a quota of 9 bytes and holds 10", account)
+        self.requests.head(target, headers={"Content-Length": "7"})
+        cloud = self.tasks.cloud
+        exports.plan_export(cloud, cloud.images.get(IMAGE_ID), reuse=True)
         self.assertEqual([], self.changes())
 
     def test_a_running_task_is_taken(self):

@@ -3,16 +3,21 @@
 
 import dataclasses
 import types
+from unittest import mock
 
 from oslotest import base
 
 from rackspace_imagetasks.bytesource import BytesSource
-from rackspace_imagetasks.exceptions import IntegrityError, TaskTimeout
+from rackspace_imagetasks.exceptions import IntegrityError, Refused, TaskTimeout
 from rackspace_imagetasks.jobs import exports, marks, names, transfers
+from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER
+from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.profile import RACKSPACE
 from rackspace_imagetasks.progress import SILENT
 from tests.unit.jobs import importcase
 from tests.unit.jobs.importcase import image_id
+from tests.unit.objects.base import SwiftCase
+from tests.unit.objects.swift import Swift
 from tests.unit.test_policy import WEB
 
 
@@ -149,6 +154,32 @@ class CopyTest(importcase.ImportCase):
         error = self.assertRaises(TaskTimeout, self.plan()._import, 0.01)
         self.assertIn("Timed out while importing image 'web' in region 'DFW'", str(error))
         self.assertIsNone(error.result)
+
+
+class RoomTest(SwiftCase):
+    def test_quota(self):
+        """A copy that does not fit is refused, as soon as its size is known; nothing is sent."""
+        here, there = cloud(), cloud(region="ORD")
+        here.objects = self.store
+        export = exports.ExportPlan(here, WEB, "exports")
+        self.swift.put("exports", export.target.name, b"four")
+        other = Swift()
+        self.addCleanup(other.close)
+        there.objects = ObjectStore(other.adapter(), sleep=self.waits.append)
+        plan = transfers.TransferPlan(
+            source=here, target=there, image=WEB, origin="origin", export=export
+        )
+        other.quotas[""] = {"X-Account-Meta-Quota-Bytes": "3"}
+        valid = mock.Mock(errors=(), warnings=())
+        with mock.patch.object(transfers, "check", return_value=valid):
+            error = self.assertRaises(Refused, plan._copy, DEFAULT_TRANSFER)
+        self.assertIn("The account in region 'ORD' has a quota of 3 bytes", str(error))
+        self.assertEqual([], other.requests("PUT"))
+        self.assertEqual((), transfers._judge_room(plan).refusals)
+        other.quotas["exports_segments"] = {"X-Container-Meta-Quota-Count": "0"}
+        other.containers["exports_segments"] = {}
+        (text,) = map(str, transfers._judge_room(plan).refusals)
+        self.assertIn("Container 'exports_segments' in region 'ORD'", text)
 
 
 class PropertiesTest(base.BaseTestCase):

@@ -8,6 +8,8 @@ from our code. Faults are functions of the request's handler; see `faults.py`.
 import dataclasses
 import hashlib
 import json
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from urllib.parse import quote, unquote
 
 from keystoneauth1.adapter import Adapter
@@ -25,6 +27,7 @@ class Stored:
     content: bytes
     headers: dict[str, str]
     slo: list[dict] | None = None
+    modified: datetime = datetime(2026, 1, 1, tzinfo=UTC)
 
     @property
     def etag(self) -> str:
@@ -47,6 +50,9 @@ class Handler(sockets.Handler):
         self.container, _, self.name = path.removeprefix(ACCOUNT).removeprefix("/").partition("/")
         self.target = f"{self.container}/{self.name}"
 
+    def date_time_string(self, timestamp=None) -> str:
+        return format_datetime(self.swift.now, usegmt=True)
+
     def respond(self) -> None:
         kind = "object" if self.name else "container" if self.container else "account"
         return getattr(self, f"{self.command.lower()}_{kind}")()
@@ -59,6 +65,9 @@ class Handler(sockets.Handler):
         entries = [{"name": n, "count": 0, "bytes": 0} for n in names[: self.swift.page]]
         self.answer(200, {}, json.dumps(entries).encode())
 
+    def head_account(self) -> None:
+        self.answer(204, self.swift.quotas.get("", {}))
+
     def put_container(self) -> None:
         known = self.container in self.swift.containers
         self.swift.containers.setdefault(self.container, {})
@@ -69,9 +78,8 @@ class Handler(sockets.Handler):
             return self.answer(404)
         objects = self.swift.containers[self.container]
         size = sum(len(stored.content) for stored in objects.values())
-        return self.answer(
-            204, {"X-Container-Object-Count": len(objects), "X-Container-Bytes-Used": size}
-        )
+        counts = {"X-Container-Object-Count": len(objects), "X-Container-Bytes-Used": size}
+        return self.answer(204, counts | self.swift.quotas.get(self.container, {}))
 
     def get_container(self) -> None:
         if self.container not in self.swift.containers:
@@ -90,7 +98,7 @@ class Handler(sockets.Handler):
                 "bytes": self.swift.size(objects[name]) if objects[name].slo else
                 len(objects[name].content),
                 "hash": objects[name].etag,
-                "last_modified": "2026-01-01T00:00:00.000000",
+                "last_modified": objects[name].modified.strftime("%Y-%m-%dT%H:%M:%S.%f"),
                 "content_type": "application/octet-stream",
             }
             for name in names[: self.swift.page]
@@ -103,7 +111,7 @@ class Handler(sockets.Handler):
         if self.container not in self.swift.containers:
             return self.answer(404)
         kept = {k: v for k, v in self.headers.items() if k.lower() in KEPT}
-        stored = Stored(self.read_body(), kept)
+        stored = Stored(self.read_body(), kept, modified=self.swift.now)
         if self.query.get("multipart-manifest") == "put":
             errors = self.swift.link(stored)
             if errors:
@@ -116,6 +124,7 @@ class Handler(sockets.Handler):
         if stored is None:
             return self.answer(404)
         stored.headers = {k: v for k, v in self.headers.items() if k.lower() in KEPT}
+        stored.modified = self.swift.now
         return self.answer(202)
 
     def delete_object(self) -> None:
@@ -168,7 +177,10 @@ KEPT = {
 
 
 class Swift(sockets.Service):
-    """The service; `containers` is its whole state, `log` the requests it received."""
+    """The service; `containers` is its whole state, `log` the requests it received.
+
+    Its clock, `now`, stands still.
+    """
 
     handler = Handler
 
@@ -176,6 +188,8 @@ class Swift(sockets.Service):
         self.containers: dict[str, dict[str, Stored]] = {}
         self.unlisted: set[str] = set()
         self.page = 10000
+        self.quotas: dict[str, dict[str, object]] = {}  # by container; "" is the account
+        self.now = datetime(2026, 1, 2, tzinfo=UTC)
         super().__init__()
 
     def adapter(self) -> Adapter:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+from datetime import timedelta
 
 from rackspace_imagetasks.bytesource import BytesSource
 from rackspace_imagetasks.exceptions import QuotaExceeded
 from rackspace_imagetasks.objects.names import ObjectName
-from rackspace_imagetasks.objects.orphans import delete_orphan, find_orphans
-from tests.unit.objects import faults
+from rackspace_imagetasks.objects.orphans import delete_orphan, find_orphans, written_since
+from tests.unit.objects import faults, swift
 from tests.unit.objects.base import MIB, SwiftCase, noise
 
 STAGED = ("staged", "staged-1", "staged-2", "staged-broken")
@@ -14,7 +15,7 @@ PIECES = [noise(10, 1), noise(10, 2), noise(5, 3)]
 
 class TestOrphans(SwiftCase):
     def found(self):
-        return find_orphans(self.store, "images", lambda name: name in STAGED)
+        return find_orphans(self.store, "images", lambda name: name in STAGED, self.swift.now)
 
     def broken_upload(self):
         self.swift.fault(faults.status(507), "PUT", "00000002")
@@ -70,6 +71,59 @@ class TestOrphans(SwiftCase):
         self.swift.fault(faults.status(200, answer), "GET", "images_segments")
         days = [each.last_modified.day for each in self.found()]
         self.assertEqual([3, 3, 3], days)
+
+    def test_last_write(self):
+        """The last write of anything that belongs to an object counts for all of it."""
+        self.swift.put_slo("images", "staged", PIECES)
+        self.swift.put("images_segments", "staged/slo/9/2/3/00000000", b"of an earlier version")
+        self.swift.put("images", "staged-1-00001", b"exported")
+        for container, name in (
+            ("images", "staged"),
+            ("images_segments", "staged/slo/1/2/3/00000001"),
+            ("images", f"staged/in-use/{'a' * 32}"),
+            ("images", f"staged-1/in-use/{'b' * 32}"),
+        ):
+            self.swift.now += timedelta(minutes=1)
+            stored = self.swift.containers[container].get(name) or swift.Stored(b"", {})
+            self.swift.containers[container][name] = stored
+            stored.modified = self.swift.now
+            owner = name.partition("/")[0]
+            found = {each.last_write for each in self.found() if each.owner.name == owner}
+            self.assertEqual({self.swift.now}, found, name)
+        names = {each.object.name for each in self.found()}
+        expected = {"staged", "staged/slo/9/2/3/00000000", "staged-1-00001"}
+        self.assertEqual(expected, names)
+
+    def test_unknown_time(self):
+        """An object whose time the service does not give is as old as the listing."""
+        entry = {"name": "staged", "last_modified": "?", "bytes": 3, "hash": "x"}
+        self.swift.put("images", "x", b"")
+        self.swift.fault(faults.status(200, json.dumps([entry]).encode()), "GET", "images")
+        self.assertEqual([self.swift.now], [each.last_write for each in self.found()])
+
+    def test_the_patterns_of_a_container(self):
+        """Segments of exports are beside the manifest, others in their own container."""
+        self.swift.put("images", "staged/slo/1/2/3/00000000", b"a user's own")
+        self.swift.put("images_segments", "staged-00001", b"a user's own")
+        self.swift.put("images_segments", "staged", b"a user's own")
+        self.assertEqual([], self.found())
+
+    def test_written_since(self):
+        """A later write of anything that belongs to an object's owner is noticed."""
+        self.broken_upload()
+        orphan = self.found()[0]
+        self.assertFalse(written_since(self.store, orphan))
+        self.swift.now += timedelta(minutes=1)
+        for container, name, counts in (
+            ("images", f"staged-broken-2/in-use/{'a' * 32}", False),
+            ("images_segments", "staged-broken-2/slo/1/2/3/00000007", False),
+            ("images", f"staged-broken/in-use/{'a' * 32}", True),
+            ("images_segments", "staged-broken/slo/1/2/3/00000007", True),
+        ):
+            self.store.create_container(container)
+            self.store.put_object(ObjectName(container, name), b"")
+            self.assertEqual(counts, written_since(self.store, orphan), name)
+            self.store.delete_object(ObjectName(container, name))
 
     def test_nothing_there(self):
         """Without containers, there are no orphans."""
