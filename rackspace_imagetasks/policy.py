@@ -21,6 +21,7 @@ _SYSTEM_NAMES = {
 }
 _MAX_NAME_LENGTH = 255  # characters; Images API v2, "Create image"
 _MAX_TAG_LENGTH = 255  # characters; Images API v2, "Image tags"
+_LAST_CHARACTER = "\uffff"  # glance.common.utils.no_4byte_params
 _MAX_CONTAINER_NAME_LENGTH = 256  # bytes; Object Store API, "Create container"
 
 
@@ -137,6 +138,7 @@ def judge_import(name: str, settings: ImageSettings, profile: ProviderProfile) -
             *_min_disk(settings.min_disk, profile),
             *_properties(settings.properties, profile),
             *_tags(settings.tags),
+            *_characters(name, settings),
         )
     )
 
@@ -183,6 +185,21 @@ def _tags(tags: Iterable[str]) -> Iterable[Message]:
             yield Message(
                 f"Tags must have 1 to {_MAX_TAG_LENGTH} characters; tag '{tag[:40]}' has"
                 f" {len(tag)}."
+            )
+
+
+def _characters(name: str, settings: ImageSettings) -> Iterable[Message]:
+    """Refuse what Glance refuses, whatever its database: characters of four bytes in UTF-8."""
+    texts: list[tuple[str, str, Hint | None]] = [("Image name", name, Hint.NAME_IMAGE)]
+    texts += [("Tag", tag, None) for tag in settings.tags]
+    for key, value in settings.properties.items():
+        texts += [("Property name", key, None), (f"Property '{key}' with value", value, None)]
+    for what, text, hint in texts:
+        if wide := next((each for each in text if each > _LAST_CHARACTER), None):
+            yield Message(
+                f"{what} '{text}' is not valid: the image service cannot store '{wide}'"
+                f" (U+{ord(wide):X}) or other characters above U+FFFF, such as emoji.",
+                hint,
             )
 
 
