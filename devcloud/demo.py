@@ -37,7 +37,7 @@ def main() -> int:
         except Failed as error:
             print(f"\nThe demonstration failed: {error}", file=sys.stderr)
             return 1
-    print("\nThe disk was imported to and exported from both regions and both clouds without a change.")
+    print("\nThe disk went into and out of both regions and both clouds without a change.")
     return 0
 
 

@@ -32,6 +32,7 @@ _MAX_VALUE_LENGTH = 65535  # bytes; the column in Glance's database
 _MAX_PROPERTIES = 128
 _MAX_TAGS = 128
 _RESERVED_PREFIXES = ("os_glance_", "os_hash_")  # Glance refuses the first and loses the second
+_LAST_CHARACTER = "\uffff"  # glance.common.utils.no_4byte_params
 _MAX_CONTAINER_NAME_LENGTH = 256  # bytes; Object Store API, "Create container"
 
 
@@ -179,6 +180,7 @@ def judge_import(name: str, settings: ImageSettings, profile: ProviderProfile) -
             *_min_disk(settings.min_disk, profile),
             *_properties(settings.properties, profile),
             *_tags(settings.tags),
+            *_characters(name, settings),
         )
     )
 
@@ -289,6 +291,21 @@ def _tags(tags: Iterable[str]) -> Iterable[Message]:
             yield Message(
                 f"Tags must have 1 to {_MAX_TAG_LENGTH} characters; tag '{tag[:40]}' has"
                 f" {len(tag)}."
+            )
+
+
+def _characters(name: str, settings: ImageSettings) -> Iterable[Message]:
+    """Refuse what Glance refuses, whatever its database: characters of four bytes in UTF-8."""
+    texts: list[tuple[str, str, Hint | None]] = [("Image name", name, Hint.NAME_IMAGE)]
+    texts += [("Tag", tag, None) for tag in settings.tags]
+    for key, value in settings.properties.items():
+        texts += [("Property name", key, None), (f"Property '{key}' with value", value, None)]
+    for what, text, hint in texts:
+        if wide := next((each for each in text if each > _LAST_CHARACTER), None):
+            yield Message(
+                f"{what} '{text}' is not valid: the image service cannot store '{wide}'"
+                f" (U+{ord(wide):X}) or other characters above U+FFFF, such as emoji.",
+                hint,
             )
 
 

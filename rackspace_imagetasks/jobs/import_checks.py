@@ -16,6 +16,7 @@ from rackspace_imagetasks.jobs.imports import ImportPlan
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.policy import Verdict
+from rackspace_imagetasks.sources.confirmed import check_vhd, confirmed
 
 
 def plan_import(plan: ImportPlan, *, allow_truncated: bool = False) -> ImportPlan:
@@ -43,21 +44,22 @@ def plan_import(plan: ImportPlan, *, allow_truncated: bool = False) -> ImportPla
         verdict.enforce()
         return dataclasses.replace(plan, delete_object=False).with_existing(image)
     verdict += judged
-    parsed = vhd.VhdFile.of(content) if content else None
-    report = check(cloud, parsed) if parsed else None
-    if report:
+    facts = None
+    if plan.source:
+        report = check(cloud, plan.source)
+        facts = report.facts
         verdict += policy.judge_vhd(report)
-    if parsed and not staged:
-        verdict += judge_content(parsed, allow_truncated=allow_truncated)
-    if plan.source and not judged.refusals:
-        too_much = judge_upload(cloud, plan.source, plan.object)
+        too_much = Verdict() if judged.refusals else judge_upload(cloud, plan.source, plan.object)
         if too_much.refusals and not plan.is_begun():  # else nothing is uploaded
             verdict += too_much
+    elif content:
+        facts, found = _check_object(cloud, content, allow_truncated=allow_truncated)
+        verdict += found
     verdict.enforce()
     checked = dataclasses.replace(
         plan,
         create_container=not exists,
-        facts=report.facts if report else None,
+        facts=facts,
         warnings=verdict.warnings,
     )
     return checked.with_earlier_run()
@@ -83,10 +85,30 @@ def _find_image_of_object(plan: ImportPlan) -> ImageFacts | None:
     return None
 
 
-def check(cloud: Cloud, content: ByteSource | vhd.VhdFile) -> vhd.Report:
+def _check_object(
+    cloud: Cloud, content: ByteSource, *, allow_truncated: bool = False
+) -> tuple[vhd.VhdFacts | None, Verdict]:
+    """Check a VHD in an object store, and the disk in it, as this cloud's import service does.
+
+    :raises SourceError: if the object cannot be read, or changes between reads.
+    """
+
+    def judged(source: ByteSource) -> tuple[vhd.VhdFacts | None, Verdict]:
+        parsed = vhd.VhdFile(source)
+        report = vhd.check(parsed, **_limits(cloud))
+        verdict = policy.judge_vhd(report)
+        return report.facts, verdict + judge_content(parsed, allow_truncated=allow_truncated)
+
+    return confirmed(content, judged, lambda result: not result[1].refusals)
+
+
+def check(cloud: Cloud, content: ByteSource) -> vhd.Report:
     """Check a VHD as this cloud's import service does."""
-    return vhd.check(
-        content,
-        max_virtual_size=cloud.profile.max_virtual_size,
-        max_physical_size=cloud.profile.max_physical_size,
-    )
+    return check_vhd(content, **_limits(cloud))
+
+
+def _limits(cloud: Cloud) -> dict[str, int]:
+    return {
+        "max_virtual_size": cloud.profile.max_virtual_size,
+        "max_physical_size": cloud.profile.max_physical_size,
+    }

@@ -16,7 +16,6 @@ from rackspace_imagetasks.exceptions import (
     ServiceError,
     TransferError,
 )
-from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.glance.failures import require_success
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs._in_use import shown_in_use
@@ -34,6 +33,7 @@ from rackspace_imagetasks.objects.download import (
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.partfile import require_writable
+from rackspace_imagetasks.sources.confirmed import check_vhd
 
 SAVED = "saved"
 ALREADY_SAVED = "already saved"
@@ -244,7 +244,7 @@ def _file_for(source: ObjectName, target: Path) -> Path:
 
 
 def _require_vhd(source: ByteSource) -> None:
-    report = vhd.check(source)
+    report = check_vhd(source)
     if report.errors:
         raise IntegrityError(
             f"'{source.name}' is not a valid VHD:",

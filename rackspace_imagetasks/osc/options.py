@@ -94,7 +94,7 @@ def add_poll_option(parser: argparse.ArgumentParser) -> None:
         "--poll-interval",
         metavar="<seconds>",
         type=seconds,
-        help=_("Seconds between two status requests (default and minimum: the provider's, 30)"),
+        help=_("Number of seconds between status requests (default: the provider's minimum, 30)"),
     )
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`image vhd validate <container>/<object>`: judged by a few ranges, whatever its size."""
 
+from devcloud import faults
 from tests.functional import objectcase
 
 
@@ -27,6 +28,19 @@ class ValidateObjectTest(objectcase.ObjectCase):
         outcome = self.validate("child.vhd", status=1)
         self.assertEqual(721, outcome.rows[0]["Code"])
         self.assertIn("not read: ", outcome.stderr)
+
+    def test_a_byte_that_is_altered_on_its_way(self):
+        """A flipped byte is read again, by the check alone and by that of an import."""
+        self.store().put_object(self.object("disk.vhd"), self.vhd().read_bytes())
+        flip = faults.Rule(method="GET", path="/disk.vhd$", corrupt=True, offset=20)
+        fault = self.inject(flip)
+        outcome = self.validate("disk.vhd")
+        self.assertNotIn("error", outcome.stdout)
+        self.assertEqual([1], fault.fired())
+        fault = self.inject(flip)
+        (row,) = self.task("import", f"{self.place}/disk.vhd", "--dry-run").rows
+        self.assertEqual("not started", row["Status"])
+        self.assertEqual([1], fault.fired())
 
     def test_none(self):
         """An object that is not there is a row, as a file is."""

@@ -187,6 +187,20 @@ class ImportTest(base.BaseTestCase):
         settings = {"properties": {"os_distro": "debian"}, "tags": ("x",), "min_disk": 40}
         self.assertEqual([], self.judge("web", **settings))
 
+    def test_characters_that_the_service_cannot_store(self):
+        """Glance refuses emoji in names, tags and properties, so they are refused before."""
+        refusals = self.judge(
+            "web\U0001f600",
+            tags=("\U0001f600", "\uffff"),
+            properties={"a\U0001f600": "x", "b": "\U0001f600", "c": "\u65e5\u672c"},
+        )
+        self.assertEqual(4, len(refusals))
+        for refusal, begin in zip(
+            refusals, ("Image name", "Tag", "Property name", "Property 'b'"), strict=True
+        ):
+            self.assertTrue(refusal.startswith(begin), refusal)
+            self.assertIn("U+1F600", refusal)
+
     def test_tags(self):
         """Each tag that Glance would refuse, after the upload, is refused before."""
         refusals = self.judge("web", tags=("", "x" * 256, "x" * 255))

@@ -184,15 +184,15 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--min-disk",
-        metavar="<GB>",
+        metavar="<disk-gb>",
         type=options.number,
-        help=_("Minimum disk size of a server, in GB"),
+        help=_("Minimum disk size needed to boot the image, in gigabytes"),
     )
     group.add_argument(
         "--min-ram",
-        metavar="<MB>",
+        metavar="<ram-mb>",
         type=options.number,
-        help=_("Minimum memory of a server, in MB"),
+        help=_("Minimum memory needed to boot the image, in megabytes"),
     )
     visibility = group.add_mutually_exclusive_group()
     visibility.add_argument(

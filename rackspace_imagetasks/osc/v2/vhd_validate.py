@@ -53,12 +53,12 @@ class ValidateVhd(local.LocalCommand, common.BatchCommand):
         self, name: str, max_virtual_size: int, max_physical_size: int
     ) -> list[tuple[object, ...]]:
         from rackspace_imagetasks.exceptions import ImageTasksError
-        from rackspace_imagetasks.formats import vhd
+        from rackspace_imagetasks.sources.confirmed import check_vhd
 
         try:
             source = self._open(name)
             try:
-                report = vhd.check(
+                report = check_vhd(
                     source,
                     max_virtual_size=max_virtual_size,
                     max_physical_size=max_physical_size,
