@@ -33,6 +33,11 @@ class ImageTasksError(Exception):
         self.messages = tuple(map(Message.of, messages))
         super().__init__("\n".join(map(str, self.messages)))
 
+    @property
+    def text(self) -> str:
+        """What is wrong, without hints: for a message that quotes this error and has its own."""
+        return " ".join(message.text for message in self.messages)
+
 
 class Refused(ImageTasksError):
     """Input that policy or the service would refuse; nothing was sent."""
