@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Complete an imported image with its settings and its mark, or delete one that is a duplicate."""
 
+import contextlib
 import dataclasses
 
 from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.exceptions import (
     AccessDenied,
     IntegrityError,
+    NotFound,
+    QuotaExceeded,
     ServiceError,
     TaskFailed,
 )
@@ -15,7 +18,7 @@ from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs._imported import find_imported_image
 from rackspace_imagetasks.jobs._same_import import SameImport
-from rackspace_imagetasks.jobs.marks import MARKS, Mark
+from rackspace_imagetasks.jobs.marks import IMPORT_PROPERTY, MARKS, Mark
 from rackspace_imagetasks.messages import Hint, Message
 
 
@@ -26,10 +29,12 @@ def complete_image(
 
     Nothing is sent for an image that has all of them already.
 
-    :raises AccessDenied, ServiceError: if the service refuses them.
+    :raises AccessDenied, QuotaExceeded, ServiceError: if the service refuses them; the message
+        names those that are missing.
     :raises IntegrityError: if the image is no longer active, or lacks the mark.
     """
-    hint = Hint.RETRY_WITHOUT_SETTING if settings else None
+    is_optional = bool(settings) and (mark is None or mark.key == IMPORT_PROPERTY)
+    hint = Hint.RETRY_WITHOUT_SETTING if is_optional else Hint.RESUME
     if mark and not mark.is_on(image):
         properties = {**settings.properties, **mark.properties(image.id)}
         settings = dataclasses.replace(settings, properties=properties)
@@ -49,17 +54,34 @@ def _has(mark: Mark | None, image: ImageFacts) -> str:
     return "lacks" if mark and not mark.is_on(image) else "has"
 
 
-def _apply(cloud: Cloud, image: ImageFacts, settings: ImageSettings, hint: Hint | None) -> None:
+def _apply(cloud: Cloud, image: ImageFacts, settings: ImageSettings, refused: Hint) -> None:
+    """Apply settings.
+
+    :param refused: what to do if the service refuses one, and does not just fail.
+    """
     try:
         cloud.images.complete(image.id, settings)
-    except (AccessDenied, ServiceError) as error:
-        message = Message(
-            f"{image.title} is imported and active, but not all settings could be applied: {error}",
-            hint,
+    except (AccessDenied, QuotaExceeded, ServiceError) as error:
+        text = (
+            f"{image.title} ({image.id}) was imported, but not all settings could be applied:"
+            f" {error.text} Missing: {', '.join(_missing(cloud, image, settings))}."
         )
         if isinstance(error, ServiceError):
-            raise ServiceError(message, status=error.status) from error
-        raise AccessDenied(message) from error
+            hint = Hint.RESUME if _is_temporary(error) else refused
+            raise ServiceError(Message(text, hint), status=error.status) from error
+        raise type(error)(Message(text, refused)) from error
+
+
+def _is_temporary(error: ServiceError) -> bool:
+    """Return whether the service failed to answer, rather than refused the request."""
+    return error.status is None or error.status == 429 or error.status >= 500
+
+
+def _missing(cloud: Cloud, image: ImageFacts, settings: ImageSettings) -> list[str]:
+    """Return the names of the settings that the image lacks, as far as that can be found out."""
+    with contextlib.suppress(AccessDenied, NotFound, QuotaExceeded, ServiceError):
+        image = cloud.images.get(image.id)
+    return settings.missing_on(image)
 
 
 def delete_duplicate(same: SameImport, task: Task, timeout: float | None) -> None:

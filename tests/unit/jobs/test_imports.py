@@ -6,14 +6,19 @@ import threading
 import requests
 
 from rackspace_imagetasks.exceptions import (
+    AccessDenied,
     Cancelled,
+    ImageTasksError,
     IntegrityError,
+    QuotaExceeded,
     Refused,
     ServiceError,
     TaskTimeout,
 )
 from rackspace_imagetasks.formats.vhd import VirtualVhd
-from rackspace_imagetasks.glance.settings import NO_SETTINGS
+from rackspace_imagetasks.glance.settings import NO_SETTINGS, ImageSettings
+from rackspace_imagetasks.jobs import marks
+from rackspace_imagetasks.messages import Hint
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.profile import RACKSPACE
 from tests.unit.clouds import OBJECTS
@@ -152,6 +157,57 @@ class ReportedImageTest(importcase.ImportCase):
         error = self.assertRaises(IntegrityError, self.run_import)
         self.assertIn("lacks the properties that were set", str(error))
         self.assertIn(STAGED, self.objects)
+
+
+class RefusedSettingsTest(importcase.ImportCase):
+    def refused(self, status, **changes):
+        """Have each change of an image answered with a status; return the error of a run."""
+        patched = self.requests.patch(f"{IMAGES}/{image_id(10)}", status_code=status)
+        self.glance.tasks.clear()
+        self.glance.images.clear()
+        error = self.assertRaises(ImageTasksError, self.run_import, **changes)
+        self.assertGreater(patched.call_count, 0)
+        self.assertIn(STAGED, self.objects)
+        (message,) = error.messages
+        return error, message
+
+    def test_the_error(self):
+        """It names the image, the settings that are missing, and one next step."""
+        settings = ImageSettings({"os_distro": "debian"}, ("gold",), min_disk=5)
+        for status, kind, hint in (
+            (403, AccessDenied, Hint.RETRY_WITHOUT_SETTING),
+            (413, QuotaExceeded, Hint.RETRY_WITHOUT_SETTING),
+            (400, ServiceError, Hint.RETRY_WITHOUT_SETTING),
+            (503, ServiceError, Hint.RESUME),
+        ):
+            error, message = self.refused(status, settings=settings)
+            self.assertIsInstance(error, kind)
+            self.assertEqual(hint, message.hint)
+            self.assertIn(f"Image 'web' ({image_id(10)}) was imported, but", message.text)
+            missing = "Missing: os_distro, image_task_import, image_task_imported, tags, min_disk."
+            self.assertIn(missing, message.text)
+            self.assertIn(f"answered {status}", message.text)
+
+    def test_nothing_that_could_be_omitted(self):
+        """Without settings, and in a transfer, no setting can be omitted: the run is repeated."""
+        origin = marks.transfer_mark("origin")
+        for changes in ({"settings": NO_SETTINGS}, {"mark": origin}):
+            self.assertEqual(Hint.RESUME, self.refused(413, **changes)[1].hint)
+
+    def test_what_was_applied(self):
+        """Settings that were applied before the refusal are not called missing."""
+        patch = self.glance._patch
+
+        def refuse_visibility(request, context):
+            if "/visibility" not in request.text:
+                return patch(request, context)
+            context.status_code = 403
+            return {}
+
+        self.requests.patch(f"{IMAGES}/{image_id(10)}", json=refuse_visibility)
+        settings = ImageSettings(tags=("gold",), visibility="public")
+        error = self.assertRaises(AccessDenied, self.run_import, settings=settings)
+        self.assertIn("Missing: visibility.", str(error))
 
 
 class EarlierRunTest(importcase.ImportCase):
