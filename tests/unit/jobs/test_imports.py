@@ -74,6 +74,25 @@ class OrderTest(importcase.ImportCase):
         self.assertIn("repeat the job to resume", str(error))
         self.assertEqual({}, self.glance.tasks)
 
+    def test_stopped_before_the_settings(self):
+        """A stop between the end of the task and the settings says how to finish the job."""
+        ours, stopped = image_id(10), []
+
+        def stop(_request, _context):
+            stopped.append(ours)
+            self.tasks.cloud.stop.set()
+            return self.glance.images[ours]
+
+        self.requests.get(f"{IMAGES}/{ours}", json=stop)
+        error = self.assertRaises(Cancelled, self.run_import)
+        self.assertEqual(
+            "Stopped while importing image 'web'. Finished work is kept; repeat the job to resume.",
+            str(error),
+        )
+        self.assertEqual([ours], stopped)
+        self.assertNotIn("PATCH", self.methods())
+        self.assertIn(STAGED, self.objects)
+
     def test_an_object_that_another_task_reads_stays(self):
         """Another import of the same object has begun meanwhile, under another name."""
 
@@ -339,6 +358,9 @@ class ObjectTest(importcase.ImportCase):
         context.headers["Content-Range"] = f"bytes {start}-{end}/{len(self.vhd)}"
         return self.vhd[start : end + 1]
 
+    def replace(self, time):
+        self.objects[STAGED] |= {"ETag": "0" * 32, "Last-Modified": time}
+
     def plan_object(self, name="web", **changes):
         return self.tasks.plan_import_object(ObjectName.parse(STAGED), name, **changes)
 
@@ -364,10 +386,7 @@ class ObjectTest(importcase.ImportCase):
         """Other content is another import; a task from before read the former content."""
         found = self.plan_object().run()
         self.glance.task("running", 31)
-        self.objects[STAGED] |= {
-            "ETag": "0" * 32,
-            "Last-Modified": "Thu, 01 Jan 2026 00:00:50 GMT",
-        }
+        self.replace("Thu, 01 Jan 2026 00:00:50 GMT")
         plan = self.plan_object()
         self.assertEqual((None, None), (plan.existing, plan.task))
         self.assertNotEqual(found.image_id, plan.run().image_id)
@@ -380,6 +399,29 @@ class ObjectTest(importcase.ImportCase):
             self.objects[STAGED]["Last-Modified"] = time
             task = self.plan_object().task
             self.assertEqual(found, task and task.id)
+
+    def test_replaced_in_the_second_of_the_import(self):
+        """The times are equal, so the mark of the image decides that its content is another."""
+        found = self.plan_object().run()
+        self.replace("Thu, 01 Jan 2026 00:00:31 GMT")
+        plan = self.plan_object()
+        self.assertEqual((None, None), (plan.existing, plan.task))
+        self.assertNotEqual(found.image_id, plan.run().image_id)
+        self.assertEqual(2, len(self.glance.images))
+
+    def test_replaced_in_the_second_of_a_running_import(self):
+        """The other run marks the image with the former content: this run leaves it alone."""
+        task = self.glance.task("running", 30)
+        self.glance.held.add("running")
+        self.replace("Thu, 01 Jan 2026 00:00:31 GMT")
+        marked = marks.import_mark("former").properties(image_id(10))
+        self.glance.at_ticks = [lambda: self.glance.succeed(task, **marked)]
+        error = self.assertRaises(IntegrityError, self.plan_object().run)
+        self.assertEqual([], self.glance.at_ticks)
+        self.assertIn("Task 'running' imported former content", str(error))
+        self.assertEqual(Hint.RESUME, error.messages[0].hint)
+        self.assertEqual([], self.methods())
+        self.assertNotEqual(image_id(10), self.plan_object().run().image_id)
 
     def test_replaced_during_the_import(self):
         """Nobody knows what was read: the image gets no mark, and the new object is kept."""
