@@ -146,11 +146,11 @@ class Cloud:
         if self.region == other.region and self.project_id != other.project_id:
             return
         ours = (self._image_client.endpoint(), self.objects.endpoint())
-        for service, here, there in zip(("image", "object-store"), ours, theirs, strict=True):
+        for service, here, there in zip(("image", "object store"), ours, theirs, strict=True):
             if _place(here, self.project_id) == _place(there, other.project_id):
                 raise Refused(
-                    f"The {service} endpoint of region '{other.region}' is that of region"
-                    f" '{self.region}': {there}. Check the endpoint overrides in clouds.yaml."
+                    f"Regions '{self.region}' and '{other.region}' use the same {service} endpoint,"
+                    f" '{there}'. Check the endpoint overrides in clouds.yaml."
                 )
 
 

@@ -8,6 +8,8 @@ its own command line.
 import logging
 import re
 
+from rackspace_imagetasks.text import without_credentials
+
 _MASK = "***"
 _NAME = r"[\w-]*(?:(?:api_?|access_|consumer_|otp_)key|passw(?:or)?d|passcode|secret|token)[\w-]*"
 # As options are logged: joined by spaces, so that a value ends where the next option begins.
@@ -20,11 +22,14 @@ _ENTRY = re.compile(rf"(?i)(\b{_NAME}['\"]?\s*[:=]\s*)(['\"])(?:\\.|(?!\2).)*\2"
 
 
 class MaskedRecord(logging.LogRecord):
-    """A record of the log that shows no secret; errors and warnings are shown as they are."""
+    """A record of the log that shows no secret.
+
+    Errors and warnings are shown as they are, except for credentials in URLs.
+    """
 
     def getMessage(self) -> str:  # noqa: N802
-        """Return the message, with a mask for each secret."""
-        message = super().getMessage()
+        """Return the message, with a mask for each secret, and URLs without credentials."""
+        message = without_credentials(super().getMessage())
         return masked(message) if self.levelno <= logging.INFO else message
 
 
