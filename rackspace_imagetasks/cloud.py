@@ -181,7 +181,7 @@ class Cloud:
         :raises NotFound: if the catalog does not have the other region.
         """
         by_tasks = self.profile.uses_tasks and other.profile.uses_tasks
-        services = ("image", "object-store") if by_tasks else ("image",)
+        services = ("image", "object store") if by_tasks else ("image",)
         theirs = [other._endpoint(service) for service in services]  # noqa: SLF001
         if self.region == other.region and self.project_id != other.project_id:
             return
@@ -189,12 +189,12 @@ class Cloud:
         for service, here, there in zip(services, ours, theirs, strict=True):
             if _place(here, self.project_id) == _place(there, other.project_id):
                 raise Refused(
-                    f"The {service} endpoint of region '{other.region}' is that of region"
-                    f" '{self.region}': {there}. Check the endpoint overrides in clouds.yaml."
+                    f"Regions '{self.region}' and '{other.region}' use the same {service} endpoint,"
+                    f" '{there}'. Check the endpoint overrides in clouds.yaml."
                 )
 
     def _endpoint(self, service: str) -> str:
-        client = self.objects if service == "object-store" else self._image_client
+        client = self.objects if service == "object store" else self._image_client
         return client.endpoint()
 
 

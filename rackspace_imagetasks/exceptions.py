@@ -38,6 +38,11 @@ class ImageTasksError(Exception):
         self.messages += (Message.of(message),)
         self.args = ("\n".join(map(str, self.messages)),)
 
+    @property
+    def text(self) -> str:
+        """What is wrong, without hints: for a message that quotes this error and has its own."""
+        return " ".join(message.text for message in self.messages)
+
 
 class Refused(ImageTasksError):
     """Input that policy or the service would refuse; nothing was sent."""

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the user is told: a sentence, and a hint that each front end words in its own way.
 
-A message may quote a file or a server. It is made safe to print here, when it is turned into text,
-so that no other module has to remember to do so.
+A message may quote a file, a server, or a URL with a password. It is made safe to print here, when
+it is turned into text, so that no other module has to remember to do so.
 """
 
 import dataclasses
 import enum
 from collections.abc import Callable, Mapping
 
-from rackspace_imagetasks.text import printable
+from rackspace_imagetasks.text import printable, without_credentials
 
 _MAX_LENGTH = 2000  # characters of one message; a task's message may be as long as a server likes
 _MAX_VALUE_LENGTH = 300
@@ -154,7 +154,7 @@ class Message:
         :param wordings: wordings for hints; a hint without one is worded for Python programs.
         :param quote: quotes a value for a command, which a wording has between backticks.
         """
-        text = printable(" ".join(self.text.split("\n")), _MAX_LENGTH)
+        text = _safe(" ".join(self.text.split("\n")), _MAX_LENGTH)
         if self.hint is None:
             return text
         values = {name: _texts(value) for name, value in self.values.items()}
@@ -173,4 +173,8 @@ class Message:
 def _texts(value: object) -> list[str]:
     """Return the printable text of a value, or of each of a list of values."""
     values = value if isinstance(value, list) else [value]
-    return [printable(each, _MAX_VALUE_LENGTH) for each in values]
+    return [_safe(str(each), _MAX_VALUE_LENGTH) for each in values]
+
+
+def _safe(text: str, limit: int) -> str:
+    return printable(without_credentials(text), limit)

@@ -15,6 +15,11 @@ def printable(text: object, limit: int = 300) -> str:
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
+def without_credentials(text: str) -> str:
+    """Return text in which no URL has a user name or a password."""
+    return re.sub(r"(?<=://)[^/?#\s]*@", "", text)
+
+
 def format_size(size: float) -> str:
     """Return a size in bytes for people, in binary units: `40 GiB`, `3.5 KiB`, `17 bytes`."""
     value, unit = float(size), 0

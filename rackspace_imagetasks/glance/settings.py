@@ -28,14 +28,16 @@ class ImageSettings:
 
     def are_on(self, image: ImageFacts) -> bool:
         """Return whether the image has all of these settings."""
-        return (
-            self.properties.items() <= image.properties.items()
-            and (not self.tags or set(self.tags) == set(image.tags))
-            and self.min_disk in (None, image.min_disk)
-            and self.min_ram in (None, image.min_ram)
-            and self.visibility in (None, image.visibility)
-            and self.name in (None, image.name)
-        )
+        return not self.missing_on(image)
+
+    def missing_on(self, image: ImageFacts) -> list[str]:
+        """Return the names of the settings that the image does not have."""
+        missing = [k for k, value in self.properties.items() if image.properties.get(k) != value]
+        if self.tags and set(self.tags) != set(image.tags):
+            missing.append("tags")
+        others = ("min_disk", "min_ram", "visibility", "name")
+        missing += [k for k in others if getattr(self, k) not in (None, getattr(image, k))]
+        return missing
 
     def patches(self) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         """Yield what each change is called, and a JSON patch that is safe to send twice.

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 import urllib.parse
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -13,7 +14,9 @@ from typing import Any
 
 from rackspace_imagetasks.exceptions import (
     Cancelled,
+    ImageTasksError,
     NotFound,
+    QuotaExceeded,
     ServiceError,
     TaskTimeout,
 )
@@ -30,6 +33,10 @@ _TOLERATED_POLLS = 10  # failed polls in a row: hours of work outlast minutes of
 _CREATION_TOLERANCE = timedelta(seconds=30)  # between the clocks of the service's machines
 _NO_TASKS = frozenset({403, 404})
 _JSON = {"Content-Type": "application/json"}
+
+
+class _UnknownStatusError(ServiceError):
+    """The service describes a task with a status that tasks do not have."""
 
 
 def has_tasks(client: Client) -> bool:
@@ -87,8 +94,8 @@ class TaskClient:
                     return task
                 said_created = error.status is not None and error.status < 300
                 if said_created or attempt >= self._client.retry.attempts:
-                    text = f"{error} No such task is running; run the same command again."
-                    raise ServiceError(text, status=error.status) from error
+                    message = Message(f"{error.text} No such task is running.", Hint.TRY_AGAIN)
+                    raise ServiceError(message, status=error.status) from error
         raise AssertionError("unreachable")
 
     def _find_created(self, kind: str, given: Mapping[str, Any], started: float) -> Task | None:
@@ -178,11 +185,13 @@ class TaskClient:
         :param on_status: called with each task after each poll.
         :raises TaskTimeout: if the time has passed before the last one ends.
         :raises Cancelled: if `stop` is set.
-        :raises NotFound: if there is no such task; the others are yielded first.
+        :raises NotFound, ServiceError: if there is no such task, or its status is an unknown one
+            for many polls; the other tasks are yielded first.
         """
         left = list(dict.fromkeys(task_ids))
-        unknown: list[str] = []
+        given_up: list[ImageTasksError] = []
         failed_polls = 0
+        unknown_statuses: Counter[str] = Counter()
         deadline = self._clock() + timeout if timeout is not None else float("inf")
         self._watch(left)
         try:
@@ -190,12 +199,15 @@ class TaskClient:
                 for task_id in tuple(left):
                     try:
                         task = self._current(task_id)
-                    except NotFound as error:
-                        self._unwatch([task_id])
-                        left.remove(task_id)
-                        unknown.append(str(error))
+                    except (NotFound, _UnknownStatusError) as error:
+                        unknown_statuses[task_id] += 1
+                        count = unknown_statuses[task_id]
+                        if isinstance(error, NotFound) or count > _TOLERATED_POLLS:
+                            self._unwatch([task_id])
+                            left.remove(task_id)
+                            given_up.append(error)
                         continue
-                    except ServiceError:
+                    except (QuotaExceeded, ServiceError):
                         failed_polls += 1
                         if failed_polls > _TOLERATED_POLLS:
                             raise
@@ -212,8 +224,9 @@ class TaskClient:
             raise Cancelled(Message(text, *_follow(left))) from error
         finally:
             self._unwatch(left)
-        if unknown:
-            raise NotFound(*unknown)
+        if given_up:
+            kind = NotFound if isinstance(given_up[0], NotFound) else ServiceError
+            raise kind(*(message for error in given_up for message in error.messages))
 
     def wait(
         self,
@@ -270,8 +283,8 @@ class TaskClient:
                 self._poll()
             task = self._followed.get(task_id) or self.get(task_id)
             if not task.status_is_known:
-                raise ServiceError(
-                    f"Task {task_id} has the status '{task.status}', which no image task can have."
+                raise _UnknownStatusError(
+                    f"Task '{task_id}' has the unknown status '{task.status}'."
                 )
             if task.ended:
                 self._followed.pop(task_id, None)

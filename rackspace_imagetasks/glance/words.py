@@ -6,7 +6,8 @@ import dataclasses
 from rackspace_imagetasks.exceptions import AccessDenied, QuotaExceeded
 from rackspace_imagetasks.http.words import Meaning, ServiceWords
 
-_LIMIT = Meaning(
+_LIMIT = Meaning(QuotaExceeded, "a limit of the image service is reached")
+_TASK_LIMIT = Meaning(
     QuotaExceeded,
     "the cloud's limit is reached: wait for running tasks to end, or ask for a higher limit",
 )
@@ -23,5 +24,6 @@ def image_words(region: str) -> ServiceWords:
 
 
 def task_words(words: ServiceWords) -> ServiceWords:
-    """Return the words for requests about tasks, for which the service wants a role."""
-    return dataclasses.replace(words, meanings={**words.meanings, 403: _TASK_ROLE})
+    """Return the words for requests about tasks, which require a role and have a limit."""
+    meanings = {**words.meanings, 403: _TASK_ROLE, 413: _TASK_LIMIT}
+    return dataclasses.replace(words, meanings=meanings)

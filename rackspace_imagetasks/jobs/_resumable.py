@@ -29,6 +29,23 @@ def resumable(doing: str, hint: Hint = Hint.RESUME, **values: object) -> Iterato
         ) from error
 
 
+@contextlib.contextmanager
+def resumable_job(doing: str) -> Iterator[None]:
+    """Have a `Cancelled` between the steps of a job report how to resume it.
+
+    What a step reports itself, with `resumable`, is more precise and is kept.
+
+    :param doing: what the job does, to complete "Stopped while ...".
+    """
+    try:
+        yield
+    except Cancelled as error:
+        if any(message.hint for message in error.messages):
+            raise
+        with resumable(doing):
+            raise
+
+
 def _so_far(error: Cancelled) -> str:
     if error.kept is None or error.total is None:
         return ""

@@ -6,10 +6,15 @@ records tell what was done. If two runs start at the same instant, each creates 
 see the other's. Before a run completes an image, it therefore looks for the other tasks, and all
 runs agree on the same image: one that is marked already, or else that of the earliest task.
 
+The services' times are rounded to seconds, so an object that is replaced within two seconds of the
+start of its import cannot be told from the former one by time. Where the image that the task has
+created carries a mark, the mark decides: it has the ETag of the content.
+
 What remains: two runs complete an image each if the service shows neither the other's task, for as
 long as the first task runs, nor its mark; a run that is killed between the end of its task and the
-deletion of its duplicate leaves the duplicate; and of two runs that do not wait, neither looks
-again after its task has started.
+deletion of its duplicate leaves the duplicate; an object that is replaced within those two seconds
+is taken for the former one as long as no run has completed the image. A task cannot be cancelled:
+a run that does not wait and creates a task after another run's can only report both.
 """
 
 import dataclasses
@@ -50,6 +55,8 @@ class SameImport:
     """All imports of the same content as an image with the same name.
 
     :ivar object: the object to import.
+    :ivar any_name: whether tasks count whatever they name the image: the object alone identifies
+        what is transferred, and the source image may have been renamed since.
     :ivar mark: the mark of the completed image.
     :ivar written_at: when the object got its present content; an earlier task imported other
         content. None if the object's name stands for its content.
@@ -60,6 +67,7 @@ class SameImport:
     name: str
     mark: Mark
     written_at: datetime | None = None
+    any_name: bool = False
 
     def find(self) -> Found:
         """Return the completed image, or else the earliest task."""
@@ -80,12 +88,22 @@ class SameImport:
         for task in self.cloud.tasks.with_inputs("import"):
             if not self._is_same(task):
                 continue
-            if not task.ended or find_imported_image(self.cloud, task, self.name):
+            if not task.ended:
+                yield task
+                continue
+            image = find_imported_image(self.cloud, task, self.name_of(task))
+            if image and not self.mark.is_other_on(image):
                 yield task
 
+    def name_of(self, task: Task) -> str:
+        """Return the name that a task of these imports gives the image."""
+        name = _location_and_name(task.input)[1]
+        return name if self.any_name and isinstance(name, str) else self.name
+
     def _is_same(self, task: Task) -> bool:
-        given = _location_and_name(task.input)
-        return given == (str(self.object), self.name) and self._read_present_content(task)
+        location, name = _location_and_name(task.input)
+        is_same = location == str(self.object) and (self.any_name or name == self.name)
+        return is_same and self._read_present_content(task)
 
     def _read_present_content(self, task: Task) -> bool:
         created = parse_time(task.created_at)

@@ -12,7 +12,7 @@ from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs._containers import judge_container
 from rackspace_imagetasks.jobs._quotas import judge_unknown_size
-from rackspace_imagetasks.jobs._resumable import resumable
+from rackspace_imagetasks.jobs._resumable import resumable, resumable_job
 from rackspace_imagetasks.jobs.options import SaveOptions
 from rackspace_imagetasks.jobs.saves import (
     ALREADY_SAVED,
@@ -92,8 +92,10 @@ class ExportPlan:
         :raises TaskTimeout: after `timeout`; the task is still running.
         :raises IntegrityError: if the VHD is not where the task should have written it.
         """
-        result = self._finished(None, EXPORTED_BEFORE) if self.is_exported else self._run(timeout)
-        saved = self.save.run(transfer=transfer) if self.save else None
+        with resumable_job(f"exporting image '{self.image.label}'"):
+            exported = self.is_exported
+            result = self._finished(None, EXPORTED_BEFORE) if exported else self._run(timeout)
+            saved = self.save.run(transfer=transfer) if self.save else None
         if saved and saved.status == ALREADY_SAVED:
             return dataclasses.replace(result, status=ALREADY_SAVED)
         return result

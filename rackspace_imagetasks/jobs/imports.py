@@ -4,12 +4,14 @@
 An import is done once, however often and from however many processes it is run: see `same_import`.
 """
 
+import contextlib
 import dataclasses
 from typing import NamedTuple
 
 from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.exceptions import (
+    IntegrityError,
     Refused,
     TaskTimeout,
     TransferError,
@@ -21,7 +23,7 @@ from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs._completion import complete_image, delete_duplicate
 from rackspace_imagetasks.jobs._imported import imported_image
 from rackspace_imagetasks.jobs._in_use import shown_in_use
-from rackspace_imagetasks.jobs._resumable import resumable
+from rackspace_imagetasks.jobs._resumable import resumable, resumable_job
 from rackspace_imagetasks.jobs._same_import import (
     Found,
     SameImport,
@@ -47,6 +49,8 @@ class ImportResult:
     :ivar task_id: None if an earlier run has completed the image.
     :ivar status: the task's status, "already imported" or "not started".
     :ivar location: the object to import; None once it is deleted.
+    :ivar duplicate_task_id: a task that this run has created although another run, at the same
+        instant, has created `task_id`; the caller should delete the image of the duplicate.
     """
 
     name: str
@@ -55,6 +59,7 @@ class ImportResult:
     location: str | None
     size: int | None
     image_id: str | None = None
+    duplicate_task_id: str | None = None
 
 
 class _Begun(NamedTuple):
@@ -77,6 +82,7 @@ class ImportPlan:
     :ivar delete_object: whether the object is deleted once the image is complete.
     :ivar existing: the image that an earlier run has completed.
     :ivar task: the task of an earlier run that does, or did, the same.
+    :ivar any_name: whether such a task counts whatever it names the image.
     """
 
     cloud: Cloud
@@ -91,6 +97,7 @@ class ImportPlan:
     delete_object: bool = False
     existing: ImageFacts | None = None
     task: Task | None = None
+    any_name: bool = False
     facts: vhd.VhdFacts | None = None
     warnings: tuple[Message, ...] = ()
 
@@ -114,10 +121,11 @@ class ImportPlan:
         """
         if self.settings and not self.existing:
             raise Refused(SETTINGS_NEED_WAIT)
-        begun = self._begin(transfer)
-        if begun.found.task and not begun.found.task.ended:
-            return self._result(begun.found.task)
-        return self._finish(begun, None)
+        with self._resumable():
+            begun = self._begin(transfer)
+            if begun.found.task and not begun.found.task.ended:
+                return self._started(begun.found.task, begun.own)
+            return self._finish(begun, None)
 
     def run(
         self, *, timeout: float | None = None, transfer: TransferOptions = DEFAULT_TRANSFER
@@ -132,7 +140,19 @@ class ImportPlan:
         :raises TaskTimeout: after `timeout`; the task is still running, and the object is kept.
         :raises IntegrityError: if the image is not the one that the task created.
         """
-        return self._finish(self._begin(transfer), timeout)
+        with self._resumable():
+            return self._finish(self._begin(transfer), timeout)
+
+    def _started(self, task: Task, own: Task | None) -> ImportResult:
+        """Return the result of a run that does not wait; report a task that is a duplicate."""
+        if own is None or own.id == task.id:
+            return self._result(task)
+        text = (
+            f"Another run is already importing image '{self.name}' with task '{task.id}'. Task"
+            f" '{own.id}' of this run cannot be cancelled; delete its image when it ends."
+        )
+        self.cloud.progress.message(Message(text, Hint.FOLLOW_TASK, {"task": own.id}))
+        return dataclasses.replace(self._result(task), duplicate_task_id=own.id)
 
     def with_earlier_run(self) -> "ImportPlan":
         """Return the plan with what an earlier run of it has done.
@@ -157,6 +177,9 @@ class ImportPlan:
         warning = Message(text, Hint.IMPORT_NEW_COPY)
         return dataclasses.replace(self, existing=image, warnings=(*self.warnings, warning))
 
+    def _resumable(self) -> contextlib.AbstractContextManager[None]:
+        return resumable_job(f"importing image '{self.name}'")
+
     def _is_kept(self) -> bool:
         """Return whether the staged object was kept on request by an earlier run."""
         staged = self.cloud.objects.head_object(self.object) if self.source else None
@@ -175,6 +198,7 @@ class ImportPlan:
             name=self.name,
             mark=self.mark,
             written_at=self.content.info.last_modified if self.content else None,
+            any_name=self.any_name,
         )
 
     def _find(self) -> Found:
@@ -249,7 +273,11 @@ class ImportPlan:
                 self._result(None), task_id=error.task_id, status="processing"
             )
             raise
-        return imported_image(self.cloud, task, self.name), task
+        found = imported_image(self.cloud, task, self._same.name_of(task))
+        if self.mark.is_other_on(found):
+            text = f"Task '{task.id}' imported former content of object '{self.object}'."
+            raise IntegrityError(Message(text, Hint.RESUME))
+        return found, task
 
     def _complete(self, image: ImageFacts) -> ImageFacts:
         """Apply the settings and the mark, and return the image as it is then."""

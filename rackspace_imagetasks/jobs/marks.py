@@ -46,6 +46,11 @@ class Mark:
         """Return whether the image itself has this mark."""
         return self.properties(image.id).items() <= image.properties.items()
 
+    def is_other_on(self, image: ImageFacts) -> bool:
+        """Return whether the image itself has a mark of this kind with another value."""
+        value = image.properties.get(self.key, self.value)
+        return value != self.value and image.properties.get(self.id_key) == image.id
+
 
 def transfer_mark(origin: str) -> Mark:
     """Return the mark of the image `origin` and of its copies."""

@@ -153,7 +153,7 @@ class SavePlan:
         except ImageTasksError as error:
             raise TransferError(
                 Message(
-                    f"'{self.source}' is saved, but could not be deleted completely: {error}",
+                    f"'{self.source}' is saved, but could not be deleted completely: {error.text}",
                     hint,
                     values,
                 )

@@ -16,10 +16,11 @@ from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs import exports, marks
+from rackspace_imagetasks.jobs._completion import mark_source
 from rackspace_imagetasks.jobs._in_use import shown_in_use
 from rackspace_imagetasks.jobs._properties import settable_properties
 from rackspace_imagetasks.jobs._quotas import judge_copy, judge_unknown_size
-from rackspace_imagetasks.jobs._resumable import resumable
+from rackspace_imagetasks.jobs._resumable import resumable, resumable_job
 from rackspace_imagetasks.jobs._same_import import SameImport
 from rackspace_imagetasks.jobs.exports import ExportPlan
 from rackspace_imagetasks.jobs.import_checks import check
@@ -73,7 +74,11 @@ class TransferPlan:
     def same_import(self) -> SameImport:
         """All imports of the image at the target."""
         return SameImport(
-            cloud=self.target, object=self.export.target, name=self.image.label, mark=self._mark
+            cloud=self.target,
+            object=self.export.target,
+            name=self.image.label,
+            mark=self._mark,
+            any_name=True,
         )
 
     @property
@@ -99,18 +104,18 @@ class TransferPlan:
         :param timeout: maximum number of seconds to wait for each task.
         :raises TaskError, TransferError, Refused: what was done is kept, and a second run resumes.
         """
-        try:
-            target_id = self.existing.id if self.existing else self._transfer(timeout, transfer)
-        except TaskTimeout as error:
-            error.result = self._result("in progress")
-            raise
-        if not self._mark.is_on(self.image):
-            marked = ImageSettings(self._mark.properties(self.image.id))
-            self.source.images.complete(self.image.id, marked)
-        if self.keep_objects:
-            mark_as_kept(self.source.objects, self.export.target)
-        else:
-            self._delete_objects()
+        image, region = self.image, self.target.region
+        with resumable_job(f"transferring image '{image.label}' to region '{region}'"):
+            try:
+                target_id = self.existing.id if self.existing else self._transfer(timeout, transfer)
+            except TaskTimeout as error:
+                error.result = self._result("in progress")
+                raise
+            mark_source(self.source, image, self._mark, region)
+            if self.keep_objects:
+                mark_as_kept(self.source.objects, self.export.target)
+            else:
+                self._delete_objects()
         return self._result("already there" if self.existing else "transferred", target_id)
 
     def _transfer(self, timeout: float | None, transfer: TransferOptions) -> str:
@@ -156,6 +161,7 @@ class TransferPlan:
             mark=self._mark,
             settings=self._settings(),
             task=self.importing,
+            any_name=True,
         )
         with resumable(f"importing image '{self.image.label}' in region '{self.target.region}'"):
             imported = staged.run(timeout=timeout)

@@ -13,6 +13,8 @@ import shlex
 import sys
 from collections.abc import Iterator
 
+from rackspace_imagetasks.text import without_credentials
+
 _MASK = "***"
 _MIN_LENGTH = 4  # of a value that is masked wherever it occurs: 'x' stands for no token
 _OPTIONS = (
@@ -41,15 +43,18 @@ _HEADER = re.compile(r"(?i)((?:X-[\w-]*Token|Authorization): *)(?!\{SHA)[^\s'\"]
 
 
 class MaskedRecord(logging.LogRecord):
-    """A record of the log that shows no secret; errors and warnings may name options."""
+    """A record of the log that shows no secret.
+
+    Errors and warnings may name options; in them, only credentials in URLs are masked.
+    """
 
     def getMessage(self) -> str:  # noqa: N802
-        """Return the message, with a mask for each secret."""
+        """Return the message, with a mask for each secret, and URLs without credentials."""
         if self.exc_info and not self.exc_text:
             self.exc_text = _without_values(logging.Formatter().formatException(self.exc_info))
         if self._is_command_line():
             return _COMMAND_LINE % shlex.join(_masked_words(sys.argv[1:]))
-        message = _without_values(super().getMessage())
+        message = without_credentials(_without_values(super().getMessage()))
         return masked(message) if self.levelno <= logging.INFO else message
 
     def _is_command_line(self) -> bool:

@@ -311,7 +311,7 @@ class TaskTest(BadInputTest):
         words = ("import", self.corpus("go-vhd-xapi.vhd"), "--name", f"x-{self.mark}", "--wait")
         words += ("--container", container, "--tag", "t", "--property", "role=web")
         text = self.refused(*words, "--public")
-        self.assertIn("is imported and active, but not all settings could be applied", text)
+        self.assertIn("was imported, but not all settings could be applied", text)
         self.assertIn("visibility 'public'", text)
         (image,) = self.sdk().image.images(name=f"x-{self.mark}")
         self.assertEqual((["t"], "web"), (image.tags, image.properties["role"]))

@@ -187,7 +187,7 @@ class WhereToTest(TransferCase):
         row = self.imported()
         self.entry(image_endpoint_override=self.image_endpoint("DFW"))
         text = self.refused_unsent(row["Image"], "--to-region", "ORD")
-        self.assertIn("image endpoint of region 'ORD' is that of region 'DFW'", text)
+        self.assertIn("Regions 'DFW' and 'ORD' use the same image endpoint", text)
 
     def image_endpoint(self, region):
         return self.sdk(region=region).image.get_endpoint()

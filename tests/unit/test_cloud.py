@@ -132,6 +132,18 @@ class CloudTest(clouds.CloudTestCase):
         (message,) = ledger.messages
         self.assertIn("Trying again in 60 s.", str(message))
 
+    def test_an_unreachable_service_with_a_password_in_its_url(self):
+        """The message that names the endpoint leaves the password out."""
+        ledger, url = Ledger(), IMAGE.replace("://", "://alice:hush@")
+        connection = self.connect()
+        connection.config.config["image_endpoint_override"] = url
+        cloud = Cloud(connection, clouds.Stop(), progress=ledger)
+        self.requests.get(f"{url}/v2/tasks/1", exc=requests.exceptions.ConnectTimeout)
+        error = self.assertRaises(ServiceError, cloud.tasks.get, "1")
+        said = " ".join(map(str, ledger.messages))
+        self.assertIn(f"The endpoint is {IMAGE}/v2.", said)
+        self.assertNotIn("hush", said + str(error))
+
     def test_an_unreachable_service(self):
         """No connection, after some attempts, is a sentence."""
         self.requests.get(f"{IMAGE}/v2/tasks/1", exc=requests.exceptions.ConnectTimeout)
@@ -173,9 +185,19 @@ class ApartTest(clouds.CloudTestCase):
         ):
             target = self.cloud("ORD", **{f"{service}_endpoint_override": url})
             error = self.assertRaises(Refused, self.cloud("DFW").require_apart, target)
-            self.assertIn("endpoint of region 'ORD' is that of region 'DFW'", str(error))
+            named = service.replace("_", " ")
+            said = f"Regions 'DFW' and 'ORD' use the same {named} endpoint, '"
+            self.assertTrue(str(error).startswith(said), str(error))
             target.project_id = "another"
             self.assertRaises(Refused, self.cloud("DFW").require_apart, target)
+
+    def test_credentials_in_an_endpoint(self):
+        """A user name and a password in a URL are not printed."""
+        url = IMAGE.replace("://", "://alice:hush@") + "/v2"
+        target = self.cloud("ORD", image_endpoint_override=url)
+        error = self.assertRaises(Refused, self.cloud("DFW").require_apart, target)
+        self.assertIn(f"'{IMAGE}/v2'", str(error))
+        self.assertNotIn("hush", str(error))
 
     def test_an_unknown_region(self):
         """A region that the catalog does not have is named before any image is looked for."""

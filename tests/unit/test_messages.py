@@ -13,6 +13,16 @@ class MessageTest(base.BaseTestCase):
         message = Message("Container '\x1b[31m\nx' is full.", Hint.CHOOSE_CONTAINER)
         self.assertEqual("Container '�[31m x' is full. Choose another container.", str(message))
 
+    def test_no_url_shows_a_password(self):
+        """Neither in the text nor in a value; other text with such characters stays."""
+        for url in ("https://bob:p:w@host.test:5000/v3", "https://bob:p@w@host.test:5000/v3"):
+            message = Message(f"No answer ({url}).", Hint.LIST_OBJECTS, {"container": url})
+            text = str(message)
+            self.assertEqual(2, text.count("https://host.test:5000/v3"))
+            self.assertNotIn("bob", text)
+        for same in ("http://host/a@b", "http://host?a@b", "http://host and a@b", "a:b@c"):
+            self.assertEqual(same, str(Message(same)))
+
     def test_a_long_text_does_not_hide_the_hint(self):
         """However much a server says, the hint is still there."""
         text = str(Message("x" * 10**6, Hint.CHOOSE_CONTAINER))

@@ -79,7 +79,8 @@ class RegionsTest(clouds.CloudTestCase):
             target = connect_to(source, cloud=None, region="ORD")
             here, there = Cloud(source, clouds.Stop()), Cloud(target, clouds.Stop())
             error = self.assertRaises(Refused, here.require_apart, there)
-            self.assertIn("region 'ORD' is that of region 'DFW': http://dfw.test/v2", str(error))
+            said = "Regions 'DFW' and 'ORD' use the same image endpoint, 'http://dfw.test/v2'."
+            self.assertIn(said, str(error))
 
     def test_a_region_with_another_login(self):
         """It logs in with what its entry says."""

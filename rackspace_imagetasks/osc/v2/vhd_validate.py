@@ -90,18 +90,22 @@ class ValidateVhd(local.LocalCommand, common.BatchCommand):
         from keystoneauth1.exceptions import ClientException
         from openstack.exceptions import SDKException
 
-        from rackspace_imagetasks.exceptions import NotFound
+        from rackspace_imagetasks.exceptions import ImageTasksError, NotFound
+        from rackspace_imagetasks.messages import Message
         from rackspace_imagetasks.objects.source import ObjectSource
 
         try:
-            store = self._cloud.objects
+            return ObjectSource(self._cloud.objects, name)
+        except ImageTasksError as error:
+            text = f"File '{name}' not found, and looking for an object with that name failed:"
+            last = error.messages[-1]
+            raise NotFound(Message(f"{text} {error.text}", last.hint, last.values)) from error
         except (ClientException, SDKException) as error:
             reason = str(error).rstrip(".")
             raise NotFound(
                 f"File '{name}' not found, and no cloud is available to look for an object with"
                 f" that name: {reason}."
             ) from error
-        return ObjectSource(store, name)
 
     @functools.cached_property
     def _cloud(self) -> "Cloud":
@@ -109,11 +113,15 @@ class ValidateVhd(local.LocalCommand, common.BatchCommand):
         import openstack.connection
 
         from rackspace_imagetasks.imagetasks import ImageTasks
+        from rackspace_imagetasks.osc.progress import LineProgress, QuietProgress
 
         config = self.app.cloud_config.get_one(
             cloud=self.app.options.cloud, argparse=self.app.options
         )
-        return ImageTasks(openstack.connection.Connection(config=config)).cloud
+        connection = openstack.connection.Connection(config=config)
+        is_quiet = self.app.options.verbose_level == 0
+        progress = QuietProgress() if is_quiet else LineProgress(self.app.stderr, phases=False)
+        return ImageTasks(connection, progress=progress).cloud
 
 
 def _verdict(report: "Report") -> str:

@@ -45,8 +45,8 @@ class WaitTask(common.ImageTaskCommand):
         return self.titles, [_row(task) for task in ended]
 
     def _wait(self, tasks: "ImageTasks", parsed_args: argparse.Namespace) -> "list[Task]":
-        """Return the tasks that ended; report which others are unknown or still run."""
-        from rackspace_imagetasks.exceptions import NotFound, TaskTimeout
+        """Return the tasks that ended; report what is wrong with the others."""
+        from rackspace_imagetasks.exceptions import Cancelled, ImageTasksError
 
         ended: list[Task] = []
         try:
@@ -60,7 +60,9 @@ class WaitTask(common.ImageTaskCommand):
                         ),
                     )
                 )
-        except (NotFound, TaskTimeout) as error:
+        except Cancelled:
+            raise
+        except ImageTasksError as error:
             if not ended:
                 raise
             self.report(error.messages)

@@ -51,7 +51,7 @@ class ParseTest(TaskTestCase):
         self.task("o\x1b[31mk")
         error = self.assertRaises(ServiceError, self.tasks.wait, TASK_ID)
         self.assertTrue(str(error).isprintable())
-        self.assertIn("status 'o\ufffd[31mk'", str(error))
+        self.assertIn("unknown status 'o\ufffd[31mk'", str(error))
 
 
 class CreateTest(TaskTestCase):
@@ -112,7 +112,7 @@ class CreateTest(TaskTestCase):
         self.running(("other", "2"))
         self.requests.post(TASKS, status_code=503)
         self.assertIn(
-            "run the same command again", str(self.assertRaises(ServiceError, self.create))
+            "No such task is running. Try again.", str(self.assertRaises(ServiceError, self.create))
         )
         self.assertEqual(8, len(self.sent("POST")))
 
@@ -319,8 +319,39 @@ class FollowTest(TaskTestCase):
         """A status that no task can have is not waited on for ever."""
         self.task("hibernating")
         error = self.assertRaises(ServiceError, self.tasks.wait, TASK_ID)
-        self.assertIn("'hibernating', which no image task can have", str(error))
+        self.assertIn("has the unknown status 'hibernating'", str(error))
         self.assertEqual(10 * 30, self.stop.now)
+
+    def test_an_unknown_status_does_not_stop_the_others(self):
+        """The others are followed to their end before it is reported, with what else is wrong."""
+        listed = [
+            {"id": "odd", "type": "import", "status": "hibernating"},
+            {"id": "slow", "type": "import", "status": "processing"},
+        ]
+        for answers in (
+            [{"json": {"tasks": listed}}] * 20,
+            [{"json": {"tasks": [listed[0], {**listed[1], "status": "success"}]}}],
+        ):
+            self.requests.get(TASKS, answers)
+            self.task("hibernating", task_id="odd")
+            self.task(*["processing"] * 15, "success", task_id="slow")
+            self.requests.get(f"{TASKS}/gone", status_code=404)
+            ended = []
+            following = self.tasks.follow(["odd", "gone", "slow"])
+            error = self.assertRaises(NotFound, ended.extend, following)
+            self.assertEqual(["slow"], [task.id for task in ended])
+            self.assertIn("Task 'gone' not found", error.messages[0].text)
+            self.assertIn("unknown status 'hibernating'", error.messages[1].text)
+
+    def test_a_limit_while_polling(self):
+        """A 413 while a task is polled is like any other failed poll: the task continues."""
+        limited, task = {"status_code": 413}, {"id": TASK_ID, "type": "export"}
+        answers = [limited] * 10 + [{"json": {**task, "status": "success"}}]
+        polled = self.requests.get(f"{TASKS}/{TASK_ID}", answers)
+        self.assertEqual("success", self.tasks.wait(TASK_ID).status)
+        self.assertEqual(12, polled.call_count)
+        self.requests.get(f"{TASKS}/{TASK_ID}", status_code=413)
+        self.assertRaises(QuotaExceeded, self.tasks.wait, TASK_ID)
 
     def test_time_outs(self):
         """A GET that times out three times is one that is slow, wherever it is."""

@@ -6,15 +6,20 @@ import threading
 import requests
 
 from rackspace_imagetasks.exceptions import (
+    AccessDenied,
     Cancelled,
+    ImageTasksError,
     IntegrityError,
+    QuotaExceeded,
     Refused,
     ServiceError,
     TaskTimeout,
 )
 from rackspace_imagetasks.formats.vhd import VirtualVhd
-from rackspace_imagetasks.glance.settings import NO_SETTINGS
+from rackspace_imagetasks.glance.settings import NO_SETTINGS, ImageSettings
+from rackspace_imagetasks.jobs import marks
 from rackspace_imagetasks.jobs.import_checks import plan_import
+from rackspace_imagetasks.messages import Hint
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.profile import RACKSPACE
 from tests.unit.clouds import OBJECTS
@@ -95,6 +100,25 @@ class OrderTest(importcase.ImportCase):
         error = self.assertRaises(Cancelled, self.run_import)
         self.assertIn("repeat the job to resume", str(error))
         self.assertEqual({}, self.glance.tasks)
+
+    def test_stopped_before_the_settings(self):
+        """A stop between the end of the task and the settings says how to finish the job."""
+        ours, stopped = image_id(10), []
+
+        def stop(_request, _context):
+            stopped.append(ours)
+            self.tasks.cloud.stop.set()
+            return self.glance.images[ours]
+
+        self.requests.get(f"{IMAGES}/{ours}", json=stop)
+        error = self.assertRaises(Cancelled, self.run_import)
+        self.assertEqual(
+            "Stopped while importing image 'web'. Finished work is kept; repeat the job to resume.",
+            str(error),
+        )
+        self.assertEqual([ours], stopped)
+        self.assertNotIn("PATCH", self.methods())
+        self.assertIn(STAGED, self.objects)
 
     def test_an_object_that_another_task_reads_stays(self):
         """Another import of the same object has begun meanwhile, under another name."""
@@ -179,6 +203,57 @@ class ReportedImageTest(importcase.ImportCase):
         error = self.assertRaises(IntegrityError, self.run_import)
         self.assertIn("lacks the properties that were set", str(error))
         self.assertIn(STAGED, self.objects)
+
+
+class RefusedSettingsTest(importcase.ImportCase):
+    def refused(self, status, **changes):
+        """Have each change of an image answered with a status; return the error of a run."""
+        patched = self.requests.patch(f"{IMAGES}/{image_id(10)}", status_code=status)
+        self.glance.tasks.clear()
+        self.glance.images.clear()
+        error = self.assertRaises(ImageTasksError, self.run_import, **changes)
+        self.assertGreater(patched.call_count, 0)
+        self.assertIn(STAGED, self.objects)
+        (message,) = error.messages
+        return error, message
+
+    def test_the_error(self):
+        """It names the image, the settings that are missing, and one next step."""
+        settings = ImageSettings({"os_distro": "debian"}, ("gold",), min_disk=5)
+        for status, kind, hint in (
+            (403, AccessDenied, Hint.RETRY_WITHOUT_SETTING),
+            (413, QuotaExceeded, Hint.RETRY_WITHOUT_SETTING),
+            (400, ServiceError, Hint.RETRY_WITHOUT_SETTING),
+            (503, ServiceError, Hint.RESUME),
+        ):
+            error, message = self.refused(status, settings=settings)
+            self.assertIsInstance(error, kind)
+            self.assertEqual(hint, message.hint)
+            self.assertIn(f"Image 'web' ({image_id(10)}) was imported, but", message.text)
+            missing = "Missing: os_distro, image_task_import, image_task_imported, tags, min_disk."
+            self.assertIn(missing, message.text)
+            self.assertIn(f"answered {status}", message.text)
+
+    def test_nothing_that_could_be_omitted(self):
+        """Without settings, and in a transfer, no setting can be omitted: the run is repeated."""
+        origin = marks.transfer_mark("origin")
+        for changes in ({"settings": NO_SETTINGS}, {"mark": origin}):
+            self.assertEqual(Hint.RESUME, self.refused(413, **changes)[1].hint)
+
+    def test_what_was_applied(self):
+        """Settings that were applied before the refusal are not called missing."""
+        patch = self.glance._patch
+
+        def refuse_visibility(request, context):
+            if "/visibility" not in request.text:
+                return patch(request, context)
+            context.status_code = 403
+            return {}
+
+        self.requests.patch(f"{IMAGES}/{image_id(10)}", json=refuse_visibility)
+        settings = ImageSettings(tags=("gold",), visibility="public")
+        error = self.assertRaises(AccessDenied, self.run_import, settings=settings)
+        self.assertIn("Missing: visibility.", str(error))
 
 
 class EarlierRunTest(importcase.ImportCase):
@@ -310,6 +385,9 @@ class ObjectTest(importcase.ImportCase):
         context.headers["Content-Range"] = f"bytes {start}-{end}/{len(self.vhd)}"
         return self.vhd[start : end + 1]
 
+    def replace(self, time):
+        self.objects[STAGED] |= {"ETag": "0" * 32, "Last-Modified": time}
+
     def plan_object(self, name="web", **changes):
         return self.tasks.plan_import_object(ObjectName.parse(STAGED), name, **changes)
 
@@ -335,10 +413,7 @@ class ObjectTest(importcase.ImportCase):
         """Other content is another import; a task from before read the former content."""
         found = self.plan_object().run()
         self.glance.task("running", 31)
-        self.objects[STAGED] |= {
-            "ETag": "0" * 32,
-            "Last-Modified": "Thu, 01 Jan 2026 00:00:50 GMT",
-        }
+        self.replace("Thu, 01 Jan 2026 00:00:50 GMT")
         plan = self.plan_object()
         self.assertEqual((None, None), (plan.existing, plan.task))
         self.assertNotEqual(found.image_id, plan.run().image_id)
@@ -351,6 +426,29 @@ class ObjectTest(importcase.ImportCase):
             self.objects[STAGED]["Last-Modified"] = time
             task = self.plan_object().task
             self.assertEqual(found, task and task.id)
+
+    def test_replaced_in_the_second_of_the_import(self):
+        """The times are equal, so the mark of the image decides that its content is another."""
+        found = self.plan_object().run()
+        self.replace("Thu, 01 Jan 2026 00:00:31 GMT")
+        plan = self.plan_object()
+        self.assertEqual((None, None), (plan.existing, plan.task))
+        self.assertNotEqual(found.image_id, plan.run().image_id)
+        self.assertEqual(2, len(self.glance.images))
+
+    def test_replaced_in_the_second_of_a_running_import(self):
+        """The other run marks the image with the former content: this run leaves it alone."""
+        task = self.glance.task("running", 30)
+        self.glance.held.add("running")
+        self.replace("Thu, 01 Jan 2026 00:00:31 GMT")
+        marked = marks.import_mark("former").properties(image_id(10))
+        self.glance.at_ticks = [lambda: self.glance.succeed(task, **marked)]
+        error = self.assertRaises(IntegrityError, self.plan_object().run)
+        self.assertEqual([], self.glance.at_ticks)
+        self.assertIn("Task 'running' imported former content", str(error))
+        self.assertEqual(Hint.RESUME, error.messages[0].hint)
+        self.assertEqual([], self.methods())
+        self.assertNotEqual(image_id(10), self.plan_object().run().image_id)
 
     def test_replaced_during_the_import(self):
         """Nobody knows what was read: the image gets no mark, and the new object is kept."""

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
+import contextlib
+
 from oslotest import base
 
 from rackspace_imagetasks.exceptions import Cancelled, NotFound, TaskTimeout
-from rackspace_imagetasks.jobs._resumable import resumable
+from rackspace_imagetasks.jobs._resumable import resumable, resumable_job
 from rackspace_imagetasks.messages import Hint
 
 
@@ -40,6 +42,20 @@ class ResumableTest(base.BaseTestCase):
             " it.",
             str(caught.exception),
         )
+
+    def test_between_the_steps_of_a_job(self):
+        """A job says how to resume it, unless one of its steps has said so."""
+        for step, said in (
+            (contextlib.nullcontext(), "Stopped while importing. Finished work is kept"),
+            (resumable("sending 'a'"), "Stopped while sending 'a'. Finished work is kept"),
+        ):
+            with (
+                self.assertRaises(Cancelled) as caught,
+                resumable_job("importing"),
+                step,
+            ):
+                raise Cancelled("Stopped on request.")
+            self.assertIn(said, str(caught.exception))
 
     def test_other_errors(self):
         """Other errors pass unchanged."""

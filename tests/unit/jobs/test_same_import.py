@@ -2,10 +2,12 @@
 """Two runs of the same import at the same instant, in each order of events."""
 
 import functools
+from unittest import mock
 
 from rackspace_imagetasks.exceptions import TaskFailed, TransferError
 from rackspace_imagetasks.glance.settings import NO_SETTINGS
 from rackspace_imagetasks.jobs._completion import delete_duplicate
+from rackspace_imagetasks.progress import SILENT
 from tests.unit.clouds import OBJECTS
 from tests.unit.jobs import importcase
 from tests.unit.jobs.importcase import STAGED, image_id
@@ -152,10 +154,23 @@ class TwoRunsTest(importcase.ImportCase):
     def test_a_run_that_does_not_wait(self):
         """It returns the earlier task, so that a later run completes that task's image."""
         self.at(CREATED, self.other_task(29))
+        progress = self.tasks.cloud.progress = mock.Mock(wraps=SILENT)
         started = self.plan(settings=NO_SETTINGS).with_earlier_run().start()
         self.assertEqual(("other", "processing"), (started.task_id, started.status))
         self.assertEqual(["own-0", "other"], list(self.glance.tasks))
+        self.assertEqual("own-0", started.duplicate_task_id)
+        (said,) = [str(call.args[0]) for call in progress.message.call_args_list]
+        self.assertIn("already importing image 'web' with task 'other'. Task 'own-0'", said)
+        self.assertIn("Wait for task 'own-0'", said)
         self.assertEqual("other", self.run_import().task_id)
+
+    def test_a_run_that_does_not_wait_and_is_earlier(self):
+        """It has no duplicate to report."""
+        progress = self.tasks.cloud.progress = mock.Mock(wraps=SILENT)
+        self.at(CREATED, self.other_task(31))
+        started = self.plan(settings=NO_SETTINGS).with_earlier_run().start()
+        self.assertEqual(("own-0", None), (started.task_id, started.duplicate_task_id))
+        progress.message.assert_not_called()
 
     def test_a_new_copy(self):
         """It ignores the earlier task, and deletes nothing."""

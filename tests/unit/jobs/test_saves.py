@@ -5,11 +5,18 @@ import os
 import types
 from unittest import mock
 
-from rackspace_imagetasks.exceptions import IntegrityError, Refused, TargetError
+from rackspace_imagetasks.exceptions import (
+    AccessDenied,
+    IntegrityError,
+    Refused,
+    TargetError,
+    TransferError,
+)
 from rackspace_imagetasks.formats.vhd import VirtualVhd
 from rackspace_imagetasks.glance.tasks import Task
-from rackspace_imagetasks.jobs import saves
+from rackspace_imagetasks.jobs import exports, saves
 from rackspace_imagetasks.jobs.options import SaveOptions
+from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.data_transfer import DataTransfer
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.profile import RACKSPACE
@@ -17,6 +24,7 @@ from rackspace_imagetasks.progress import SILENT
 from tests.unit.formats.vhd.builder import Image
 from tests.unit.objects import faults
 from tests.unit.objects.base import MIB, SwiftCase, noise
+from tests.unit.test_policy import WEB
 
 
 class SaveCase(SwiftCase):
@@ -210,4 +218,40 @@ class TestDelete(SaveCase):
 
         self.swift.fault(vanish, "HEAD", times=9)
         self.save(self.dir, delete_object=True)
+        self.assertEqual(self.content, (self.dir / "a.vhd").read_bytes())
+
+    def test_refused(self):
+        """The message has one hint, that of the job, and none of the error that it quotes."""
+        why = Message("Not now.", Hint.TRY_AGAIN)
+        with mock.patch.object(saves, "delete", side_effect=AccessDenied(why)) as delete:
+            error = self.assertRaises(TransferError, self.save, self.dir, delete_object=True)
+        delete.assert_called_once()
+        text = "'exports/a.vhd' is saved, but could not be deleted completely: Not now."
+        self.assertEqual(f"{text} Clean container 'exports' to delete the rest.", str(error))
+
+
+class TestExport(SaveCase):
+    """An export that is saved to a file as well, and whose VHD an earlier run has exported."""
+
+    def export(self, **options):
+        image = dataclasses.replace(WEB, id="a")
+        save = saves.plan_save(
+            self.cloud,
+            ObjectName("exports", "a.vhd"),
+            SaveOptions(target=self.dir / "a.vhd", **options),
+        )
+        return exports.ExportPlan(self.cloud, image, "exports", is_exported=True, save=save)
+
+    def test_already_saved(self):
+        """The first run saves the VHD; the second one reports that it is saved already."""
+        first, second = self.export().run(), self.export().run()
+        self.assertEqual("exported before", first.status)
+        self.assertEqual(self.content, (self.dir / "a.vhd").read_bytes())
+        self.assertEqual(dataclasses.replace(first, status="already saved", task_id=None), second)
+        self.assertEqual((len(self.content), "exports/a.vhd"), (second.size, second.location))
+
+    def test_replaced(self):
+        """A file with other content is replaced, which is not called already saved."""
+        (self.dir / "a.vhd").write_bytes(b"other")
+        self.assertEqual("exported before", self.export(overwrite=True).run().status)
         self.assertEqual(self.content, (self.dir / "a.vhd").read_bytes())

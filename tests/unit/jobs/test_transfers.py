@@ -8,14 +8,23 @@ from unittest import mock
 from oslotest import base
 
 from rackspace_imagetasks.bytesource import BytesSource
-from rackspace_imagetasks.exceptions import IntegrityError, Refused, TaskTimeout
+from rackspace_imagetasks.exceptions import (
+    AccessDenied,
+    Cancelled,
+    IntegrityError,
+    QuotaExceeded,
+    Refused,
+    TaskTimeout,
+)
 from rackspace_imagetasks.jobs import exports, marks, names, transfers
+from rackspace_imagetasks.jobs._completion import mark_source
+from rackspace_imagetasks.messages import Hint
 from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER
 from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.profile import RACKSPACE
 from rackspace_imagetasks.progress import SILENT
 from tests.unit.jobs import importcase
-from tests.unit.jobs.importcase import image_id
+from tests.unit.jobs.importcase import IMAGES, image_id
 from tests.unit.objects.base import SwiftCase
 from tests.unit.objects.swift import Swift
 from tests.unit.test_policy import WEB
@@ -140,6 +149,53 @@ class CopyTest(importcase.ImportCase):
         copy = self.plan()._import(None)
         self.assertEqual([copy], list(self.glance.images))
         self.assertEqual(copy, self.glance.tasks["other"]["result"]["image_id"])
+
+    def test_a_source_that_was_renamed(self):
+        """The task of an earlier run is found under the former name, and its image completed."""
+        given = {
+            "import_from": "image-transfers-ORD/1.vhd",
+            "image_properties": {"name": "former"},
+        }
+        for status in ("processing", "success"):
+            self.glance.tasks.clear()
+            self.glance.images.clear()
+            task = self.glance.task("earlier", 5, input=given)
+            if status == "success":
+                self.glance.succeed(task)
+            found = self.plan().same_import.find().task
+            self.assertEqual(("earlier", status), (found.id, found.status))
+            self.assertEqual(image_id(10), self.plan(importing=found)._import(None))
+            self.assertEqual([image_id(10)], list(self.glance.images))
+        self.assertEqual(["PATCH", "PATCH"], self.methods())
+
+    def test_the_mark_of_the_source(self):
+        """It is read back; a refusal says that the image was transferred, and to where."""
+        ours = self.glance.image(1)
+        image, mark = self.tasks.cloud.images.get(ours), marks.transfer_mark("origin")
+        mark_source(self.tasks.cloud, image, mark, "ORD")
+        self.assertLessEqual(mark.properties(ours).items(), self.glance.images[ours].items())
+        mark_source(self.tasks.cloud, self.tasks.cloud.images.get(ours), mark, "ORD")
+        self.assertEqual(["PATCH"], self.methods())
+        for status, kind in ((200, IntegrityError), (403, AccessDenied), (413, QuotaExceeded)):
+            refused = self.requests.patch(f"{IMAGES}/{ours}", json={}, status_code=status)
+            image = self.tasks.cloud.images.get(self.glance.image(1))
+            error = self.assertRaises(kind, mark_source, self.tasks.cloud, image, mark, "ORD")
+            self.assertTrue(refused.called)
+            self.assertIn("was transferred to region 'ORD', but could not be marked", str(error))
+            self.assertEqual(Hint.RESUME, error.messages[-1].hint)
+
+    def test_stopped_at_the_end(self):
+        """A stop after the import says how to finish the transfer."""
+        plan = self.plan(existing=WEB)
+        complete = mock.Mock(side_effect=Cancelled("Stopped on request."))
+        plan.source.images = mock.Mock(complete=complete)
+        error = self.assertRaises(Cancelled, plan.run)
+        complete.assert_called_once()
+        self.assertEqual(
+            "Stopped while transferring image 'web' to region 'DFW'. Finished work is kept; repeat"
+            " the job to resume.",
+            str(error),
+        )
 
     def test_a_copy_that_is_another_image(self):
         """A task that reports another image changes nothing on it."""

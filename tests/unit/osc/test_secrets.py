@@ -184,6 +184,13 @@ class MaskedTest(base.BaseTestCase):
         record = MaskedRecord("x", logging.ERROR, "x", 1, says, (), None)
         self.assertEqual(says, record.getMessage())
 
+    def test_credentials_in_urls(self):
+        """They are left out at every level: keystoneauth warns with the URL that it was given."""
+        says = "Failed to discover versions when contacting http://bob:hush@host.test:5000/v3"
+        for level in (logging.DEBUG, logging.WARNING, logging.ERROR):
+            message = MaskedRecord("x", level, "x", 1, says, (), None).getMessage()
+            self.assertEqual(says.replace("bob:hush@", ""), message)
+
     def test_other_records_are_left_alone(self):
         """A program that makes its own records of the log keeps them."""
         before = logging.getLogRecordFactory()

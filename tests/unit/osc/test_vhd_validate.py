@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+from unittest import mock
 
 from rackspace_imagetasks.bytesource import BytesSource
 from rackspace_imagetasks.formats import vhd
@@ -78,6 +79,30 @@ class TestVhdValidate(local_shell.LocalShellTest):
         status, rows, _ = self.validate("images/disk.vhd")
         self.assertEqual(1, status)
         self.assertIn("File 'images/disk.vhd' not found, and no cloud", rows[0]["Detail"])
+
+    def validate_in_cloud(self, *arguments):
+        """Validate with a cloud whose identity service nobody runs; its waits take no time."""
+        (self.directory / "clouds.yaml").write_text(
+            "clouds:\n  lost:\n    region_name: DFW\n    auth:\n"
+            "      auth_url: http://bob:hush@127.0.0.1:9/v3\n"
+            "      username: bob\n      password: hush\n      project_name: acme\n"
+        )
+        with mock.patch("rackspace_imagetasks.http.cancellation.Cancellation.wait") as wait:
+            found = self.validate(*arguments, "--os-cloud", "lost")
+        self.assertTrue(wait.called)
+        return found
+
+    def test_object_in_a_cloud_that_does_not_respond(self):
+        """Both are said, that there is no such file and why no object is found; waits, too."""
+        status, rows, stderr = self.validate_in_cloud("images/typo.vhd")
+        detail = rows[0]["Detail"]
+        self.assertEqual(1, status)
+        said = "File 'images/typo.vhd' not found, and looking for an object with that name failed:"
+        self.assertTrue(detail.startswith(f"{said} Cannot "), detail)
+        self.assertIn("Connection refused", detail)
+        self.assertIn("Trying again in", stderr)
+        self.assertNotIn("hush", detail + stderr)
+        self.assertNotIn("Trying again in", self.validate_in_cloud("images/typo.vhd", "-q")[2])
 
     def test_file_in_a_directory(self):
         """A file that exists is a file, also where its name could be an object's."""
