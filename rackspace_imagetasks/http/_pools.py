@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The connections of a session: how many are kept open, and how slow an answer may be."""
+"""The connections of a session: how many are kept open, and how slow a response may be."""
 
 import http.client
 import io
@@ -12,12 +12,12 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 _KEPT_OPEN = 64  # connections to one host; more threads than that would make new ones
-_PATIENCE = 300.0  # seconds that may be spent waiting for the bytes of an answer after its first
+_PATIENCE = 300.0  # seconds that may be spent waiting for the bytes of a response after its first
 _SLOWEST = 1024.0  # bytes a second that extend that time
 
 
 def prepare_pools(session: requests.Session) -> None:
-    """Let a session keep a connection for each thread, and give up answers that trickle.
+    """Let a session keep a connection for each thread, and give up responses that trickle.
 
     requests' own 10 connections serve 16 threads badly. The session's adapters stay: they have its
     TLS settings, and other threads may be using them.
@@ -32,7 +32,7 @@ def prepare_pools(session: requests.Session) -> None:
 
 
 class _PacedReader(io.RawIOBase):
-    """Reads from a socket, and ends an answer that a read time-out alone would let trickle."""
+    """Reads from a socket, and ends a response that a read timeout alone would let trickle."""
 
     def __init__(self, raw: io.RawIOBase) -> None:
         self._raw = raw
@@ -49,7 +49,7 @@ class _PacedReader(io.RawIOBase):
             self._waited += time.monotonic() - started
         self._received += count or 0
         if self._waited > _PATIENCE + self._received / _SLOWEST:
-            raise TimeoutError("the answer arrives too slowly")
+            raise TimeoutError("the response arrives too slowly")
         return count
 
     def close(self) -> None:

@@ -18,13 +18,13 @@ class RequestBody(Protocol):
 
 @dataclass(frozen=True)
 class Request:
-    """What is sent, and what becomes of it.
+    """A request, and how its response is treated.
 
     :ivar action: what is done, to complete "Cannot ...".
-    :ivar accept: statuses from 300 that are answers.
-    :ivar probe: a path to look at when the connection breaks while the body is sent.
-    :ivar once: whether it must not have its effect twice.
-    :ivar streamed: whether the answer is read as it arrives.
+    :ivar accept: statuses from 300 that the caller handles.
+    :ivar probe: a path to request with HEAD if the connection breaks while the body is sent.
+    :ivar once: whether it is not idempotent.
+    :ivar streamed: whether the response is read as it arrives.
     """
 
     method: str
@@ -45,7 +45,7 @@ class Request:
 
 
 class TransientError(Exception):
-    """A failure that may not occur the next time."""
+    """A failure that may not occur again."""
 
     def __init__(
         self,

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests to one service's endpoint: every one with retries, token renewal, limits and time-outs.
+"""Requests to one service's endpoint: with retries, token renewal, limits and timeouts.
 
-keystoneauth's and openstacksdk's own retries are off here: they would send a body again that is
-already consumed, and a POST that has had its effect. Tokens, the catalog, TLS and proxies remain
-keystoneauth's part. No redirect is followed, so no token leaves the catalog's host.
+keystoneauth's and openstacksdk's own retries are off here: they would resend a body that is
+already consumed, and a POST that has taken effect. Tokens, the catalog, TLS and proxies are
+left to keystoneauth. No redirect is followed, so no token leaves the catalog's host.
 """
 
 import contextlib
@@ -29,11 +29,11 @@ from rackspace_imagetasks.http._request import (
 )
 from rackspace_imagetasks.http.answers import Answer, Stream, read_short
 from rackspace_imagetasks.http.cancellation import Cancellation
-from rackspace_imagetasks.http.errors import NO_ANSWER, innermost, is_transient, is_unsent, reason
+from rackspace_imagetasks.http.errors import NO_RESPONSE, innermost, is_transient, is_unsent, reason
 from rackspace_imagetasks.http.login import BAD_LOGIN
 from rackspace_imagetasks.http.notices import Notices, Notify
 from rackspace_imagetasks.http.retry import TRANSIENT_STATUSES, RetryPolicy, backoff
-from rackspace_imagetasks.http.words import ServiceWords, said_in
+from rackspace_imagetasks.http.words import NO_PLACE, ServiceWords, said_in
 
 _ENDPOINT = (
     "service_type", "service_name", "interface", "region_name", "endpoint_override", "auth",
@@ -49,10 +49,10 @@ class Client:
 
     :param adapter: a keystoneauth adapter of the service, such as openstacksdk makes.
     :param words: how the service is named, and what its refusals mean.
-    :param retry: how patient to be.
-    :param notify: called with a message when a wait is long or the service cannot be reached.
-    :param api_root: returns the URL that paths are relative to for the endpoint that the catalog,
-        or a setting, names.
+    :param retry: the number of attempts, and the timeouts.
+    :param notify: called with a message during a long wait, or if the service cannot be reached.
+    :param api_root: returns the URL that paths are relative to for the endpoint in the catalog
+        or in the settings.
     """
 
     def __init__(
@@ -84,13 +84,13 @@ class Client:
         return other
 
     def worded(self, words: ServiceWords) -> Self:
-        """Return the same client with other words."""
+        """Return the same client with another wording."""
         other = copy.copy(self)
         other.words = words
         return other
 
     def endpoint(self) -> str:
-        """Return the URL that paths are relative to, after logging in if need be.
+        """Return the URL that paths are relative to, after logging in if necessary.
 
         :raises NotFound: if the catalog has no such service in the region.
         :raises AccessDenied, ServiceError: if the login fails.
@@ -103,7 +103,7 @@ class Client:
         return endpoint % {"project_id": project, "tenant_id": project}
 
     def project_id(self) -> str:
-        """Return the ID of the project that the token is for, after logging in if need be.
+        """Return the ID of the project that the token is for, after logging in if necessary.
 
         :raises AccessDenied, ServiceError: if the login fails.
         """
@@ -123,37 +123,37 @@ class Client:
         accept: frozenset[int] = frozenset(),
         probe: str | None = None,
     ) -> Answer:
-        """Send a request, again after transient failures, and read the final answer.
+        """Send a request, retry it after transient failures, and return the final response.
 
         The request must be safe to repeat.
 
         :param action: what is done, to complete "Cannot ...", such as `read 'images/a'`.
-        :param accept: statuses from 300 that the caller deals with.
-        :param probe: a path to look at with HEAD when the connection breaks while the body is
+        :param accept: statuses from 300 that the caller handles.
+        :param probe: a path to request with HEAD if the connection breaks while the body is
             sent: a refusal may have been lost with it.
-        :raises AccessDenied: 401, with a new token, too, or 403.
-        :raises NotFound: 404.
-        :raises ServiceError: any other final answer, or none, after all attempts; or the class
-            that the service's words give a status.
+        :raises AccessDenied: for 403, or for 401 even with a new token.
+        :raises NotFound: for 404.
+        :raises ServiceError: for any other final response, or if there is none after all
+            attempts; or the class that the service's words define for a status.
         """
         request = Request(method, path, action, body, headers or {}, params or {}, accept, probe)
         return self._settle(request)
 
     def send_once(self, path: str, action: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """POST a request that must not have its effect twice.
+        """POST a request that is not idempotent.
 
-        It is sent again only where it is certain that it had no effect: nobody received it, or the
-        answer is 429.
+        It is sent again only if it certainly had no effect: the service did not receive it, or
+        returned 429.
 
-        :raises AccessDenied, NotFound, ServiceError: as `request`; a ServiceError with a status
-            from 500, or none, leaves open whether the request had its effect.
+        :raises AccessDenied, NotFound, ServiceError: as `request`; after a ServiceError with a
+            status from 500, or without one, the request may have taken effect.
         """
         return self._settle(Request("POST", path, action, body, headers, once=True))
 
     def open(
         self, path: str, action: str, headers: Mapping[str, str], accept: frozenset[int]
     ) -> Stream:
-        """GET a path until there is a final answer; the caller reads and closes it.
+        """GET a path until there is a final response; the caller reads and closes it.
 
         :raises AccessDenied, NotFound, ServiceError: as `request`.
         """
@@ -176,8 +176,8 @@ class Client:
             try:
                 try:
                     return act()
-                except NO_ANSWER as error:
-                    raise self._no_answer(request, error, handled) from error
+                except NO_RESPONSE as error:
+                    raise self._no_response(request, error, handled) from error
             except RefusedTokenError as refused:
                 if renewed or not self._renew(refused.token):
                     raise refused.failure from None
@@ -200,7 +200,7 @@ class Client:
         self.cancellation.wait(delay)
 
     def _exchange(self, request: Request) -> tuple[requests.Response, bytes]:
-        """Send a request once and read the answer.
+        """Send a request once and read the response.
 
         :raises TransientError: if it is worth sending again.
         :raises RefusedTokenError: if a new token may help.
@@ -223,7 +223,7 @@ class Client:
         raise failure
 
     def _waiting(self, request: Request) -> contextlib.AbstractContextManager[None]:
-        """Say so when an answer takes long, unless data is moved, whose progress is shown."""
+        """Report a response that takes long, except during a transfer, whose progress is shown."""
         if request.uploads or request.streamed:
             return contextlib.nullcontext()
         return self._notices.waiting(self.words.name, request.action)
@@ -243,11 +243,11 @@ class Client:
             raise_exc=False,
             allow_reauth=False,
             connect_retries=0,
-            log=False,  # it would read the whole body of an answer
+            log=False,  # it would read the whole body of a response
         )
 
     def _endpoint(self) -> str:
-        """Return the API's root as a keystoneauth override, in which `%` has a meaning."""
+        """Return the API's root as a keystoneauth override, in which `%` is special."""
         endpoint = self._adapter.endpoint_override
         if not endpoint:
             found = self._adapter.get_endpoint(skip_discovery=True)
@@ -258,7 +258,7 @@ class Client:
         return self._located
 
     def _address(self) -> str:
-        """Return who does not answer: the service or, while that is unknown, the identity one."""
+        """Return the URL of the service, or of the identity service while that is unknown."""
         auth = self._adapter.auth or self._adapter.session.auth
         return self._located.replace("%%", "%") or str(getattr(auth, "auth_url", ""))
 
@@ -276,12 +276,15 @@ class Client:
         self, request: Request, response: requests.Response, content: bytes
     ) -> ImageTasksError:
         said = said_in(content, response.headers.get("Content-Type", ""))
-        return self.words.refusal(request.action, response.status_code, response.reason or "", said)
+        status = response.status_code
+        if status == 404 and request.method == "PUT":
+            return self.words.refusal(request.action, status, response.reason or "", said, NO_PLACE)
+        return self.words.refusal(request.action, status, response.reason or "", said)
 
-    def _no_answer(
+    def _no_response(
         self, request: Request, error: Exception, handled: BaseException | None
     ) -> Exception:
-        """Return the failure of a request without an answer, as a transient one if it is that."""
+        """Return the failure of a request without a response, as a transient one if it is that."""
         failure = self._failure(request, error, handled)
         unsent = is_unsent(error, handled)
         refused_login = isinstance(error, ksa_exceptions.HttpError)  # so nothing was sent
@@ -298,7 +301,7 @@ class Client:
             return self.words.absent()
         if isinstance(error, ksa_exceptions.Unauthorized | ksa_exceptions.BadRequest):
             return AccessDenied(BAD_LOGIN)
-        text = f"Cannot {request.action}: no answer from the {self.words.name}"
+        text = f"Cannot {request.action}: the {self.words.name} did not respond"
         text += f": {reason(error, handled)}."
         if isinstance(error, ksa_exceptions.AuthorizationFailure):
             return AccessDenied(text)
@@ -309,12 +312,12 @@ class Client:
     def _look_for_refusal(self, request: Request) -> None:
         """Ask why a connection broke: perhaps the service refused, and did not wait for the body.
 
-        Without TLS its answer can mostly still be read; with TLS never.
+        Without TLS its response can usually still be read; with TLS never.
         """
         try:
             response = self._send(replace(request, method="HEAD", body=None, params={}, headers={}))
             response.close()
-        except NO_ANSWER:
+        except NO_RESPONSE:
             return
         if response.status_code == 401:
             self._renew(response.request.headers.get("X-Auth-Token"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a refused login is reported as."""
+"""How a refused login is reported."""
 
 import contextlib
 from collections.abc import Iterator

@@ -254,7 +254,7 @@ class ObjectStore:
             text = f"Object '{name}' was replaced while it was being read."
             raise IntegrityError(Message(text, Hint.TRY_AGAIN))
         raise IntegrityError(
-            f"Object '{name}' does not contain bytes {offset} to {end - 1}: the service answered"
+            f"Object '{name}' does not contain bytes {offset} to {end - 1}: the service returned"
             f" {stream.status} {content_range[:60]}".rstrip()
             + "."
         )

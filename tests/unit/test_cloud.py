@@ -87,7 +87,7 @@ class CloudTest(clouds.CloudTestCase):
         """No connection, after some attempts, is a sentence."""
         self.requests.get(f"{IMAGE}/v2/tasks/1", exc=requests.exceptions.ConnectTimeout)
         error = self.assertRaises(ServiceError, self.image_tasks().cloud.tasks.get, "1")
-        self.assertIn("Cannot read task '1': no answer from the image service", str(error))
+        self.assertIn("Cannot read task '1': the image service did not respond", str(error))
 
 
 class ApartTest(clouds.CloudTestCase):

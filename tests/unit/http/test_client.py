@@ -97,7 +97,7 @@ class TestAnswers(ImageServiceCase):
             self.service.faults.clear()
             self.answer(body, Content_Encoding=encoding)
             error = self.assertRaises(ServiceError, self.read)
-            self.assertIn("read image 'web': the image service's answer", str(error))
+            self.assertIn("read image 'web': the image service's response", str(error))
 
     def test_too_long(self):
         """An answer is read up to a limit, and what it decompresses to costs little memory."""
@@ -140,7 +140,7 @@ class TestAnswers(ImageServiceCase):
             self.service.faults.clear()
             self.answer(body, 400, Content_Type=kind)
             error = self.assertRaises(ServiceError, self.read)
-            self.assertIn(f"the image service answered {said}", str(error))
+            self.assertIn(f"the image service returned {said}", str(error))
             self.assertEqual(400, error.status)
 
     def test_words_of_a_service(self):
@@ -194,7 +194,7 @@ class TestNotices(ImageServiceCase):
         self.service.fault(faults.status(503, Retry_After="86400"), "GET")
         self.read()
         (message,) = self.messages
-        self.assertIn("Cannot list the images: the image service answered 503", message)
+        self.assertIn("Cannot list the images: the image service returned 503", message)
         self.assertIn("asks for a wait of 86400 s. Trying again in 300 s.", message)
         self.assertEqual(300, sum(self.waits))
 
@@ -219,7 +219,7 @@ class TestNotices(ImageServiceCase):
         )
         said = []
         error = self.assertRaises(ServiceError, store.create_container, "c")
-        self.assertIn("no answer from the object-store service: Connection refused", str(error))
+        self.assertIn("the object-store service did not respond: Connection refused", str(error))
         self.assertEqual(1, said[0])
         self.assertIn(f"The endpoint is {url}{ACCOUNT}.", self.messages[0])
 
@@ -281,7 +281,7 @@ class TestListings(SwiftCase):
             mocker.get(f"{self.swift.url}{ACCOUNT}/c", json=page)
             error = self.assertRaises(ServiceError, list, self.store.list_objects("c"))
             self.assertEqual(1001, mocker.call_count)
-        self.assertIn("the object-store service's answer is a listing that does not", str(error))
+        self.assertIn("the object-store service's response is an endless listing", str(error))
 
     def test_names_that_are_none(self):
         """A name that is a number or a list is none."""
@@ -289,9 +289,14 @@ class TestListings(SwiftCase):
             facts = {"bytes": 0, "hash": "", "last_modified": "", "name": name}
             self.swift.fault(faults.status(200, json.dumps([facts]).encode()), "GET")
             error = self.assertRaises(ServiceError, list, self.store.list_objects("c"))
-            self.assertIn("list container 'c': the object-store service's answer", str(error))
+            self.assertIn("list container 'c': the object-store service's response", str(error))
 
     def test_absent(self):
         """404 is 'it does not exist', for each service."""
         error = self.assertRaises(NotFound, list, self.store.list_objects("c"))
-        self.assertIn("the object-store service answered 404 Not Found; it does not", str(error))
+        self.assertIn("the object-store service returned 404 Not Found; it does not", str(error))
+
+    def test_no_place(self):
+        """404 to a PUT does not claim that the resource should have existed."""
+        error = self.assertRaises(NotFound, self.store.put_object, ObjectName("c", "a"), b"x")
+        self.assertIn("404 Not Found; the resource or its container does not exist.", str(error))
