@@ -5,7 +5,6 @@ import socket
 import threading
 import tracemalloc
 
-import fixtures
 import requests_mock
 from oslotest import base
 
@@ -119,13 +118,6 @@ class TestAnswers(ImageServiceCase):
         self.service.fault(faults.trickle(0.05, sent), "GET")
         self.assertEqual(IMAGE, self.read(answer_timeout=0.3).json_object())
         self.assertTrue(0 < len(sent) < len(json.dumps(IMAGE)) / 2, sent)
-        self.assertEqual(2, len(self.service.log))
-
-    def test_trickling_headers(self):
-        """So is one whose headers do, which no time-out between two bytes ends."""
-        self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.http._pools._PATIENCE", 0.3))
-        self.service.fault(faults.trickling_headers(0.05), "GET")
-        self.assertEqual(IMAGE, self.read().json_object())
         self.assertEqual(2, len(self.service.log))
 
     def test_what_a_refusal_says(self):
