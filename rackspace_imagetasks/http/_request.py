@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from rackspace_imagetasks.exceptions import ImageTasksError
+from rackspace_imagetasks.http._waits import Wait
 
 
 class RequestBody(Protocol):
@@ -42,6 +43,26 @@ class Request:
     def uploads(self) -> bool:
         """Whether the body is data that is sent in chunks."""
         return self.body is not None and not isinstance(self.body, bytes)
+
+
+class WatchedBody:
+    """A body that tells a wait whether its data is missing, or the service that takes it."""
+
+    def __init__(self, body: RequestBody, wait: Wait, response: str) -> None:
+        self._body = body
+        self._wait = wait
+        self._response = response
+
+    def __len__(self) -> int:
+        return len(self._body)
+
+    def __iter__(self) -> Iterator[memoryview]:
+        self._wait.restart("data")
+        for chunk in self._body:
+            self._wait.restart(self._response)
+            yield chunk
+            self._wait.restart("data")
+        self._wait.restart(self._response)
 
 
 class TransientError(Exception):

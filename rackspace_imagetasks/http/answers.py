@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Responses, read within limits of size and time, whatever the service sends."""
 
+import contextlib
 import json
 import re
 import time
@@ -111,12 +112,18 @@ class ListingLimits:
 class Stream:
     """A response whose body is read as it arrives. Close it.
 
+    :param waiting: returns a context for waits, which it reports.
     :ivar status: its HTTP status.
     :ivar headers: its headers.
     """
 
-    def __init__(self, response: requests.Response) -> None:
+    def __init__(
+        self,
+        response: requests.Response,
+        waiting: Callable[[], contextlib.AbstractContextManager[object]],
+    ) -> None:
         self._response = response
+        self._waiting = waiting
         self.status = response.status_code
         self.headers: Mapping[str, str] = response.headers
 
@@ -127,7 +134,8 @@ class Stream:
         """
         while length > 0:
             try:
-                chunk = self._response.raw.read(min(chunk_size, length), decode_content=False)
+                with self._waiting():
+                    chunk = self._response.raw.read(min(chunk_size, length), decode_content=False)
             except BROKEN as error:
                 raise BrokenAnswerError(str(error)) from error
             if not chunk:

@@ -8,7 +8,6 @@ left to keystoneauth. No redirect is followed, so no token leaves the catalog's 
 
 import contextlib
 import copy
-import itertools
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -21,18 +20,21 @@ from keystoneauth1 import exceptions as ksa_exceptions
 
 from rackspace_imagetasks.exceptions import AccessDenied, ImageTasksError, ServiceError
 from rackspace_imagetasks.http._pools import prepare_pools
+from rackspace_imagetasks.http._repeat import Repeater
 from rackspace_imagetasks.http._request import (
     RefusedTokenError,
     Request,
     RequestBody,
     TransientError,
+    WatchedBody,
 )
+from rackspace_imagetasks.http._waits import Wait
 from rackspace_imagetasks.http.answers import Answer, Stream, read_short
 from rackspace_imagetasks.http.cancellation import Cancellation
 from rackspace_imagetasks.http.errors import NO_RESPONSE, innermost, is_transient, is_unsent, reason
 from rackspace_imagetasks.http.login import BAD_LOGIN
 from rackspace_imagetasks.http.notices import Notices, Notify
-from rackspace_imagetasks.http.retry import TRANSIENT_STATUSES, RetryPolicy, backoff
+from rackspace_imagetasks.http.retry import TRANSIENT_STATUSES, RetryPolicy
 from rackspace_imagetasks.http.words import NO_PLACE, ServiceWords, said_in
 
 _ENDPOINT = (
@@ -159,7 +161,7 @@ class Client:
         """
         request = Request("GET", path, action, None, headers, {}, accept, streamed=True)
         response, _ = self._repeat(request, lambda: self._exchange(request))
-        return Stream(response)
+        return Stream(response, lambda: self._waiting(request, "data"))
 
     def _settle(self, request: Request) -> Answer:
         response, content = self._repeat(request, lambda: self._exchange(request))
@@ -167,37 +169,42 @@ class Client:
             response.status_code, response.headers, content, self.words.name, request.action
         )
 
-    def _repeat(self, request: Request, act: Callable[[], Result]) -> Result:
-        """Return the result of an act that is done again while its failure is transient."""
-        handled = sys.exception()
-        renewed = False
-        for attempt in itertools.count(1):
-            self.cancellation.check()
-            try:
-                try:
-                    return act()
-                except NO_RESPONSE as error:
-                    raise self._no_response(request, error, handled) from error
-            except RefusedTokenError as refused:
-                if renewed or not self._renew(refused.token):
-                    raise refused.failure from None
-                renewed = True
-            except TransientError as transient:
-                if attempt >= self.retry.attempts:
-                    raise transient.failure from transient.__cause__
-                self._wait(transient, attempt)
-        raise AssertionError("unreachable")
+    def pause(self, problem: str, attempt: int) -> None:
+        """Wait before another attempt at something that takes several requests.
 
-    def _wait(self, transient: TransientError, attempt: int) -> None:
-        delay = backoff(attempt, transient.retry_after)
-        self._notices.retrying(
-            str(transient.failure),
-            self._address() if transient.unreachable else "",
-            delay,
-            transient.retry_after,
-            first=attempt == 1,
-        )
-        self.cancellation.wait(delay)
+        :param problem: the sentence that says why.
+        :param attempt: the number of the attempt that failed.
+        :raises Cancelled: as soon as the work is cancelled.
+        """
+        self._repeater.pause(problem, attempt)
+
+    @property
+    def _repeater(self) -> Repeater:
+        return Repeater(self.retry, self.cancellation, self._notices)
+
+    def _repeat(self, request: Request, act: Callable[[], Result]) -> Result:
+        """Return the result of an act that is repeated while its failure is transient."""
+        handled = sys.exception()
+
+        def attempt() -> Result:
+            try:
+                return self._with_good_token(act)
+            except NO_RESPONSE as error:
+                raise self._no_response(request, error, handled) from error
+
+        return self._repeater.run(attempt, self._address)
+
+    def _with_good_token(self, act: Callable[[], Result]) -> Result:
+        """Return the result of an act that is repeated once if the token is rejected."""
+        try:
+            return act()
+        except RefusedTokenError as refused:
+            if not self._renew(refused.token):
+                raise refused.failure from None
+        try:
+            return act()
+        except RefusedTokenError as refused:
+            raise refused.failure from None
 
     def _exchange(self, request: Request) -> tuple[requests.Response, bytes]:
         """Send a request once and read the response.
@@ -205,8 +212,8 @@ class Client:
         :raises TransientError: if it is worth sending again.
         :raises RefusedTokenError: if a new token may help.
         """
-        with self._waiting(request):
-            response = self._send(request)
+        with self._waiting(request) as wait:
+            response = self._send(request, wait)
             status = response.status_code
             if request.streamed and status < 300:
                 return response, b""
@@ -222,14 +229,17 @@ class Client:
             raise TransientError(failure, response.headers.get("Retry-After"))
         raise failure
 
-    def _waiting(self, request: Request) -> contextlib.AbstractContextManager[None]:
-        """Report a response that takes long, except during a transfer, whose progress is shown."""
-        if request.uploads or request.streamed:
-            return contextlib.nullcontext()
-        return self._notices.waiting(self.words.name, request.action)
+    def _waiting(
+        self, request: Request, missing: str = "a response"
+    ) -> contextlib.AbstractContextManager[Wait | None]:
+        """Return a wait that is reported if it takes long."""
+        name = self.words.name
+        return self._notices.waiting(f"{missing} from the {name}", name, request.action)
 
-    def _send(self, request: Request) -> requests.Response:
+    def _send(self, request: Request, wait: Wait | None = None) -> requests.Response:
         body = request.body
+        if wait and body is not None and not isinstance(body, bytes):
+            body = WatchedBody(body, wait, f"a response from the {self.words.name}")
         return self._adapter.request(
             request.path,
             request.method,

@@ -21,7 +21,7 @@ from rackspace_imagetasks.http.cancellation import Cancellation
 from rackspace_imagetasks.http.client import Client
 from rackspace_imagetasks.http.errors import BrokenAnswerError
 from rackspace_imagetasks.http.notices import Notify
-from rackspace_imagetasks.http.retry import RetryPolicy, backoff
+from rackspace_imagetasks.http.retry import RetryPolicy
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects._body import CHUNK, Body
 from rackspace_imagetasks.objects._words import object_words
@@ -229,11 +229,10 @@ class ObjectStore:
                     yield chunk
             except BrokenAnswerError as error:
                 failures += 1
+                problem = f"Cannot {action}: the connection broke at byte {offset}"
                 if failures >= self._client.retry.attempts:
-                    raise ServiceError(
-                        f"Cannot {action}: the connection broke {failures} times at byte {offset}."
-                    ) from error
-                self.cancellation.wait(backoff(failures))
+                    raise ServiceError(f"{problem} {failures} times.") from error
+                self._client.pause(f"{problem}.", failures)
             finally:
                 stream.close()
 

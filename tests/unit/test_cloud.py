@@ -81,7 +81,7 @@ class CloudTest(clouds.CloudTestCase):
         self.requests.get(f"{IMAGE}/v2/tasks/{TASK_ID}", [again, done])
         cloud.tasks.get(TASK_ID)
         (message,) = ledger.messages
-        self.assertIn("Trying again in 60 s.", str(message))
+        self.assertIn("Retrying in 60 s.", str(message))
 
     def test_an_unreachable_service(self):
         """No connection, after some attempts, is a sentence."""

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import gzip
 import json
-import socket
 import threading
 import tracemalloc
 
@@ -12,15 +11,12 @@ from rackspace_imagetasks.exceptions import AccessDenied, NotFound, QuotaExceede
 from rackspace_imagetasks.glance.images import ImageClient
 from rackspace_imagetasks.glance.tasks import TaskClient
 from rackspace_imagetasks.http.errors import innermost
-from rackspace_imagetasks.http.notices import Notices
 from rackspace_imagetasks.objects.names import ObjectName
-from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.profile import RACKSPACE
 from tests.unit.glance.service import IMAGE, ImageService
 from tests.unit.objects import faults
 from tests.unit.objects.base import SwiftCase
 from tests.unit.objects.swift import ACCOUNT
-from tests.unit.sockets import adapter_for
 
 BOMB = 200 * 1024**2
 
@@ -175,61 +171,6 @@ class TestTokens(ImageServiceCase):
         """No list of versions, which may point elsewhere, decides where the token goes."""
         self.assertEqual(f"{self.service.url}/v2", self.client().endpoint())
         self.assertEqual([], self.service.log)
-
-
-class TestNotices(ImageServiceCase):
-    def read(self):
-        return self.client().request("GET", "images", "list the images")
-
-    def test_retry_after(self):
-        """A long wait is announced, with its reason; a longer one than is kept is named."""
-        self.service.fault(faults.status(503, Retry_After="86400"), "GET")
-        self.read()
-        (message,) = self.messages
-        self.assertIn("Cannot list the images: the image service returned 503", message)
-        self.assertIn("asks for a wait of 86400 s. Trying again in 300 s.", message)
-        self.assertEqual(300, sum(self.waits))
-
-    def test_short_waits(self):
-        """A fault that passes at once is not worth a message."""
-        self.service.fault(faults.status(503), "GET")
-        self.service.fault(faults.reset(), "GET")
-        self.read()
-        self.assert_fired()
-        self.assertEqual([], self.messages)
-
-    def test_unreachable(self):
-        """A service that cannot be reached is named, with its address, before the first retry."""
-        with socket.socket() as closed:
-            closed.bind(("127.0.0.1", 0))
-            url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        store = ObjectStore(
-            adapter_for(url + ACCOUNT, "object-store"),
-            retries=2,
-            sleep=lambda _seconds: said.append(len(self.messages)),
-            notify=lambda message: self.messages.append(str(message)),
-        )
-        said = []
-        error = self.assertRaises(ServiceError, store.create_container, "c")
-        self.assertIn("the object-store service did not respond: Connection refused", str(error))
-        self.assertEqual(1, said[0])
-        self.assertIn(f"The endpoint is {url}{ACCOUNT}.", self.messages[0])
-
-    def test_silence(self):
-        """A request without an answer is announced while it lasts."""
-        notified = threading.Event()
-        notices = Notices(lambda _message: notified.set(), silence=0.01)
-        with notices.waiting("image service", "list the images"):
-            self.assertTrue(notified.wait(30))
-
-    def test_said_once(self):
-        """Threads that wait for the same say so once in a while."""
-        now = [0.0]
-        notices = Notices(lambda message: self.messages.append(str(message)), lambda: now[0])
-        for moment in (0, 1, 29, 31):
-            now[0] = moment
-            notices.retrying("No answer.", "http://h", 1, None, first=True)
-        self.assertEqual(2, len(self.messages))
 
 
 class TestFirstErrors(SwiftCase):
