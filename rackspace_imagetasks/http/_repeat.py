@@ -22,10 +22,9 @@ class Repeater:
     cancellation: Cancellation
     notices: Notices
 
-    def run(self, act: Callable[[], Result], address: Callable[[], str] = lambda: "") -> Result:
+    def run(self, act: Callable[[], Result]) -> Result:
         """Return the result of an act that is repeated while its failure is transient.
 
-        :param address: returns the URL of the service, if it cannot be reached.
         :raises ImageTasksError: the failure, if it is final or the last one.
         :raises Cancelled: as soon as the work is cancelled.
         """
@@ -41,7 +40,7 @@ class Repeater:
                     str(transient.failure),
                     attempt,
                     elapsed=self.notices.clock() - started,
-                    endpoint=address() if transient.unreachable else "",
+                    endpoint=transient.endpoint,
                     retry_after=transient.retry_after,
                 )
         raise AssertionError("unreachable")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A request, and the two failures after which it is sent again."""
+"""A request, and the failures after which it may be sent again."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -66,18 +66,21 @@ class WatchedBody:
 
 
 class TransientError(Exception):
-    """A failure that may not occur again."""
+    """A failure that may not occur again.
+
+    :ivar endpoint: the URL of the service, if it could not be reached.
+    """
 
     def __init__(
         self,
         failure: ImageTasksError,
         retry_after: str | None = None,
         *,
-        unreachable: bool = False,
+        endpoint: str = "",
     ) -> None:
         self.failure = failure
         self.retry_after = retry_after
-        self.unreachable = unreachable
+        self.endpoint = endpoint
         super().__init__(str(failure))
 
 
@@ -88,3 +91,14 @@ class RefusedTokenError(Exception):
         self.failure = failure
         self.token = token
         super().__init__(str(failure))
+
+
+class LoginFailedError(Exception):
+    """There is no token, so nothing was sent to the service.
+
+    :ivar error: the failure of the request for a token.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        super().__init__(str(error))

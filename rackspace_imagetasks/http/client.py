@@ -18,10 +18,10 @@ import requests
 from keystoneauth1 import adapter as ksa
 from keystoneauth1 import exceptions as ksa_exceptions
 
-from rackspace_imagetasks.exceptions import AccessDenied, ImageTasksError, ServiceError
-from rackspace_imagetasks.http._pools import prepare_pools
+from rackspace_imagetasks.exceptions import ImageTasksError, ServiceError
 from rackspace_imagetasks.http._repeat import Repeater
 from rackspace_imagetasks.http._request import (
+    LoginFailedError,
     RefusedTokenError,
     Request,
     RequestBody,
@@ -32,7 +32,7 @@ from rackspace_imagetasks.http._waits import Wait
 from rackspace_imagetasks.http.answers import Answer, Stream, read_short
 from rackspace_imagetasks.http.cancellation import Cancellation
 from rackspace_imagetasks.http.errors import NO_RESPONSE, innermost, is_transient, is_unsent, reason
-from rackspace_imagetasks.http.login import BAD_LOGIN
+from rackspace_imagetasks.http.login import PatientSession, login_failure
 from rackspace_imagetasks.http.notices import Notices, Notify
 from rackspace_imagetasks.http.retry import TRANSIENT_STATUSES, RetryPolicy
 from rackspace_imagetasks.http.words import NO_PLACE, ServiceWords, said_in
@@ -69,12 +69,16 @@ class Client:
     ) -> None:
         # A plain adapter to the same endpoint: openstacksdk's own one retries and caches.
         endpoint = {key: getattr(adapter, key, None) for key in _ENDPOINT}
-        self._adapter = ksa.Adapter(adapter.session, client_name="rackspace-imagetasks", **endpoint)
-        prepare_pools(adapter.session.session)
         self.words = words
         self.retry = retry
         self.cancellation = cancellation
         self._notices = Notices(notify)
+        self._session = adapter.session
+        self._adapter = ksa.Adapter(
+            PatientSession(self._session, self._repeater),
+            client_name="rackspace-imagetasks",
+            **endpoint,
+        )
         self._api_root = api_root
         self._located = ""
         self._renewal = threading.Lock()
@@ -83,6 +87,8 @@ class Client:
         """Return the same client with waits that end when `abort` is set."""
         other = copy.copy(self)
         other.cancellation = Cancellation(self.cancellation.sleep, abort)
+        other._adapter = copy.copy(self._adapter)  # noqa: SLF001
+        other._adapter.session = PatientSession(self._session, other._repeater)  # noqa: SLF001
         return other
 
     def worded(self, words: ServiceWords) -> Self:
@@ -98,7 +104,7 @@ class Client:
         :raises AccessDenied, ServiceError: if the login fails.
         """
         request = Request("", "", f"find the {self.words.name}'s endpoint")
-        endpoint = self._repeat(request, self._endpoint)
+        endpoint = self._repeat(request, lambda: self._logged_in(self._endpoint))
         if "%(" not in endpoint:
             return endpoint.replace("%%", "%")
         project = self.project_id()
@@ -109,9 +115,9 @@ class Client:
 
         :raises AccessDenied, ServiceError: if the login fails.
         """
-        session = self._adapter.session
         request = Request("", "", "log in")
-        return self._repeat(request, lambda: str(session.get_project_id(self._adapter.auth)))
+        project_id = self._repeat(request, lambda: self._logged_in(self._adapter.get_project_id))
+        return str(project_id)
 
     def request(
         self,
@@ -189,10 +195,12 @@ class Client:
         def attempt() -> Result:
             try:
                 return self._with_good_token(act)
+            except LoginFailedError as failed:
+                raise self._login_failure(request, failed.error, handled) from failed.error
             except NO_RESPONSE as error:
                 raise self._no_response(request, error, handled) from error
 
-        return self._repeater.run(attempt, self._address)
+        return self._repeater.run(attempt)
 
     def _with_good_token(self, act: Callable[[], Result]) -> Result:
         """Return the result of an act that is repeated once if the token is rejected."""
@@ -237,13 +245,15 @@ class Client:
         return self._notices.waiting(f"{missing} from the {name}", name, request.action)
 
     def _send(self, request: Request, wait: Wait | None = None) -> requests.Response:
+        endpoint = self._logged_in(self._endpoint)
+        self._logged_in(self._adapter.get_token)
         body = request.body
         if wait and body is not None and not isinstance(body, bytes):
             body = WatchedBody(body, wait, f"a response from the {self.words.name}")
         return self._adapter.request(
             request.path,
             request.method,
-            endpoint_override=self._endpoint(),
+            endpoint_override=endpoint,
             data=body if body is None or len(body) else b"",  # no length would mean chunked
             headers={"Accept-Encoding": "identity", **request.headers},
             params=dict(request.params),
@@ -267,10 +277,15 @@ class Client:
         self._located = self._api_root(endpoint)
         return self._located
 
-    def _address(self) -> str:
-        """Return the URL of the service, or of the identity service while that is unknown."""
-        auth = self._adapter.auth or self._adapter.session.auth
-        return self._located.replace("%%", "%") or str(getattr(auth, "auth_url", ""))
+    def _logged_in(self, act: Callable[[], Result]) -> Result:
+        """Return the result of an act that sends nothing but, if necessary, a login.
+
+        :raises LoginFailedError: if the login fails.
+        """
+        try:
+            return act()
+        except NO_RESPONSE as error:
+            raise LoginFailedError(error) from error
 
     def _renew(self, refused: str | None) -> bool:
         """Get another token, unless another thread has done so since; False if there is none."""
@@ -278,7 +293,7 @@ class Client:
             try:
                 if self._adapter.get_token() != refused:
                     return True
-            except ksa_exceptions.ClientException:
+            except NO_RESPONSE:
                 return True  # the next request meets it again
             return self._adapter.invalidate()
 
@@ -295,29 +310,25 @@ class Client:
         self, request: Request, error: Exception, handled: BaseException | None
     ) -> Exception:
         """Return the failure of a request without a response, as a transient one if it is that."""
-        failure = self._failure(request, error, handled)
+        text = f"Cannot {request.action}: the {self.words.name} did not respond"
+        text += f": {reason(error, handled)}."
+        if request.uploads and not isinstance(innermost(error, handled), TimeoutError):
+            text = f"{text} {self.words.refused_upload}".rstrip()
+        failure = ServiceError(text)
         unsent = is_unsent(error, handled)
-        refused_login = isinstance(error, ksa_exceptions.HttpError)  # so nothing was sent
-        if not is_transient(error) or (request.once and not (unsent or refused_login)):
+        if not is_transient(error) or (request.once and not unsent):
             return failure
         if request.uploads and request.probe is not None:
             self._look_for_refusal(replace(request, path=request.probe))
-        return TransientError(failure, unreachable=unsent)
+        return TransientError(failure, endpoint=self._located.replace("%%", "%") if unsent else "")
 
-    def _failure(
+    def _login_failure(
         self, request: Request, error: Exception, handled: BaseException | None
-    ) -> ImageTasksError:
+    ) -> Exception:
         if isinstance(error, ksa_exceptions.EndpointNotFound | ksa_exceptions.EmptyCatalog):
             return self.words.absent()
-        if isinstance(error, ksa_exceptions.Unauthorized | ksa_exceptions.BadRequest):
-            return AccessDenied(BAD_LOGIN)
-        text = f"Cannot {request.action}: the {self.words.name} did not respond"
-        text += f": {reason(error, handled)}."
-        if isinstance(error, ksa_exceptions.AuthorizationFailure):
-            return AccessDenied(text)
-        if request.uploads and not isinstance(innermost(error, handled), TimeoutError):
-            text = f"{text} {self.words.refused_upload}".rstrip()
-        return ServiceError(text)
+        auth = self._adapter.auth or self._adapter.session.auth
+        return login_failure(request.action, error, handled, str(getattr(auth, "auth_url", "")))
 
     def _look_for_refusal(self, request: Request) -> None:
         """Ask why a connection broke: perhaps the service refused, and did not wait for the body.
@@ -327,7 +338,7 @@ class Client:
         try:
             response = self._send(replace(request, method="HEAD", body=None, params={}, headers={}))
             response.close()
-        except NO_RESPONSE:
+        except (LoginFailedError, *NO_RESPONSE):
             return
         if response.status_code == 401:
             self._renew(response.request.headers.get("X-Auth-Token"))

@@ -11,6 +11,11 @@ from rackspace_imagetasks.http.retry import TRANSIENT_STATUSES
 BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 #: All exceptions with which a request can end without a response.
 NO_RESPONSE = (ksa.ClientException, *BROKEN)
+_WRONG_URL = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+)
 _UNSENT = (
     requests.ConnectTimeout,
     urllib3.exceptions.NewConnectionError,
@@ -26,6 +31,12 @@ def is_transient(error: BaseException) -> bool:
     """Return whether a failure is that of a broken or slow connection, and not a lasting one."""
     if isinstance(error, ksa.HttpError):  # from the identity service, for a login
         return error.http_status in TRANSIENT_STATUSES
+    if isinstance(error, ksa.DiscoveryFailure):  # of a login, caused by such a response
+        return error.__context__ is not None and is_transient(error.__context__)
+    if isinstance(error, ksa.UnknownConnectionError) and isinstance(error.original, _WRONG_URL):
+        return False
+    if type(error) is OSError and error.errno is None:  # such as a file of certificates missing
+        return False
     if isinstance(error, ksa.SSLError):  # also raised if the connection breaks during TLS
         return "CERTIFICATE_VERIFY_FAILED" not in str(error)
     return isinstance(error, (ksa.ConnectionError, *BROKEN))
