@@ -79,7 +79,7 @@ class TransferError(ImageTasksError):
 class ServiceError(TransferError):
     """The final answer of a service, after all retries.
 
-    :ivar status: the HTTP status, or None if there was no answer.
+    :ivar status: the HTTP status, or None if there was no response.
     """
 
     def __init__(self, *messages: str | Message, status: int | None = None) -> None:

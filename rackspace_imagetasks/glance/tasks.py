@@ -88,7 +88,7 @@ class TaskClient:
             except ServiceError as error:
                 if error.status is not None and 300 <= error.status < 500:
                     raise  # refused, so no task was created
-                self._client.cancellation.wait(backoff(attempt))
+                self._client.pause(str(error), attempt)
                 task = self._find_created(kind, given, started)
                 if task is not None:
                     return task

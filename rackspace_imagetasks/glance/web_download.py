@@ -29,7 +29,7 @@ from rackspace_imagetasks.glance.data import JSON_ERRORS, ImageDataClient
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.http.client import Client
-from rackspace_imagetasks.http.words import ServiceWords
+from rackspace_imagetasks.http.words import Meaning, ServiceWords
 from rackspace_imagetasks.objects.tempurl import SecretUrl
 
 WEB_DOWNLOAD = "web-download"
@@ -48,8 +48,10 @@ class DownloadFailed(ServiceError):
 class _DiscreetWords(ServiceWords):
     """Words that quote no URL: a service repeats the one that it refuses."""
 
-    def refusal(self, action: str, status: int, phrase: str, said: str) -> ImageTasksError:
-        return super().refusal(action, status, phrase, _URL.sub("the URL", said))
+    def refusal(
+        self, action: str, status: int, phrase: str, said: str, meaning: Meaning | None = None
+    ) -> ImageTasksError:
+        return super().refusal(action, status, phrase, _URL.sub("the URL", said), meaning)
 
 
 def import_methods(client: Client) -> frozenset[str]:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A request, and the two failures after which it is sent again."""
+"""A request, and the failures after which it may be sent again."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from rackspace_imagetasks.exceptions import ImageTasksError
+from rackspace_imagetasks.http._waits import Wait
 
 
 class RequestBody(Protocol):
@@ -18,13 +19,13 @@ class RequestBody(Protocol):
 
 @dataclass(frozen=True)
 class Request:
-    """What is sent, and what becomes of it.
+    """A request, and how its response is treated.
 
     :ivar action: what is done, to complete "Cannot ...".
-    :ivar accept: statuses from 300 that are answers.
-    :ivar probe: a path to look at when the connection breaks while the body is sent.
-    :ivar once: whether it must not have its effect twice.
-    :ivar streamed: whether the answer is read as it arrives.
+    :ivar accept: statuses from 300 that the caller handles.
+    :ivar probe: a path to request with HEAD if the connection breaks while the body is sent.
+    :ivar once: whether it is not idempotent.
+    :ivar streamed: whether the response is read as it arrives.
     """
 
     method: str
@@ -44,19 +45,42 @@ class Request:
         return self.body is not None and not isinstance(self.body, bytes)
 
 
+class WatchedBody:
+    """A body that tells a wait whether its data is missing, or the service that takes it."""
+
+    def __init__(self, body: RequestBody, wait: Wait, response: str) -> None:
+        self._body = body
+        self._wait = wait
+        self._response = response
+
+    def __len__(self) -> int:
+        return len(self._body)
+
+    def __iter__(self) -> Iterator[memoryview]:
+        self._wait.restart("data")
+        for chunk in self._body:
+            self._wait.restart(self._response)
+            yield chunk
+            self._wait.restart("data")
+        self._wait.restart(self._response)
+
+
 class TransientError(Exception):
-    """A failure that may not occur the next time."""
+    """A failure that may not occur again.
+
+    :ivar endpoint: the URL of the service, if it could not be reached.
+    """
 
     def __init__(
         self,
         failure: ImageTasksError,
         retry_after: str | None = None,
         *,
-        unreachable: bool = False,
+        endpoint: str = "",
     ) -> None:
         self.failure = failure
         self.retry_after = retry_after
-        self.unreachable = unreachable
+        self.endpoint = endpoint
         super().__init__(str(failure))
 
 
@@ -67,3 +91,14 @@ class RefusedTokenError(Exception):
         self.failure = failure
         self.token = token
         super().__init__(str(failure))
+
+
+class LoginFailedError(Exception):
+    """There is no token, so nothing was sent to the service.
+
+    :ivar error: the failure of the request for a token.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        super().__init__(str(error))

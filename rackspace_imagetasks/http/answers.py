@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers, read within limits of size and time, whatever the service sends."""
+"""Responses, read within limits of size and time, whatever the service sends."""
 
+import contextlib
 import json
 import re
 import time
@@ -15,7 +16,7 @@ from rackspace_imagetasks.exceptions import ServiceError
 from rackspace_imagetasks.http.errors import BROKEN, BrokenAnswerError
 from rackspace_imagetasks.text import format_size
 
-_MOST_BYTES = 16 * 1024**2  # of a short answer; a page of a listing is at most some MiB
+_MOST_BYTES = 16 * 1024**2  # of a short response; a page of a listing is at most some MiB
 _MOST_PAGES = 1000
 _MOST_ITEMS = 1_000_000
 _NETWORK_CHUNK = 16 * 1024
@@ -27,22 +28,22 @@ Item = TypeVar("Item")
 
 
 class _Origin(NamedTuple):
-    """Which request an answer is to."""
+    """The request that a response belongs to."""
 
     service: str
     action: str
 
     def unusable(self, problem: str, status: int | None = None) -> ServiceError:
         return ServiceError(
-            f"Cannot {self.action}: the {self.service}'s answer {problem}.", status=status
+            f"Cannot {self.action}: the {self.service}'s response {problem}.", status=status
         )
 
 
 class Answer(NamedTuple):
-    """A short answer that was read to its end.
+    """A short response that was read to its end.
 
-    :ivar service: who gave it, and
-    :ivar action: what was asked for, to complete "Cannot ...".
+    :ivar service: the service that returned it.
+    :ivar action: what was requested, to complete "Cannot ...".
     """
 
     status: int
@@ -52,9 +53,9 @@ class Answer(NamedTuple):
     action: str
 
     def json(self) -> Any:  # noqa: ANN401
-        """Return the JSON value of the answer; what is not Unicode in its texts becomes `?`.
+        """Return the JSON value of the response; what is not Unicode in its texts becomes `?`.
 
-        :raises ServiceError: if the answer is not JSON.
+        :raises ServiceError: if the response is not JSON.
         """
         try:
             value = json.loads(self.content)
@@ -69,7 +70,7 @@ class Answer(NamedTuple):
             raise self.unusable(f"is not JSON: {start}") from error
 
     def json_object(self) -> dict[str, Any]:
-        """Return the JSON object that the answer is.
+        """Return the JSON object of the response.
 
         :raises ServiceError: if it is anything else.
         """
@@ -79,15 +80,15 @@ class Answer(NamedTuple):
         return value
 
     def unusable(self, problem: str) -> ServiceError:
-        """Return the error for an answer of the wrong shape.
+        """Return the error for a response of the wrong shape.
 
-        :param problem: what is wrong, to complete "the answer ...", such as "is not a list".
+        :param problem: what is wrong, to complete "the response ...", such as "is not a list".
         """
         return _Origin(self.service, self.action).unusable(problem, self.status)
 
 
 class ListingLimits:
-    """Ends a listing that repeats itself or has no end."""
+    """Ends a listing that repeats itself or is endless."""
 
     def __init__(self) -> None:
         self._markers: set[str] = set()
@@ -102,21 +103,27 @@ class ListingLimits:
         """
         self._items += items
         if marker in self._markers:
-            raise answer.unusable("repeats a page that it has given before")
+            raise answer.unusable("repeats an earlier page")
         self._markers.add(marker)
         if len(self._markers) > _MOST_PAGES or self._items > _MOST_ITEMS:
-            raise answer.unusable("is a listing that does not end")
+            raise answer.unusable("is an endless listing")
 
 
 class Stream:
-    """An answer whose body is read as it arrives. Close it.
+    """A response whose body is read as it arrives. Close it.
 
+    :param waiting: returns a context for waits, which it reports.
     :ivar status: its HTTP status.
     :ivar headers: its headers.
     """
 
-    def __init__(self, response: requests.Response) -> None:
+    def __init__(
+        self,
+        response: requests.Response,
+        waiting: Callable[[], contextlib.AbstractContextManager[object]],
+    ) -> None:
         self._response = response
+        self._waiting = waiting
         self.status = response.status_code
         self.headers: Mapping[str, str] = response.headers
 
@@ -127,16 +134,17 @@ class Stream:
         """
         while length > 0:
             try:
-                chunk = self._response.raw.read(min(chunk_size, length), decode_content=False)
+                with self._waiting():
+                    chunk = self._response.raw.read(min(chunk_size, length), decode_content=False)
             except BROKEN as error:
                 raise BrokenAnswerError(str(error)) from error
             if not chunk:
-                raise BrokenAnswerError("the answer ended early")
+                raise BrokenAnswerError("the response ended early")
             length -= len(chunk)
             yield chunk
 
     def close(self) -> None:
-        """Close the answer, read to its end or not."""
+        """Close the response, read to its end or not."""
         self._response.close()
 
     def __enter__(self) -> Self:
@@ -158,10 +166,10 @@ def read_short(
     timeout: float,
     clock: Callable[[], float] = time.monotonic,
 ) -> bytes:
-    """Read an answer to its end and close it.
+    """Read a response to its end and close it.
 
     :param timeout: seconds for all of it.
-    :raises ServiceError: if it is too long or in an encoding that nobody asked for.
+    :raises ServiceError: if it is too long or in an encoding that was not requested.
     :raises TimeoutError: if it is not complete in time.
     """
     origin = _Origin(service, action)
@@ -174,7 +182,7 @@ def read_short(
                 if len(content) > _MOST_BYTES:
                     raise origin.unusable(f"is longer than {format_size(_MOST_BYTES)}")
                 if clock() > deadline:
-                    raise TimeoutError(f"the answer was not complete after {timeout:g} s")
+                    raise TimeoutError(f"the response was not complete after {timeout:g} s")
         except BROKEN:
             if response.status_code < 300:
                 raise
@@ -189,7 +197,7 @@ def _decoded(response: requests.Response, origin: _Origin) -> Iterator[bytes]:
         yield from _raw(response)
         return
     if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise origin.unusable(f"is in the encoding '{encoding}', which was not asked for")
+        raise origin.unusable(f"uses the content encoding '{encoding}', which was not requested")
     decoder = zlib.decompressobj(wbits=47)  # 32 + 15: gzip or zlib, as its header says
     try:
         for chunk in _raw(response):

@@ -4,10 +4,14 @@
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from rackspace_imagetasks.exceptions import Cancelled
+from rackspace_imagetasks.threads import supervise
 
 _CHECK_INTERVAL = 0.25  # seconds
+
+Result = TypeVar("Result")
 
 
 class Cancellation:
@@ -26,6 +30,20 @@ class Cancellation:
         """
         if self._abort is not None and self._abort.is_set():
             raise Cancelled("Stopped on request.")
+
+    def run(self, work: Callable[[], Result]) -> Result:
+        """Return the result of work that cannot be interrupted, unless it is cancelled before.
+
+        :raises Cancelled: as soon as the work is cancelled; it continues in a thread.
+        """
+        if self._abort is None:
+            return work()
+        self.check()
+        try:
+            return supervise(work, threading.Event(), self._abort)
+        except Cancelled:
+            self.check()
+            raise
 
     def wait(self, seconds: float) -> None:
         """Wait for a number of seconds.

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests to one service's endpoint: every one with retries, token renewal, limits and time-outs.
+"""Requests to one service's endpoint: with retries, token renewal, limits and timeouts.
 
-keystoneauth's and openstacksdk's own retries are off here: they would send a body again that is
-already consumed, and a POST that has had its effect. Tokens, the catalog, TLS and proxies remain
-keystoneauth's part. No redirect is followed, so no token leaves the catalog's host.
+keystoneauth's and openstacksdk's own retries are off here: they would resend a body that is
+already consumed, and a POST that has taken effect. Tokens, the catalog, TLS and proxies are
+left to keystoneauth. No redirect is followed, so no token leaves the catalog's host.
 """
 
 import contextlib
 import copy
-import itertools
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -19,21 +18,24 @@ import requests
 from keystoneauth1 import adapter as ksa
 from keystoneauth1 import exceptions as ksa_exceptions
 
-from rackspace_imagetasks.exceptions import AccessDenied, ImageTasksError, ServiceError
-from rackspace_imagetasks.http._pools import prepare_pools
+from rackspace_imagetasks.exceptions import ImageTasksError, ServiceError
+from rackspace_imagetasks.http._repeat import Repeater
 from rackspace_imagetasks.http._request import (
+    LoginFailedError,
     RefusedTokenError,
     Request,
     RequestBody,
     TransientError,
+    WatchedBody,
 )
+from rackspace_imagetasks.http._waits import Wait
 from rackspace_imagetasks.http.answers import Answer, Stream, read_short
 from rackspace_imagetasks.http.cancellation import Cancellation
-from rackspace_imagetasks.http.errors import NO_ANSWER, innermost, is_transient, is_unsent, reason
-from rackspace_imagetasks.http.login import BAD_LOGIN
+from rackspace_imagetasks.http.errors import NO_RESPONSE, innermost, is_transient, is_unsent, reason
+from rackspace_imagetasks.http.login import PatientSession, login_failure
 from rackspace_imagetasks.http.notices import Notices, Notify
-from rackspace_imagetasks.http.retry import TRANSIENT_STATUSES, RetryPolicy, backoff
-from rackspace_imagetasks.http.words import ServiceWords, said_in
+from rackspace_imagetasks.http.retry import TRANSIENT_STATUSES, RetryPolicy
+from rackspace_imagetasks.http.words import NO_PLACE, ServiceWords, said_in
 
 _ENDPOINT = (
     "service_type", "service_name", "interface", "region_name", "endpoint_override", "auth",
@@ -49,10 +51,10 @@ class Client:
 
     :param adapter: a keystoneauth adapter of the service, such as openstacksdk makes.
     :param words: how the service is named, and what its refusals mean.
-    :param retry: how patient to be.
-    :param notify: called with a message when a wait is long or the service cannot be reached.
-    :param api_root: returns the URL that paths are relative to for the endpoint that the catalog,
-        or a setting, names.
+    :param retry: the number of attempts, and the timeouts.
+    :param notify: called with a message during a long wait, or if the service cannot be reached.
+    :param api_root: returns the URL that paths are relative to for the endpoint in the catalog
+        or in the settings.
     """
 
     def __init__(
@@ -67,12 +69,16 @@ class Client:
     ) -> None:
         # A plain adapter to the same endpoint: openstacksdk's own one retries and caches.
         endpoint = {key: getattr(adapter, key, None) for key in _ENDPOINT}
-        self._adapter = ksa.Adapter(adapter.session, client_name="rackspace-imagetasks", **endpoint)
-        prepare_pools(adapter.session.session)
         self.words = words
         self.retry = retry
         self.cancellation = cancellation
         self._notices = Notices(notify)
+        self._session = adapter.session
+        self._adapter = ksa.Adapter(
+            PatientSession(self._session, self._repeater),
+            client_name="rackspace-imagetasks",
+            **endpoint,
+        )
         self._api_root = api_root
         self._located = ""
         self._renewal = threading.Lock()
@@ -81,6 +87,8 @@ class Client:
         """Return the same client with waits that end when `abort` is set."""
         other = copy.copy(self)
         other.cancellation = Cancellation(self.cancellation.sleep, abort)
+        other._adapter = copy.copy(self._adapter)  # noqa: SLF001
+        other._adapter.session = PatientSession(self._session, other._repeater)  # noqa: SLF001
         return other
 
     def with_retry(self, retry: RetryPolicy) -> Self:
@@ -90,32 +98,32 @@ class Client:
         return other
 
     def worded(self, words: ServiceWords) -> Self:
-        """Return the same client with other words."""
+        """Return the same client with another wording."""
         other = copy.copy(self)
         other.words = words
         return other
 
     def endpoint(self) -> str:
-        """Return the URL that paths are relative to, after logging in if need be.
+        """Return the URL that paths are relative to, after logging in if necessary.
 
         :raises NotFound: if the catalog has no such service in the region.
         :raises AccessDenied, ServiceError: if the login fails.
         """
         request = Request("", "", f"find the {self.words.name}'s endpoint")
-        endpoint = self._repeat(request, self._endpoint)
+        endpoint = self._repeat(request, lambda: self._logged_in(self._endpoint))
         if "%(" not in endpoint:
             return endpoint.replace("%%", "%")
         project = self.project_id()
         return endpoint % {"project_id": project, "tenant_id": project}
 
     def project_id(self) -> str:
-        """Return the ID of the project that the token is for, after logging in if need be.
+        """Return the ID of the project that the token is for, after logging in if necessary.
 
         :raises AccessDenied, ServiceError: if the login fails.
         """
-        session = self._adapter.session
         request = Request("", "", "log in")
-        return self._repeat(request, lambda: str(session.get_project_id(self._adapter.auth)))
+        project_id = self._repeat(request, lambda: self._logged_in(self._adapter.get_project_id))
+        return str(project_id)
 
     def request(
         self,
@@ -129,43 +137,43 @@ class Client:
         accept: frozenset[int] = frozenset(),
         probe: str | None = None,
     ) -> Answer:
-        """Send a request, again after transient failures, and read the final answer.
+        """Send a request, retry it after transient failures, and return the final response.
 
         The request must be safe to repeat.
 
         :param action: what is done, to complete "Cannot ...", such as `read 'images/a'`.
-        :param accept: statuses from 300 that the caller deals with.
-        :param probe: a path to look at with HEAD when the connection breaks while the body is
+        :param accept: statuses from 300 that the caller handles.
+        :param probe: a path to request with HEAD if the connection breaks while the body is
             sent: a refusal may have been lost with it.
-        :raises AccessDenied: 401, with a new token, too, or 403.
-        :raises NotFound: 404.
-        :raises ServiceError: any other final answer, or none, after all attempts; or the class
-            that the service's words give a status.
+        :raises AccessDenied: for 403, or for 401 even with a new token.
+        :raises NotFound: for 404.
+        :raises ServiceError: for any other final response, or if there is none after all
+            attempts; or the class that the service's words define for a status.
         """
         request = Request(method, path, action, body, headers or {}, params or {}, accept, probe)
         return self._settle(request)
 
     def send_once(self, path: str, action: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """POST a request that must not have its effect twice.
+        """POST a request that is not idempotent.
 
-        It is sent again only where it is certain that it had no effect: nobody received it, or the
-        answer is 429.
+        It is sent again only if it certainly had no effect: the service did not receive it, or
+        returned 429.
 
-        :raises AccessDenied, NotFound, ServiceError: as `request`; a ServiceError with a status
-            from 500, or none, leaves open whether the request had its effect.
+        :raises AccessDenied, NotFound, ServiceError: as `request`; after a ServiceError with a
+            status from 500, or without one, the request may have taken effect.
         """
         return self._settle(Request("POST", path, action, body, headers, once=True))
 
     def open(
         self, path: str, action: str, headers: Mapping[str, str], accept: frozenset[int]
     ) -> Stream:
-        """GET a path until there is a final answer; the caller reads and closes it.
+        """GET a path until there is a final response; the caller reads and closes it.
 
         :raises AccessDenied, NotFound, ServiceError: as `request`.
         """
         request = Request("GET", path, action, None, headers, {}, accept, streamed=True)
         response, _ = self._repeat(request, lambda: self._exchange(request))
-        return Stream(response)
+        return Stream(response, lambda: self._waiting(request, "data"))
 
     def put_once(
         self, path: str, action: str, body: RequestBody, headers: Mapping[str, str]
@@ -190,46 +198,53 @@ class Client:
             response.status_code, response.headers, content, self.words.name, request.action
         )
 
-    def _repeat(self, request: Request, act: Callable[[], Result]) -> Result:
-        """Return the result of an act that is done again while its failure is transient."""
-        handled = sys.exception()
-        renewed = False
-        for attempt in itertools.count(1):
-            self.cancellation.check()
-            try:
-                try:
-                    return act()
-                except NO_ANSWER as error:
-                    raise self._no_answer(request, error, handled) from error
-            except RefusedTokenError as refused:
-                if renewed or not self._renew(refused.token):
-                    raise refused.failure from None
-                renewed = True
-            except TransientError as transient:
-                if attempt >= self.retry.attempts:
-                    raise transient.failure from transient.__cause__
-                self._wait(transient, attempt)
-        raise AssertionError("unreachable")
+    def pause(self, problem: str, attempt: int) -> None:
+        """Wait before another attempt at something that takes several requests.
 
-    def _wait(self, transient: TransientError, attempt: int) -> None:
-        delay = backoff(attempt, transient.retry_after)
-        self._notices.retrying(
-            str(transient.failure),
-            self._address() if transient.unreachable else "",
-            delay,
-            transient.retry_after,
-            first=attempt == 1,
-        )
-        self.cancellation.wait(delay)
+        :param problem: the sentence that says why.
+        :param attempt: the number of the attempt that failed.
+        :raises Cancelled: as soon as the work is cancelled.
+        """
+        self._repeater.pause(problem, attempt)
+
+    @property
+    def _repeater(self) -> Repeater:
+        return Repeater(self.retry, self.cancellation, self._notices)
+
+    def _repeat(self, request: Request, act: Callable[[], Result]) -> Result:
+        """Return the result of an act that is repeated while its failure is transient."""
+        handled = sys.exception()
+
+        def attempt() -> Result:
+            try:
+                return self._with_good_token(act)
+            except LoginFailedError as failed:
+                raise self._login_failure(request, failed.error, handled) from failed.error
+            except NO_RESPONSE as error:
+                raise self._no_response(request, error, handled) from error
+
+        return self._repeater.run(attempt)
+
+    def _with_good_token(self, act: Callable[[], Result]) -> Result:
+        """Return the result of an act that is repeated once if the token is rejected."""
+        try:
+            return act()
+        except RefusedTokenError as refused:
+            if not self._renew(refused.token):
+                raise refused.failure from None
+        try:
+            return act()
+        except RefusedTokenError as refused:
+            raise refused.failure from None
 
     def _exchange(self, request: Request) -> tuple[requests.Response, bytes]:
-        """Send a request once and read the answer.
+        """Send a request once and read the response.
 
         :raises TransientError: if it is worth sending again.
         :raises RefusedTokenError: if a new token may help.
         """
-        with self._waiting(request):
-            response = self._send(request)
+        with self._waiting(request) as wait:
+            response = self._send(request, wait)
             status = response.status_code
             if request.streamed and status < 300:
                 return response, b""
@@ -245,18 +260,23 @@ class Client:
             raise TransientError(failure, response.headers.get("Retry-After"))
         raise failure
 
-    def _waiting(self, request: Request) -> contextlib.AbstractContextManager[None]:
-        """Say so when an answer takes long, unless data is moved, whose progress is shown."""
-        if request.uploads or request.streamed:
-            return contextlib.nullcontext()
-        return self._notices.waiting(self.words.name, request.action)
+    def _waiting(
+        self, request: Request, missing: str = "a response"
+    ) -> contextlib.AbstractContextManager[Wait | None]:
+        """Return a wait that is reported if it takes long."""
+        name = self.words.name
+        return self._notices.waiting(f"{missing} from the {name}", name, request.action)
 
-    def _send(self, request: Request) -> requests.Response:
+    def _send(self, request: Request, wait: Wait | None = None) -> requests.Response:
+        endpoint = self._logged_in(self._endpoint)
+        self._logged_in(self._adapter.get_token)
         body = request.body
+        if wait and body is not None and not isinstance(body, bytes):
+            body = WatchedBody(body, wait, f"a response from the {self.words.name}")
         return self._adapter.request(
             request.path,
             request.method,
-            endpoint_override=self._endpoint(),
+            endpoint_override=endpoint,
             data=body if body is None or len(body) else b"",  # no length would mean chunked
             headers={"Accept-Encoding": "identity", **request.headers},
             params=dict(request.params),
@@ -266,11 +286,11 @@ class Client:
             raise_exc=False,
             allow_reauth=False,
             connect_retries=0,
-            log=False,  # it would read the whole body of an answer
+            log=False,  # it would read the whole body of a response
         )
 
     def _endpoint(self) -> str:
-        """Return the API's root as a keystoneauth override, in which `%` has a meaning."""
+        """Return the API's root as a keystoneauth override, in which `%` is special."""
         endpoint = self._adapter.endpoint_override
         if not endpoint:
             found = self._adapter.get_endpoint(skip_discovery=True)
@@ -280,10 +300,15 @@ class Client:
         self._located = self._api_root(endpoint)
         return self._located
 
-    def _address(self) -> str:
-        """Return who does not answer: the service or, while that is unknown, the identity one."""
-        auth = self._adapter.auth or self._adapter.session.auth
-        return self._located.replace("%%", "%") or str(getattr(auth, "auth_url", ""))
+    def _logged_in(self, act: Callable[[], Result]) -> Result:
+        """Return the result of an act that sends nothing but, if necessary, a login.
+
+        :raises LoginFailedError: if the login fails.
+        """
+        try:
+            return act()
+        except NO_RESPONSE as error:
+            raise LoginFailedError(error) from error
 
     def _renew(self, refused: str | None) -> bool:
         """Get another token, unless another thread has done so since; False if there is none."""
@@ -291,7 +316,7 @@ class Client:
             try:
                 if self._adapter.get_token() != refused:
                     return True
-            except ksa_exceptions.ClientException:
+            except NO_RESPONSE:
                 return True  # the next request meets it again
             return self._adapter.invalidate()
 
@@ -299,45 +324,44 @@ class Client:
         self, request: Request, response: requests.Response, content: bytes
     ) -> ImageTasksError:
         said = said_in(content, response.headers.get("Content-Type", ""))
-        return self.words.refusal(request.action, response.status_code, response.reason or "", said)
+        status = response.status_code
+        if status == 404 and request.method == "PUT":
+            return self.words.refusal(request.action, status, response.reason or "", said, NO_PLACE)
+        return self.words.refusal(request.action, status, response.reason or "", said)
 
-    def _no_answer(
+    def _no_response(
         self, request: Request, error: Exception, handled: BaseException | None
     ) -> Exception:
-        """Return the failure of a request without an answer, as a transient one if it is that."""
-        failure = self._failure(request, error, handled)
+        """Return the failure of a request without a response, as a transient one if it is that."""
+        text = f"Cannot {request.action}: the {self.words.name} did not respond"
+        text += f": {reason(error, handled)}."
+        if request.uploads and not isinstance(innermost(error, handled), TimeoutError):
+            text = f"{text} {self.words.refused_upload}".rstrip()
+        failure = ServiceError(text)
         unsent = is_unsent(error, handled)
-        refused_login = isinstance(error, ksa_exceptions.HttpError)  # so nothing was sent
-        if not is_transient(error) or (request.once and not (unsent or refused_login)):
+        if not is_transient(error) or (request.once and not unsent):
             return failure
         if request.uploads and request.probe is not None:
             self._look_for_refusal(replace(request, path=request.probe))
-        return TransientError(failure, unreachable=unsent)
+        return TransientError(failure, endpoint=self._located.replace("%%", "%") if unsent else "")
 
-    def _failure(
+    def _login_failure(
         self, request: Request, error: Exception, handled: BaseException | None
-    ) -> ImageTasksError:
+    ) -> Exception:
         if isinstance(error, ksa_exceptions.EndpointNotFound | ksa_exceptions.EmptyCatalog):
             return self.words.absent()
-        if isinstance(error, ksa_exceptions.Unauthorized | ksa_exceptions.BadRequest):
-            return AccessDenied(BAD_LOGIN)
-        text = f"Cannot {request.action}: no answer from the {self.words.name}"
-        text += f": {reason(error, handled)}."
-        if isinstance(error, ksa_exceptions.AuthorizationFailure):
-            return AccessDenied(text)
-        if request.uploads and not isinstance(innermost(error, handled), TimeoutError):
-            text = f"{text} {self.words.refused_upload}".rstrip()
-        return ServiceError(text)
+        auth = self._adapter.auth or self._adapter.session.auth
+        return login_failure(request.action, error, handled, str(getattr(auth, "auth_url", "")))
 
     def _look_for_refusal(self, request: Request) -> None:
         """Ask why a connection broke: perhaps the service refused, and did not wait for the body.
 
-        Without TLS its answer can mostly still be read; with TLS never.
+        Without TLS its response can usually still be read; with TLS never.
         """
         try:
             response = self._send(replace(request, method="HEAD", body=None, params={}, headers={}))
             response.close()
-        except NO_ANSWER:
+        except (LoginFailedError, *NO_RESPONSE):
             return
         if response.status_code == 401:
             self._renew(response.request.headers.get("X-Auth-Token"))

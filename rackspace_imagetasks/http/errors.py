@@ -7,10 +7,15 @@ from keystoneauth1 import exceptions as ksa
 
 from rackspace_imagetasks.http.retry import TRANSIENT_STATUSES
 
-#: What a connection that breaks or is silent for too long raises.
+#: The exceptions of a connection that breaks or is silent for too long.
 BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
-#: Every way in which a request ends without an answer.
-NO_ANSWER = (ksa.ClientException, *BROKEN)
+#: All exceptions with which a request can end without a response.
+NO_RESPONSE = (ksa.ClientException, *BROKEN)
+_WRONG_URL = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+)
 _UNSENT = (
     requests.ConnectTimeout,
     urllib3.exceptions.NewConnectionError,
@@ -19,14 +24,20 @@ _UNSENT = (
 
 
 class BrokenAnswerError(Exception):
-    """The connection broke before the end of a streamed answer."""
+    """The connection broke before the end of a streamed response."""
 
 
 def is_transient(error: BaseException) -> bool:
     """Return whether a failure is that of a broken or slow connection, and not a lasting one."""
-    if isinstance(error, ksa.HttpError):  # the identity service's answer to the request for a token
+    if isinstance(error, ksa.HttpError):  # from the identity service, for a login
         return error.http_status in TRANSIENT_STATUSES
-    if isinstance(error, ksa.SSLError):  # also what a connection cut during TLS gives
+    if isinstance(error, ksa.DiscoveryFailure):  # of a login, caused by such a response
+        return error.__context__ is not None and is_transient(error.__context__)
+    if isinstance(error, ksa.UnknownConnectionError) and isinstance(error.original, _WRONG_URL):
+        return False
+    if type(error) is OSError and error.errno is None:  # such as a file of certificates missing
+        return False
+    if isinstance(error, ksa.SSLError):  # also raised if the connection breaks during TLS
         return "CERTIFICATE_VERIFY_FAILED" not in str(error)
     return isinstance(error, (ksa.ConnectionError, *BROKEN))
 

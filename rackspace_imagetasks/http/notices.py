@@ -1,82 +1,79 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages about waits: a user who sees nothing happen is told what is waited for."""
+"""Messages about waits: the user is told what a client waits for, and why it retries."""
 
 import contextlib
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
+from rackspace_imagetasks.http._waits import SILENCE, WAITS, Wait
 from rackspace_imagetasks.http.retry import requested_delay
 from rackspace_imagetasks.messages import Message
 
 Notify = Callable[[Message], None]
 
-_LONG_WAIT = 5.0  # seconds: a retry after that, or later, is announced
-_SILENCE = 25.0  # seconds without an answer
-_REPEATED = 30.0  # seconds in which the same is not said again, whichever thread waits
+_LONG_WAIT = 5.0  # seconds: a retry that lets the user wait so long in all is announced
+_REPEATED = 8.0  # seconds in which the same retry is not announced again, whichever thread waits
 
 
 class Notices:
-    """Says what a client waits for, once for all the threads that wait for the same.
+    """Tells what a client waits for, once for all the threads that wait for the same.
 
-    :param notify: where to say it; None to say nothing.
-    :param silence: seconds without an answer after which it is said that it is still missing.
+    :param notify: called with each message; None to tell nothing.
     """
 
-    def __init__(
-        self,
-        notify: Notify | None,
-        clock: Callable[[], float] = time.monotonic,
-        silence: float = _SILENCE,
-    ) -> None:
+    def __init__(self, notify: Notify | None) -> None:
         self._notify = notify
-        self._silence = silence
-        self._clock = clock
+        self._waits = WAITS
+        self.clock = WAITS.clock
         self._lock = threading.Lock()
         self._said: dict[str, float] = {}
 
     def retrying(
-        self, problem: str, endpoint: str, delay: float, retry_after: str | None, *, first: bool
+        self, problem: str, delay: float, elapsed: float, *, endpoint: str, retry_after: str | None
     ) -> None:
-        """Say that a request is sent again, if that takes long or the service cannot be reached.
+        """Announce a retry, if it takes long or the service cannot be reached.
 
         :param problem: the sentence that says why.
-        :param endpoint: whom the request is for, if nobody answered.
-        :param delay: seconds until then.
-        :param retry_after: the answer's header of that name.
-        :param first: whether the request has failed for the first time.
+        :param delay: seconds until the retry.
+        :param elapsed: seconds since the first attempt.
+        :param endpoint: the URL of the service, if it cannot be reached.
+        :param retry_after: the response's header of that name.
         """
-        if delay < _LONG_WAIT and not (first and endpoint):
+        if delay + elapsed < _LONG_WAIT and not endpoint:
             return
         text = problem
         if endpoint:
             text += f" The endpoint is {endpoint}."
         if requested_delay(retry_after) > delay:
-            text += f" The service asks for a wait of {requested_delay(retry_after):.0f} s."
-        self._say(endpoint or problem, f"{text} Trying again in {max(delay, 1):.0f} s.")
+            text += f" The service asks for a delay of {requested_delay(retry_after):.0f} s."
+        self._say(endpoint or problem, f"{text} Retrying in {max(delay, 1):.0f} s.", _REPEATED)
 
-    @contextlib.contextmanager
-    def waiting(self, service: str, action: str) -> Iterator[None]:
-        """Say that an answer is still missing if it takes long; lasts while it is entered."""
-        if self._notify is None:
-            yield
-            return
-        text = f"Still waiting for the {service} to {action}."
-        timer = threading.Timer(self._silence, self._say, (text, text))
-        timer.daemon = True
-        with contextlib.suppress(RuntimeError):  # no thread to spare
-            timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
+    def waiting(
+        self, missing: str, service: str, action: str
+    ) -> contextlib.AbstractContextManager[Wait | None]:
+        """Return a wait that is reported if it takes long; it lasts while it is entered.
 
-    def _say(self, key: str, text: str) -> None:
+        :param missing: what is waited for, such as "a response from the image service".
+        :param service: the service; of several waits for it, one is reported.
+        :param action: what was requested, to complete "waiting for a response to ...".
+        """
         if self._notify is None:
-            return
+            return contextlib.nullcontext()
+
+        def report(missing: str, seconds: float) -> bool:
+            text = f"Still waiting for {missing} to {action} ({seconds:.0f} s)."
+            return self._say(service, text, SILENCE)
+
+        return self._waits.waiting(missing, report)
+
+    def _say(self, key: str, text: str, interval: float) -> bool:
+        """Tell the user a text unless the same key was told within an interval."""
+        if self._notify is None:
+            return False
         with self._lock:
-            now = self._clock()
-            if now - self._said.get(key, float("-inf")) < _REPEATED:
-                return
+            now = self.clock()
+            if now - self._said.get(key, float("-inf")) < interval:
+                return False
             self._said[key] = now
         self._notify(Message(text))
+        return True

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The retry policy: how often a request is sent, and how long to wait in between."""
+"""The retry policy: the number of attempts, and the delays between them."""
 
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-#: Statuses that may be different the next time. 498 is Swift's own: too many requests a second.
+#: Statuses of transient failures. 498 is specific to Swift: too many requests per second.
 TRANSIENT_STATUSES = frozenset({408, 429, 498, 500, 502, 503, 504})
 _FIRST_DELAY = 0.5  # seconds
 _LONGEST_DELAY = 30.0
@@ -15,12 +15,12 @@ _LONGEST_RETRY_AFTER = 300.0
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How patient a client is. Times in seconds.
+    """The number of attempts, and timeouts in seconds.
 
-    :ivar attempts: how often a request is sent at most.
-    :ivar connect_timeout: for a connection, and for one chunk of a request's body to leave.
-    :ivar read_timeout: until the next byte of an answer.
-    :ivar answer_timeout: for all of a short answer, from its headers to its end.
+    :ivar attempts: maximum number of times a request is sent.
+    :ivar connect_timeout: for a connection, and for sending one chunk of a request's body.
+    :ivar read_timeout: for the next byte of a response.
+    :ivar answer_timeout: for a whole short response, from its headers to its end.
     """
 
     attempts: int = 8
@@ -32,7 +32,7 @@ class RetryPolicy:
 def backoff(attempt: int, retry_after: str | None = None) -> float:
     """Return the seconds to wait after failed attempt `attempt` (1, 2, ...), with jitter.
 
-    :param retry_after: the answer's header of that name; honoured up to five minutes.
+    :param retry_after: the response's header of that name; honoured up to five minutes.
     """
     growing = min(_FIRST_DELAY * float(2 ** min(attempt - 1, 20)), _LONGEST_DELAY)
     jittered = growing * random.uniform(0.5, 1.0)  # noqa: S311

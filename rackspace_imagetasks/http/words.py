@@ -13,21 +13,25 @@ from rackspace_imagetasks.exceptions import (
     ServiceError,
 )
 
-_LONGEST_QUOTE = 1000  # characters of what an answer says
+_LONGEST_QUOTE = 1000  # characters of what a response says
 
 
 class Meaning(NamedTuple):
-    """What a status means: the class of its error, and the end of the sentence that explains it."""
+    """The meaning of a status: its error class, and the end of the sentence that explains it."""
 
     error: Callable[[str], ImageTasksError]
     text: str
 
 
 _COMMON: Mapping[int, Meaning] = {
-    401: Meaning(AccessDenied, "the token is not accepted; log in again"),
+    401: Meaning(AccessDenied, "the token was rejected; log in again"),
     403: Meaning(AccessDenied, "your role does not allow it"),
     404: Meaning(NotFound, "it does not exist"),
 }
+
+
+#: The meaning of 404 for a PUT, which may create the resource.
+NO_PLACE = Meaning(NotFound, "the resource or its container does not exist")
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,9 @@ class ServiceWords:
 
     :ivar name: the service, such as "image service".
     :ivar region: where it is.
-    :ivar meanings: what statuses mean, where it is not what they mean everywhere.
-    :ivar refused_upload: added when a connection breaks while a body is sent: what a refusal that
-        was lost with it may have been.
+    :ivar meanings: meanings of statuses that are specific to the service.
+    :ivar refused_upload: added if a connection breaks while a body is sent: which refusal may have
+        been lost with it.
     """
 
     name: str
@@ -46,22 +50,25 @@ class ServiceWords:
     meanings: Mapping[int, Meaning] = field(default_factory=dict)
     refused_upload: str = ""
 
-    def refusal(self, action: str, status: int, phrase: str, said: str) -> ImageTasksError:
-        """Return the error for an answer that is not what was asked for.
+    def refusal(
+        self, action: str, status: int, phrase: str, said: str, meaning: Meaning | None = None
+    ) -> ImageTasksError:
+        """Return the error for a response with a status that the caller does not handle.
 
-        :param action: what was asked for, to complete "Cannot ...".
+        :param action: what was requested, to complete "Cannot ...".
         :param phrase: the status in words.
-        :param said: what the answer says.
+        :param said: what the response says.
+        :param meaning: what the status means for this request, if that is special.
         """
-        text = f"Cannot {action}: the {self.name} answered {f'{status} {phrase}'.rstrip()}"
+        text = f"Cannot {action}: the {self.name} returned {f'{status} {phrase}'.rstrip()}"
         text += f" ({said})" if said else ""
-        meaning = self.meanings.get(status) or _COMMON.get(status)
+        meaning = meaning or self.meanings.get(status) or _COMMON.get(status)
         if meaning:
             return meaning.error(f"{text}; {meaning.text}.")
         return ServiceError(f"{text}.", status=status)
 
     def absent(self) -> NotFound:
-        """Return the error for a region whose catalog does not have the service."""
+        """Return the error for a region in whose catalog the service is missing."""
         return NotFound(
             f"The cloud's catalog has no {self.name} in region '{self.region}'; check the region's"
             " name and the cloud's entry in clouds.yaml."
@@ -69,7 +76,7 @@ class ServiceWords:
 
 
 def said_in(content: bytes, content_type: str) -> str:
-    """Return what an error answer says: in JSON or plain text, but not in an HTML page."""
+    """Return the message of an error response: from JSON or plain text, but not from HTML."""
     text = " ".join(content.decode(errors="replace").split())
     try:
         text = _last_paragraph(_message(json.loads(text)) or "")
@@ -85,11 +92,11 @@ def _last_paragraph(text: str) -> str:
     return next((each for each in reversed(paragraphs) if each), "")
 
 
-def _message(answer: object) -> str | None:
+def _message(response: object) -> str | None:
     """Return the message in a JSON error: at its top, or one step below."""
-    if not isinstance(answer, dict):
+    if not isinstance(response, dict):
         return None
-    for each in (answer, *answer.values()):
+    for each in (response, *response.values()):
         message = each.get("message") if isinstance(each, dict) else None
         if isinstance(message, str):
             return message

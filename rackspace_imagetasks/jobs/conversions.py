@@ -14,8 +14,10 @@ from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs import marks, transfers
+from rackspace_imagetasks.jobs._completion import mark_source
 from rackspace_imagetasks.jobs._departures import Departure, departure_of, plan_departure
 from rackspace_imagetasks.jobs._properties import settable_properties
+from rackspace_imagetasks.jobs._resumable import resumable_job
 from rackspace_imagetasks.jobs._same_import import Found, SameImport
 from rackspace_imagetasks.jobs.arrivals import Arrival, judge_format, view_as
 from rackspace_imagetasks.jobs.exports import exported_object
@@ -73,15 +75,15 @@ class ConversionPlan:
         :param timeout: maximum number of seconds to wait for each task.
         :raises TaskError, TransferError, Refused: a second run resumes, or starts again.
         """
-        try:
-            copy = self.existing or self._transfer(timeout, transfer)
-        except TaskTimeout as error:
-            error.result = self._result("processing")
-            raise
-        if not self.mark.is_on(self.image):
-            marked = ImageSettings(self.mark.properties(self.image.id))
-            self.source.images.complete(self.image.id, marked)
-        self.departure.finish(keep_objects=self.keep_objects)
+        image, region = self.image, self.target.region
+        with resumable_job(f"transferring image '{image.label}' to region '{region}'"):
+            try:
+                copy = self.existing or self._transfer(timeout, transfer)
+            except TaskTimeout as error:
+                error.result = self._result("processing")
+                raise
+            mark_source(self.source, image, self.mark, region)
+            self.departure.finish(keep_objects=self.keep_objects)
         return self._result("already there" if self.existing else "transferred", copy.id)
 
     def _transfer(self, timeout: float | None, options: TransferOptions) -> ImageFacts:
@@ -127,6 +129,7 @@ class ConversionPlan:
             create_container=True,
             delete_object=not self.keep_objects,
             task=self.importing,
+            any_name=True,
         )
         # The disk is read in order, so that each part of it is received once and verified.
         result = plan.run(timeout=timeout, transfer=dataclasses.replace(options, threads=1))

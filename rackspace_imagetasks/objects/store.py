@@ -19,7 +19,7 @@ from rackspace_imagetasks.http.cancellation import Cancellation
 from rackspace_imagetasks.http.client import Client
 from rackspace_imagetasks.http.errors import BrokenAnswerError
 from rackspace_imagetasks.http.notices import Notify
-from rackspace_imagetasks.http.retry import RetryPolicy, backoff
+from rackspace_imagetasks.http.retry import RetryPolicy
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects._body import CHUNK, Body
 from rackspace_imagetasks.objects._records import (
@@ -232,11 +232,10 @@ class ObjectStore:
                     yield chunk
             except BrokenAnswerError as error:
                 failures += 1
+                problem = f"Cannot {action}: the connection broke at byte {offset}"
                 if failures >= self.attempts:
-                    raise ServiceError(
-                        f"Cannot {action}: the connection broke {failures} times at byte {offset}."
-                    ) from error
-                self.cancellation.wait(backoff(failures))
+                    raise ServiceError(f"{problem} {failures} times.") from error
+                self._client.pause(f"{problem}.", failures)
             finally:
                 stream.close()
 
@@ -257,7 +256,7 @@ class ObjectStore:
             text = f"Object '{name}' was replaced while it was being read."
             raise IntegrityError(Message(text, Hint.TRY_AGAIN))
         raise IntegrityError(
-            f"Object '{name}' does not contain bytes {offset} to {end - 1}: the service answered"
+            f"Object '{name}' does not contain bytes {offset} to {end - 1}: the service returned"
             f" {stream.status} {content_range[:60]}".rstrip()
             + "."
         )

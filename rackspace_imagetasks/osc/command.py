@@ -181,12 +181,30 @@ class ImageTaskCommand(BatchCommand):
         """Log in as the client does before a command that needs it.
 
         :raises AccessDenied: if the cloud refuses the credentials.
+        :raises ServiceError: if the identity service does not respond.
         """
-        from rackspace_imagetasks.http.login import refused_credentials
+        from rackspace_imagetasks.http.login import Login
+        from rackspace_imagetasks.osc.hints import worded
+        from rackspace_imagetasks.osc.streams import write_line
+
+        def notify(message: "Message") -> None:
+            write_line(self.app.stderr, worded(message))
+
+        manager = self.app.client_manager
+        login = Login(notify if self.app.options.verbose_level else None)
+        set_up = manager.setup_auth
+
+        def set_up_with_limits() -> None:
+            set_up()
+            manager.session = login.session(manager.session)
 
         self.auth_required = True
-        with refused_credentials():
-            self.app.prepare_to_run_command(self)
+        # It makes the session that logs in.
+        manager.setup_auth = set_up_with_limits  # type: ignore[method-assign]
+        try:
+            login.run(lambda: self.app.prepare_to_run_command(self))
+        finally:
+            manager.setup_auth = set_up  # type: ignore[method-assign]
 
     def target(self, tasks: "ImageTasks", parsed_args: argparse.Namespace) -> "ImageTasks":
         """Return the client for --to-region and --to-cloud; it stops and reports with `tasks`."""

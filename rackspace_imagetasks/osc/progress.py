@@ -2,6 +2,7 @@
 """Progress on standard error: bars on a terminal, occasional lines in a log, or nothing."""
 
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,10 +14,12 @@ from rich.console import Console
 from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.osc.hints import worded
 from rackspace_imagetasks.osc.streams import write_line
-from rackspace_imagetasks.progress import Phase, Progress, SilentPhase, SilentProgress
+from rackspace_imagetasks.progress import Phase, Progress, SilentProgress
 from rackspace_imagetasks.text import format_size, printable
 
 _LINE_INTERVAL = 10.0  # seconds
+_LONG_PHASE = 20.0  # seconds after which a phase is worth a line even without -v
+_LONG_INTERVAL = 300.0
 
 
 class ShownProgress(Progress, Protocol):
@@ -32,7 +35,7 @@ def progress_on(stream: TextIO, verbose_level: int) -> ShownProgress:
         return QuietProgress()
     if stream.isatty():
         return BarProgress(stream)
-    return LineProgress(stream, phases=verbose_level > 1)
+    return LineProgress(stream, verbose=verbose_level > 1)
 
 
 class QuietProgress(SilentProgress):
@@ -91,22 +94,24 @@ class _Bar:
 
 
 class LineProgress:
-    """Messages, and with `phases` occasional lines of progress."""
+    """Messages and lines of progress, for a log.
+
+    :param verbose: write a line every ten seconds, and not only about what takes long.
+    """
 
     def __init__(
-        self, stream: TextIO, *, phases: bool, clock: Callable[[], float] = time.monotonic
+        self, stream: TextIO, *, verbose: bool, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._stream, self._phases, self._clock = stream, phases, clock
+        self._stream, self._verbose, self._clock = stream, verbose, clock
 
     @contextlib.contextmanager
     def phase(self, title: str, total: int | None = None) -> Iterator[Phase]:
-        """Yield a phase that writes lines, or nothing."""
-        if not self._phases:
-            yield SilentPhase()
-            return
+        """Yield a phase that writes lines."""
         lines = _Lines(self._write, printable(title), total, self._clock)
+        if self._verbose:
+            lines.first = lines.interval = _LINE_INTERVAL
         yield lines
-        lines.end()
+        lines.end(always=self._verbose)
 
     def message(self, message: str | Message) -> None:
         """Write a line."""
@@ -129,24 +134,34 @@ class _Lines:
     ) -> None:
         self._write, self._title, self._total, self._clock = write, title, total, clock
         self._lock = threading.Lock()
-        self._done, self._last_note = 0, ""
-        self._started = self._written = clock()
+        self._done = 0
+        self._noted: dict[str, float] = {}
+        self._started = clock()
+        self._written: float | None = None
+        self.first, self.interval = _LONG_PHASE, _LONG_INTERVAL
 
     def advance(self, amount: int) -> None:
         with self._lock:
             self._done += amount
-            if self._clock() - self._written >= _LINE_INTERVAL:
-                self._written = self._clock()
+            now = self._clock()
+            since, interval = self._written, self.interval
+            if since is None:
+                since, interval = self._started, self.first
+            if now - since >= interval:
+                self._written = now
                 self._write(f"{self._title}: {self._state()}")
 
     def note(self, text: str) -> None:
+        """Write a status when it is new, and again from time to time as long as it lasts."""
         with self._lock:
-            if text != self._last_note:
-                self._last_note = text
+            now = self._clock()
+            if now - self._noted.get(text, -math.inf) >= _LONG_INTERVAL:
+                self._noted[text] = now
                 self._write(f"{self._title}: {printable(text)}")
 
-    def end(self) -> None:
-        if self._done:
+    def end(self, *, always: bool) -> None:
+        """Write the number of bytes, and how long they took."""
+        if self._done and (always or self._written is not None):
             seconds = self._clock() - self._started
             self._write(f"{self._title}: {format_size(self._done)} in {seconds:.1f} s")
 

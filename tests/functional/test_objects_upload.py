@@ -93,7 +93,7 @@ class SegmentTest(UploadCase):
         error = self.assertRaises(
             ServiceError, self.try_upload, threads=1, sleep=lambda _seconds: None
         )
-        self.assertIn("service answered 503 Service Unavailable (busy)", str(error))
+        self.assertIn("service returned 503 Service Unavailable (busy)", str(error))
         self.assertEqual([503] * 8, self.statuses("PUT", "/00000005"))
         self.assertEqual(([], 5), self.held())
         self.begin()
@@ -151,7 +151,7 @@ class ManifestTest(UploadCase):
         self.inject(listing)
         self.addCleanup(self.connection.object_store.put, f"/{self.place}_segments")
         error = self.assertRaises(NotFound, self.try_upload, threads=1)
-        self.assertIn("it does not exist", str(error))
+        self.assertIn("the resource or its container does not exist", str(error))
         self.assertEqual([404], self.statuses("PUT", "/slo/"))
 
 

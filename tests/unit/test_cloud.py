@@ -130,7 +130,7 @@ class CloudTest(clouds.CloudTestCase):
         self.requests.get(f"{IMAGE}/v2/tasks/{TASK_ID}", [again, done])
         cloud.tasks.get(TASK_ID)
         (message,) = ledger.messages
-        self.assertIn("Trying again in 60 s.", str(message))
+        self.assertIn("Retrying in 60 s.", str(message))
 
     def test_an_unreachable_service_with_a_password_in_its_url(self):
         """The message that names the endpoint leaves the password out."""
@@ -148,7 +148,7 @@ class CloudTest(clouds.CloudTestCase):
         """No connection, after some attempts, is a sentence."""
         self.requests.get(f"{IMAGE}/v2/tasks/1", exc=requests.exceptions.ConnectTimeout)
         error = self.assertRaises(ServiceError, self.image_tasks().cloud.tasks.get, "1")
-        self.assertIn("Cannot read task '1': no answer from the image service", str(error))
+        self.assertIn("Cannot read task '1': the image service did not respond", str(error))
 
     def test_stop_ends_requests_for_objects(self):
         """After a stop, a request for an object is not sent; the first ones are."""

@@ -120,7 +120,7 @@ class ValidateVhd(local.LocalCommand, common.BatchCommand):
         )
         connection = openstack.connection.Connection(config=config)
         is_quiet = self.app.options.verbose_level == 0
-        progress = QuietProgress() if is_quiet else LineProgress(self.app.stderr, phases=False)
+        progress = QuietProgress() if is_quiet else LineProgress(self.app.stderr, verbose=False)
         return ImageTasks(connection, progress=progress).cloud
 
 

@@ -81,8 +81,8 @@ class CreateTest(TaskTestCase):
         for status, kind, said in (
             (403, AccessDenied, "admin role"),
             (413, QuotaExceeded, "limit"),
-            (400, ServiceError, "create an export task: the image service answered 400 (No."),
-            (500, ServiceError, "answered 500"),
+            (400, ServiceError, "create an export task: the image service returned 400 (No."),
+            (500, ServiceError, "returned 500"),
         ):
             self.requests.post(TASKS, status_code=status, json={"message": "No.\x1b[2J"})
             error = self.assertRaises(kind, self.create)
@@ -190,7 +190,7 @@ class CreateTest(TaskTestCase):
         for answer in ({"text": "<html>"}, {"json": []}, {"json": {"id": 3}}):
             self.requests.post(TASKS, status_code=201, **answer)
             text = str(self.assertRaises(ServiceError, self.create))
-            self.assertIn("Cannot create an export task: the image service's answer", text)
+            self.assertIn("Cannot create an export task: the image service's response", text)
         self.assertEqual(3, len(self.sent("POST")))
 
 
@@ -247,7 +247,7 @@ class FollowTest(TaskTestCase):
         page = {"tasks": [{"id": "a", "status": "pending"}], "next": "/v2/tasks?marker=a"}
         self.requests.get(TASKS, json=page)
         error = self.assertRaises(ServiceError, list, self.tasks.list())
-        self.assertIn("list the tasks: the image service's answer repeats a page", str(error))
+        self.assertIn("list the tasks: the image service's response repeats an earlier", str(error))
         self.assertEqual(2, len(self.polls()))
 
     def test_a_listing_without_end(self):
@@ -259,7 +259,7 @@ class FollowTest(TaskTestCase):
 
         self.requests.get(TASKS, json=page)
         error = self.assertRaises(ServiceError, list, self.tasks.list())
-        self.assertIn("does not end", str(error))
+        self.assertIn("is an endless listing", str(error))
         self.assertEqual(1001, len(self.polls()))
 
     def test_listings_of_the_wrong_shape(self):
@@ -271,7 +271,7 @@ class FollowTest(TaskTestCase):
             self.requests.get(TASKS, json=odd)
             error = self.assertRaises(ServiceError, list, self.tasks.list())
             self.assertEqual(
-                "Cannot list the tasks: the image service's answer is not a list of tasks.",
+                "Cannot list the tasks: the image service's response is not a list of tasks.",
                 str(error),
             )
         for text, said in (("[" * 100_000, "nested too deeply"), ("<html>", "not JSON")):

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import gzip
 import json
-import socket
 import threading
 import tracemalloc
 
-import fixtures
 import requests_mock
 from oslotest import base
 
@@ -13,15 +11,12 @@ from rackspace_imagetasks.exceptions import AccessDenied, NotFound, QuotaExceede
 from rackspace_imagetasks.glance.images import ImageClient
 from rackspace_imagetasks.glance.tasks import TaskClient
 from rackspace_imagetasks.http.errors import innermost
-from rackspace_imagetasks.http.notices import Notices
 from rackspace_imagetasks.objects.names import ObjectName
-from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.profile import RACKSPACE
 from tests.unit.glance.service import IMAGE, ImageService
 from tests.unit.objects import faults
 from tests.unit.objects.base import SwiftCase
 from tests.unit.objects.swift import ACCOUNT
-from tests.unit.sockets import adapter_for
 
 BOMB = 200 * 1024**2
 
@@ -97,7 +92,7 @@ class TestAnswers(ImageServiceCase):
             self.service.faults.clear()
             self.answer(body, Content_Encoding=encoding)
             error = self.assertRaises(ServiceError, self.read)
-            self.assertIn("read image 'web': the image service's answer", str(error))
+            self.assertIn("read image 'web': the image service's response", str(error))
 
     def test_too_long(self):
         """An answer is read up to a limit, and what it decompresses to costs little memory."""
@@ -121,13 +116,6 @@ class TestAnswers(ImageServiceCase):
         self.assertTrue(0 < len(sent) < len(json.dumps(IMAGE)) / 2, sent)
         self.assertEqual(2, len(self.service.log))
 
-    def test_trickling_headers(self):
-        """So is one whose headers do, which no time-out between two bytes ends."""
-        self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.http._pools._PATIENCE", 0.3))
-        self.service.fault(faults.trickling_headers(0.05), "GET")
-        self.assertEqual(IMAGE, self.read().json_object())
-        self.assertEqual(2, len(self.service.log))
-
     def test_what_a_refusal_says(self):
         """The reason is found in JSON, one step below, and in plain text, but not in a page."""
         for body, kind, said in (
@@ -140,7 +128,7 @@ class TestAnswers(ImageServiceCase):
             self.service.faults.clear()
             self.answer(body, 400, Content_Type=kind)
             error = self.assertRaises(ServiceError, self.read)
-            self.assertIn(f"the image service answered {said}", str(error))
+            self.assertIn(f"the image service returned {said}", str(error))
             self.assertEqual(400, error.status)
 
     def test_words_of_a_service(self):
@@ -185,61 +173,6 @@ class TestTokens(ImageServiceCase):
         self.assertEqual([], self.service.log)
 
 
-class TestNotices(ImageServiceCase):
-    def read(self):
-        return self.client().request("GET", "images", "list the images")
-
-    def test_retry_after(self):
-        """A long wait is announced, with its reason; a longer one than is kept is named."""
-        self.service.fault(faults.status(503, Retry_After="86400"), "GET")
-        self.read()
-        (message,) = self.messages
-        self.assertIn("Cannot list the images: the image service answered 503", message)
-        self.assertIn("asks for a wait of 86400 s. Trying again in 300 s.", message)
-        self.assertEqual(300, sum(self.waits))
-
-    def test_short_waits(self):
-        """A fault that passes at once is not worth a message."""
-        self.service.fault(faults.status(503), "GET")
-        self.service.fault(faults.reset(), "GET")
-        self.read()
-        self.assert_fired()
-        self.assertEqual([], self.messages)
-
-    def test_unreachable(self):
-        """A service that cannot be reached is named, with its address, before the first retry."""
-        with socket.socket() as closed:
-            closed.bind(("127.0.0.1", 0))
-            url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        store = ObjectStore(
-            adapter_for(url + ACCOUNT, "object-store"),
-            retries=2,
-            sleep=lambda _seconds: said.append(len(self.messages)),
-            notify=lambda message: self.messages.append(str(message)),
-        )
-        said = []
-        error = self.assertRaises(ServiceError, store.create_container, "c")
-        self.assertIn("no answer from the object-store service: Connection refused", str(error))
-        self.assertEqual(1, said[0])
-        self.assertIn(f"The endpoint is {url}{ACCOUNT}.", self.messages[0])
-
-    def test_silence(self):
-        """A request without an answer is announced while it lasts."""
-        notified = threading.Event()
-        notices = Notices(lambda _message: notified.set(), silence=0.01)
-        with notices.waiting("image service", "list the images"):
-            self.assertTrue(notified.wait(30))
-
-    def test_said_once(self):
-        """Threads that wait for the same say so once in a while."""
-        now = [0.0]
-        notices = Notices(lambda message: self.messages.append(str(message)), lambda: now[0])
-        for moment in (0, 1, 29, 31):
-            now[0] = moment
-            notices.retrying("No answer.", "http://h", 1, None, first=True)
-        self.assertEqual(2, len(self.messages))
-
-
 class TestFirstErrors(SwiftCase):
     def test_a_failing_cleanup(self):
         """A request that fails while an error is handled fails for its own reason."""
@@ -281,7 +214,7 @@ class TestListings(SwiftCase):
             mocker.get(f"{self.swift.url}{ACCOUNT}/c", json=page)
             error = self.assertRaises(ServiceError, list, self.store.list_objects("c"))
             self.assertEqual(1001, mocker.call_count)
-        self.assertIn("the object-store service's answer is a listing that does not", str(error))
+        self.assertIn("the object-store service's response is an endless listing", str(error))
 
     def test_names_that_are_none(self):
         """A name that is a number or a list is none."""
@@ -289,9 +222,14 @@ class TestListings(SwiftCase):
             facts = {"bytes": 0, "hash": "", "last_modified": "", "name": name}
             self.swift.fault(faults.status(200, json.dumps([facts]).encode()), "GET")
             error = self.assertRaises(ServiceError, list, self.store.list_objects("c"))
-            self.assertIn("list container 'c': the object-store service's answer", str(error))
+            self.assertIn("list container 'c': the object-store service's response", str(error))
 
     def test_absent(self):
         """404 is 'it does not exist', for each service."""
         error = self.assertRaises(NotFound, list, self.store.list_objects("c"))
-        self.assertIn("the object-store service answered 404 Not Found; it does not", str(error))
+        self.assertIn("the object-store service returned 404 Not Found; it does not", str(error))
+
+    def test_no_place(self):
+        """404 to a PUT does not claim that the resource should have existed."""
+        error = self.assertRaises(NotFound, self.store.put_object, ObjectName("c", "a"), b"x")
+        self.assertIn("404 Not Found; the resource or its container does not exist.", str(error))

@@ -31,7 +31,7 @@ class ProgressTest(base.BaseTestCase):
         progress.close()
         self.assertEqual("", stream.getvalue())
 
-    def test_a_log_gets_messages_but_no_phases(self):
+    def test_a_log_gets_messages_but_no_short_phases(self):
         """Without -v, a log tells what was decided and not how far it is."""
         stream = io.StringIO()
         progress = progress_on(stream, 1)
@@ -40,10 +40,42 @@ class ProgressTest(base.BaseTestCase):
             phase.advance(10)
         self.assertEqual("what was decided\n", stream.getvalue())
 
+    def lines_of(self, total, *steps):
+        """Return the lines of a phase without -v: a step is an amount or a note, at a time."""
+        stream, now = io.StringIO(), [0.0]
+        progress = LineProgress(stream, verbose=False, clock=lambda: now[0])
+        with progress.phase("Phase", total) as phase:
+            for now[0], step in steps:
+                (phase.note if isinstance(step, str) else phase.advance)(step)
+        return stream.getvalue().splitlines()
+
+    def test_a_log_gets_long_phases(self):
+        """Without -v, a phase is mentioned after 20 seconds, and then every five minutes."""
+        lines = self.lines_of(8, (19, 1), (20, 1), (319, 1), (320, 1), (330, 4))
+        self.assertEqual(
+            [
+                "Phase: 2 bytes of 8 bytes (25 %)",
+                "Phase: 4 bytes of 8 bytes (50 %)",
+                "Phase: 8 bytes in 330.0 s",
+            ],
+            lines,
+        )
+
+    def test_a_log_gets_the_status_of_tasks(self):
+        """Without -v, each new status is written at once, and again every five minutes."""
+        steps = [(0, "pending"), (60, "pending"), (120, "processing"), (180, "processing")]
+        lines = self.lines_of(None, *steps, (419, "processing"), (420, "processing"))
+        self.assertEqual(["Phase: pending", "Phase: processing", "Phase: processing"], lines)
+
+    def test_a_log_gets_the_status_of_several_tasks(self):
+        """The statuses of tasks that are polled together are not repeated with each poll."""
+        lines = self.lines_of(None, (0, "1 pending"), (0, "2 pending"), (60, "1 pending"))
+        self.assertEqual(["Phase: 1 pending", "Phase: 2 pending"], lines)
+
     def test_lines_now_and_then(self):
         """With -v a line every ten seconds, one for each new status, and one at the end."""
         stream, now = io.StringIO(), [0.0]
-        progress = LineProgress(stream, phases=True, clock=lambda: now[0])
+        progress = LineProgress(stream, verbose=True, clock=lambda: now[0])
         with progress.phase("Sending x", 4 * 2**20) as phase:
             phase.advance(2**20)
             now[0] = 10.0
@@ -67,7 +99,7 @@ class ProgressTest(base.BaseTestCase):
     def test_escapes_do_not_reach_the_terminal(self):
         """Titles and notes come from files and servers."""
         stream = io.StringIO()
-        progress = LineProgress(stream, phases=True)
+        progress = LineProgress(stream, verbose=True)
         with progress.phase("\x1b[31m", None) as phase:
             phase.note("\x1b[2J")
         progress.message("\x1b]0;x")
