@@ -15,7 +15,6 @@ from rackspace_imagetasks.exceptions import ServiceError
 from rackspace_imagetasks.http.errors import BROKEN, BrokenAnswerError
 from rackspace_imagetasks.text import format_size
 
-_MOST_BYTES = 16 * 1024**2  # of a short answer; a page of a listing is at most some MiB
 _MOST_PAGES = 1000
 _MOST_ITEMS = 1_000_000
 _NETWORK_CHUNK = 16 * 1024
@@ -87,9 +86,15 @@ class Answer(NamedTuple):
 
 
 class ListingLimits:
-    """Ends a listing that repeats itself or has no end."""
+    """Ends a listing that repeats itself or has no end.
 
-    def __init__(self) -> None:
+    :param pages: maximum number of pages.
+    :param items: maximum number of items in all pages.
+    """
+
+    def __init__(self, pages: int = _MOST_PAGES, items: int = _MOST_ITEMS) -> None:
+        self._most_pages = pages
+        self._most_items = items
         self._markers: set[str] = set()
         self._items = 0
 
@@ -104,7 +109,7 @@ class ListingLimits:
         if marker in self._markers:
             raise answer.unusable("repeats a page that it has given before")
         self._markers.add(marker)
-        if len(self._markers) > _MOST_PAGES or self._items > _MOST_ITEMS:
+        if len(self._markers) > self._most_pages or self._items > self._most_items:
             raise answer.unusable("is a listing that does not end")
 
 
@@ -155,12 +160,15 @@ def read_short(
     response: requests.Response,
     service: str,
     action: str,
+    *,
     timeout: float,
+    size: int,
     clock: Callable[[], float] = time.monotonic,
 ) -> bytes:
     """Read an answer to its end and close it.
 
     :param timeout: seconds for all of it.
+    :param size: the most bytes that it may have.
     :raises ServiceError: if it is too long or in an encoding that nobody asked for.
     :raises TimeoutError: if it is not complete in time.
     """
@@ -171,8 +179,8 @@ def read_short(
         try:
             for chunk in _decoded(response, origin):
                 content += chunk
-                if len(content) > _MOST_BYTES:
-                    raise origin.unusable(f"is longer than {format_size(_MOST_BYTES)}")
+                if len(content) > size:
+                    raise origin.unusable(f"is longer than {format_size(size)}")
                 if clock() > deadline:
                     raise TimeoutError(f"the answer was not complete after {timeout:g} s")
         except BROKEN:

@@ -15,18 +15,20 @@ _LONGEST_RETRY_AFTER = 300.0
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How patient a client is. Times in seconds.
+    """How patient a client is, and how much it reads. Times in seconds.
 
     :ivar attempts: how often a request is sent at most.
     :ivar connect_timeout: for a connection, and for one chunk of a request's body to leave.
     :ivar read_timeout: until the next byte of an answer.
     :ivar answer_timeout: for all of a short answer, from its headers to its end.
+    :ivar answer_size: the most bytes of a short answer.
     """
 
     attempts: int = 8
     connect_timeout: float = 60.0
     read_timeout: float = 120.0
     answer_timeout: float = 300.0
+    answer_size: int = 16 * 1024**2
 
 
 def backoff(attempt: int, retry_after: str | None = None) -> float:
