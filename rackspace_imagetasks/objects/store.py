@@ -155,7 +155,7 @@ class ObjectStore:
     ) -> Iterator[ObjectEntry]:
         """Yield the objects whose names begin with `prefix`, sorted by name.
 
-        A listing that is not sorted is an error: its pages might never end.
+        A listing that is not sorted is an error, because its pages might never end.
 
         :param absent_is_empty: treat a container that does not exist as an empty one.
         """
