@@ -16,7 +16,6 @@ from rackspace_imagetasks.exceptions import ServiceError
 from rackspace_imagetasks.http.errors import BROKEN, BrokenAnswerError
 from rackspace_imagetasks.text import format_size
 
-_MOST_BYTES = 16 * 1024**2  # of a short response; a page of a listing is at most some MiB
 _MOST_PAGES = 1000
 _MOST_ITEMS = 1_000_000
 _NETWORK_CHUNK = 16 * 1024
@@ -88,9 +87,15 @@ class Answer(NamedTuple):
 
 
 class ListingLimits:
-    """Ends a listing that repeats itself or is endless."""
+    """Ends a listing that repeats itself or is endless.
 
-    def __init__(self) -> None:
+    :param pages: maximum number of pages.
+    :param items: maximum number of items in all pages.
+    """
+
+    def __init__(self, pages: int = _MOST_PAGES, items: int = _MOST_ITEMS) -> None:
+        self._most_pages = pages
+        self._most_items = items
         self._markers: set[str] = set()
         self._items = 0
 
@@ -105,7 +110,7 @@ class ListingLimits:
         if marker in self._markers:
             raise answer.unusable("repeats an earlier page")
         self._markers.add(marker)
-        if len(self._markers) > _MOST_PAGES or self._items > _MOST_ITEMS:
+        if len(self._markers) > self._most_pages or self._items > self._most_items:
             raise answer.unusable("is an endless listing")
 
 
@@ -163,12 +168,15 @@ def read_short(
     response: requests.Response,
     service: str,
     action: str,
+    *,
     timeout: float,
+    size: int,
     clock: Callable[[], float] = time.monotonic,
 ) -> bytes:
     """Read a response to its end and close it.
 
     :param timeout: seconds for all of it.
+    :param size: maximum number of bytes.
     :raises ServiceError: if it is too long or in an encoding that was not requested.
     :raises TimeoutError: if it is not complete in time.
     """
@@ -179,8 +187,8 @@ def read_short(
         try:
             for chunk in _decoded(response, origin):
                 content += chunk
-                if len(content) > _MOST_BYTES:
-                    raise origin.unusable(f"is longer than {format_size(_MOST_BYTES)}")
+                if len(content) > size:
+                    raise origin.unusable(f"is longer than {format_size(size)}")
                 if clock() > deadline:
                     raise TimeoutError(f"the response was not complete after {timeout:g} s")
         except BROKEN:

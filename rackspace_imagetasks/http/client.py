@@ -249,7 +249,11 @@ class Client:
             if request.streamed and status < 300:
                 return response, b""
             content = read_short(
-                response, self.words.name, request.action, self.retry.answer_timeout
+                response,
+                self.words.name,
+                request.action,
+                timeout=self.retry.answer_timeout,
+                size=self.retry.answer_size,
             )
         if status < 300 or status in request.accept:
             return response, content

@@ -15,18 +15,20 @@ _LONGEST_RETRY_AFTER = 300.0
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """The number of attempts, and timeouts in seconds.
+    """The number of attempts, timeouts in seconds, and the size of a response.
 
     :ivar attempts: maximum number of times a request is sent.
     :ivar connect_timeout: for a connection, and for sending one chunk of a request's body.
     :ivar read_timeout: for the next byte of a response.
     :ivar answer_timeout: for a whole short response, from its headers to its end.
+    :ivar answer_size: maximum number of bytes of a short response.
     """
 
     attempts: int = 8
     connect_timeout: float = 60.0
     read_timeout: float = 120.0
     answer_timeout: float = 300.0
+    answer_size: int = 16 * 1024**2
 
 
 def backoff(attempt: int, retry_after: str | None = None) -> float:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The body of a PUT request: hashed while it is sent, and sent again from its start by a retry."""
+"""The body of a PUT request, hashed while it is sent; a retry sends it again from the start."""
 
 import hashlib
 from collections.abc import Callable, Iterator

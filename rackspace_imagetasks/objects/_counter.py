@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much of a transfer an interrupt does not lose."""
+"""Count how much of a transfer is kept after an interrupt."""
 
 import contextlib
 import threading
@@ -9,7 +9,7 @@ from rackspace_imagetasks.exceptions import Cancelled
 
 
 class TransferCounter:
-    """Counts the bytes that the next run does not have to transfer; safe to use from threads.
+    """Count the bytes that the next run does not have to transfer; safe to use from threads.
 
     :ivar total: the number of bytes to transfer, or None while it is not known.
     """
@@ -26,7 +26,7 @@ class TransferCounter:
 
     @contextlib.contextmanager
     def reported(self) -> Iterator[None]:
-        """Add the number of kept bytes to a `Cancelled` that passes."""
+        """Add the number of kept bytes to a `Cancelled` that the work raises."""
         try:
             yield
         except Cancelled as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fetch the segments of an object into their places in a file, or only what is missing of them."""
+"""Fetch the segments of an object into a file, or only the parts that the file does not have."""
 
 import contextlib
 import functools
@@ -73,7 +73,7 @@ class Fetch:
         return present - sum(wrong)
 
     def _fetch(self, segment: StoredSegment, partial: _PartialSegment, meter: Meter) -> int:
-        """Fetch the rest of a segment until its MD5 is right; return how many bytes were wrong."""
+        """Fetch the rest of a segment until its MD5 is right; return the number of wrong bytes."""
         wrong = 0
         for _ in range(_ATTEMPTS):
             md5, position = partial.md5 or _md5(), partial.length
@@ -142,7 +142,7 @@ class Fetch:
             return self.transfer.each(check, segments)
 
     def _check(self, segment: StoredSegment) -> _PartialSegment:
-        """Return all of a segment if its MD5 is right, and otherwise the part that may be right."""
+        """Return the whole segment if its MD5 is correct; else the part that may be correct."""
         extent = Extent(segment.offset, segment.length)
         written = self._written(extent)
         if not written:  # a hole: zeros, or nothing yet

@@ -38,7 +38,7 @@ class StoredSegment(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """The properties of an object and its segments in order; a plain object has itself as one."""
+    """The properties of an object and its segments in order; a plain object is its only segment."""
 
     info: ObjectInfo
     segments: list[StoredSegment]
@@ -47,11 +47,11 @@ class Layout(NamedTuple):
 def read_layout(store: ObjectStore, name: ObjectName) -> Layout:
     """Return the properties and the segments of an object.
 
-    A listing or manifest that contradicts the object is read again: it may be out of date.
+    A listing or manifest that contradicts the object may be out of date, so it is read again.
 
     :raises NotFound: if the object does not exist.
     :raises IntegrityError: if its segments do not make up the whole.
-    :raises TransferError: if its manifests are too many, nested too deep or not supported.
+    :raises TransferError: if its manifests are too many, nested too deeply or not supported.
     """
     for attempt in range(1, _ATTEMPTS + 1):
         info = store.head_object(name)
@@ -68,7 +68,7 @@ def read_layout(store: ObjectStore, name: ObjectName) -> Layout:
 
 def _segments(store: ObjectStore, info: ObjectInfo) -> list[StoredSegment]:
     if info.is_slo:
-        segments = _Manifests(store).expand(info)
+        segments = _Manifests(store, info.object).expand(info)
     elif info.dlo_manifest is not None:
         segments = _listed(store, info)
     elif info.size:
@@ -92,15 +92,16 @@ def _segments(store: ObjectStore, info: ObjectInfo) -> list[StoredSegment]:
 class _Manifests:
     """Reads the manifest of an SLO and those nested in it, up to a reasonable number."""
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: ObjectStore, root: ObjectName) -> None:
         self._store = store
+        self._root = root
         self._manifests = 0
         self._entries = 0
 
     def expand(self, info: ObjectInfo, depth: int = 0) -> list[StoredSegment]:
         """Return the segments of an SLO, with those of nested manifests in their place.
 
-        :raises TransferError: if there are too many, or they are nested too deep.
+        :raises TransferError: if there are too many, or they are nested too deeply.
         """
         entries = self._read(info, depth)
         segments: list[StoredSegment] = []
@@ -116,18 +117,20 @@ class _Manifests:
 
     def _read(self, info: ObjectInfo, depth: int) -> list[dict[str, Any]]:
         if depth > _MAX_NESTING:
-            raise TransferError(f"The manifest of object '{info.object}' is nested too deep.")
+            raise TransferError(
+                f"The manifests of object '{self._root}' are nested more than {_MAX_NESTING}"
+                " levels deep."
+            )
         self._manifests += 1
         if self._manifests > _MAX_MANIFESTS:
             raise TransferError(
-                f"Object '{info.object}' is one of more than {_MAX_MANIFESTS} nested manifests."
+                f"Object '{self._root}' has more than {_MAX_MANIFESTS} nested manifests."
             )
         entries = self._store.get_manifest(info.object)
         self._entries += len(entries)
         if self._entries > _MAX_SEGMENTS:
             raise TransferError(
-                f"The manifests up to that of object '{info.object}' name more than"
-                f" {_MAX_SEGMENTS} segments."
+                f"Object '{self._root}' has more than {_MAX_SEGMENTS} segments in all manifests."
             )
         _require_same_version(info, entries)
         return entries
@@ -155,7 +158,7 @@ def _stored(info: ObjectInfo, entry: dict[str, Any], offset: int) -> StoredSegme
     path, length, md5 = entry.get("name"), entry.get("bytes"), entry.get("hash")
     if not (isinstance(path, str) and isinstance(md5, str) and isinstance(length, int)):
         raise IntegrityError(
-            f"The manifest of object '{info.object}' has entries without name, size or MD5."
+            f"The manifest of object '{info.object}' has an entry without name, size or MD5."
         )
     name = ObjectName.split(path.lstrip("/"))
     if length < 0 or not all(name):
@@ -184,7 +187,8 @@ def dlo_entries(store: ObjectStore, info: ObjectInfo) -> tuple[ObjectName, list[
     prefix = ObjectName.split(unquote(info.dlo_manifest or ""))
     if not all(prefix):
         raise IntegrityError(
-            f"The manifest of object '{info.object}' names no segments: '{info.dlo_manifest}'."
+            f"The manifest of object '{info.object}' does not name a container and a prefix:"
+            f" '{info.dlo_manifest}'."
         )
     entries = [
         entry
@@ -199,7 +203,7 @@ def _listed(store: ObjectStore, info: ObjectInfo) -> list[StoredSegment]:
     prefix, entries = dlo_entries(store, info)
     if not entries:
         raise IntegrityError(
-            f"Object '{info.object}' has no segments: no object begins with '{prefix}'."
+            f"Object '{info.object}' has no segments: the name of no object begins with '{prefix}'."
         )
     _require_complete(info, prefix.name, entries)
     segments: list[StoredSegment] = []
@@ -213,7 +217,7 @@ def _listed(store: ObjectStore, info: ObjectInfo) -> list[StoredSegment]:
 
 
 def is_numbered(prefix: str, name: str) -> bool:
-    """Return whether the name of a segment is the prefix and a number, as with every uploader."""
+    """Return whether a segment's name is the prefix and a number, as all uploaders name them."""
     return re.fullmatch(r"[0-9]{1,16}", name.removeprefix(prefix)) is not None
 
 

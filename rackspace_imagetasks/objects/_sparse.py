@@ -39,7 +39,7 @@ class SparseFile:
         self._part.write_at(offset, chunk)
 
     def has_data(self, offset: int, length: int) -> bool:
-        """Return whether a range contains anything but a hole; if that is unknown, True."""
+        """Return whether a range contains anything but a hole; return True if that is unknown."""
         try:
             start = seek_data(self._part.fd, offset)
         except OSError:

@@ -22,9 +22,9 @@ class SegmentCorrupt(IntegrityError):
 
 
 def verified_chunks(store: ObjectStore, segment: StoredSegment) -> Iterator[bytes]:
-    """Yield a segment in chunks, the last one only if the MD5 is right.
+    """Yield a segment in chunks, the last one only if the MD5 is correct.
 
-    :raises SegmentCorrupt: if it is wrong; a PUT of these chunks then remains incomplete.
+    :raises SegmentCorrupt: if it is not; a PUT of these chunks then remains incomplete.
     """
     md5 = hashlib.md5(usedforsecurity=False)
     held_back = b""

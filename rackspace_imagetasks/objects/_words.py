@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the refusals of an object store mean to the user."""
+"""What the error responses of the Object Store mean to the user."""
 
 from rackspace_imagetasks.exceptions import QuotaExceeded
 from rackspace_imagetasks.http.words import Meaning, ServiceWords
@@ -12,12 +12,10 @@ _FULL = Meaning(
 
 
 def object_words(region: str) -> ServiceWords:
-    """Return the words of the object store in a region."""
+    """Return how messages name the object store in a region, and explain its error responses."""
     return ServiceWords(
         "object-store service",
         region,
         meanings={413: _FULL, 507: _FULL},
-        refused_upload=(
-            "The service may have refused the data without waiting for it (a full account)."
-        ),
+        refused_upload="The service may have closed the connection because a quota is used up.",
     )

@@ -28,7 +28,7 @@ class Content(Protocol):
         """Return the MD5 of the target if an earlier run wrote all of it with one PUT."""
 
     def whole_body(self, meter: Meter) -> Body:
-        """Return the body of the only PUT."""
+        """Return the body of a PUT of all of the content."""
 
     @property
     def segments(self) -> list[Segment]:
@@ -48,7 +48,7 @@ class Content(Protocol):
 
 
 def write_whole(target: Target, content: Content) -> Written:
-    """Write the content with one PUT, unless it is there."""
+    """Write the content with one PUT, unless an earlier run has written it."""
     if etag := content.find_whole():
         return target.written(content.size, etag, segments=0, sent=0)
     with target.transfer.phase(content.title, content.size) as meter:

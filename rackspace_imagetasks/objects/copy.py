@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Copy an object between regions or clouds: each segment from GET to PUT, through memory."""
+"""Copy an object between regions or clouds: the response of a GET is the body of a PUT."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from rackspace_imagetasks.objects.quotas import Need, needs_of_object, needs_of_
 from rackspace_imagetasks.objects.segments import MAX_PUT, MAX_SEGMENTS, Segment, segment_prefix
 from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.objects.target import Hashes, Target, Written
+from rackspace_imagetasks.text import format_size
 from rackspace_imagetasks.units import divide_up
 
 
@@ -85,7 +86,10 @@ def group_segments(segments: list[StoredSegment]) -> list[list[StoredSegment]]:
             groups.append([])
         groups[-1].append(segment)
     if any(_length(group) > MAX_PUT for group in groups):
-        raise Refused("The object does not fit into 1000 segments of 5 GiB.")
+        raise Refused(
+            f"The object cannot be copied: it does not fit into {MAX_SEGMENTS} segments of"
+            f" {format_size(MAX_PUT)}."
+        )
     return groups
 
 
@@ -124,7 +128,7 @@ class _ObjectContent:
         return list(self._parts)
 
     def find_present(self) -> Hashes:
-        """Find segments by the MD5 of the source; that of a group of several is not known."""
+        """Find segments by the MD5 of the source; the MD5 of a group of several is not known."""
         listed = self.target.list_segments(self._prefix)
         candidates = {
             segment: group[0].md5

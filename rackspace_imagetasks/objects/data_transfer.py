@@ -30,7 +30,7 @@ Service = TypeVar("Service", bound=Cancellable)
 
 @dataclasses.dataclass(frozen=True)
 class TransferOptions:
-    """How to transfer data, whatever the job.
+    """How to transfer data in any job.
 
     :ivar threads: maximum number of segments to transfer at the same time.
     :ivar limit_rate: maximum bytes per second, or None; jobs with the same `RateLimit` share it.
@@ -70,7 +70,7 @@ class DataTransfer:
         self._counter = TransferCounter()
 
     def run(self, work: Callable[[], Result]) -> Result:
-        """Call `work` so that `stop` or an interrupt of this thread ends it within a second.
+        """Call `work` in such a way that `stop` or an interrupt ends it within a second.
 
         :raises Cancelled: when it is stopped, with the bytes that are kept.
         """
@@ -82,9 +82,9 @@ class DataTransfer:
         return service.until(self._abort)
 
     def check(self) -> None:
-        """Return, unless the transfer is cancelled.
+        """Raise an error if the transfer is cancelled.
 
-        :raises Cancelled: when it is.
+        :raises Cancelled: if it is.
         """
         self._cancellation.check()
 

@@ -27,7 +27,7 @@ def delete(store: ObjectStore, name: ObjectName) -> None:
     `is_half_deleted` tells that the object can no longer be used.
 
     :raises IntegrityError: if a DLO names no segments.
-    :raises Refused: if the segments of a DLO cannot be told from other objects.
+    :raises Refused: if the segments of a DLO cannot be distinguished from other objects.
     :raises ServiceError: if a segment could not be deleted.
     """
     info = store.head_object(name)
@@ -42,7 +42,7 @@ def delete(store: ObjectStore, name: ObjectName) -> None:
 
 
 def delete_segments(store: ObjectStore, name: ObjectName) -> None:
-    """Delete all segments that were ever uploaded for an object, whether a manifest names them.
+    """Delete all segments that were ever uploaded for an object, even if no manifest names them.
 
     The object's name must stand for one content only.
     """
@@ -52,7 +52,7 @@ def delete_segments(store: ObjectStore, name: ObjectName) -> None:
 
 
 def delete_unnamed(store: ObjectStore, name: ObjectName, segments: Iterable[ObjectName]) -> None:
-    """Delete those segments of an object that its manifest, if there is one, does not name."""
+    """Delete those of the given segments that the object's manifest does not name."""
     info = store.head_object(name)
     named = named_segments(store, info) if info else set()
     for segment in segments:
@@ -68,14 +68,14 @@ def named_segments(store: ObjectStore, info: ObjectInfo) -> set[ObjectName]:
 
 
 def mark_as_kept(store: ObjectStore, name: ObjectName) -> None:
-    """Mark an export as kept by the user: the exports of the service never expire by themselves."""
+    """Mark an export as kept by the user, because exports of the service never expire."""
     info = store.head_object(name)
     if info is not None:
         _mark(store, info, _KEPT)
 
 
 def is_kept(info: ObjectInfo) -> bool:
-    """Return whether a user keeps it: an export that is marked, or an upload without an expiry."""
+    """Return whether the user keeps an object: a marked export or an upload without an expiry."""
     if is_half_deleted(info) or "X-Delete-At" in info.headers:
         return False
     return info.dlo_manifest is None or _KEPT in info.headers
@@ -182,8 +182,8 @@ def _delete_dlo_segments(store: ObjectStore, info: ObjectInfo) -> None:
     prefix, entries = dlo_entries(store, info)
     if not all(is_numbered(prefix.name, entry.name) for entry in entries):
         text = (
-            f"The segments of object '{info.object}' are all objects that begin with '{prefix}',"
-            " and other objects begin with it too."
+            f"Object '{info.object}' consists of all objects whose names begin with '{prefix}', and"
+            " some of them are not segments."
         )
         raise Refused(Message(text, Hint.DELETE_BY_NAME, {"container": prefix.container}))
     _mark(store, info, _DELETING)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Download an object: segments in parallel, each with its MD5, resumed without a journal."""
+"""Download the segments of an object in parallel, verify each MD5, resume without a journal."""
 
 import os
 from collections.abc import Callable

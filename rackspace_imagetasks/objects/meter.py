@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every chunk passes: cancellation, the rate limit and the progress."""
+"""Apply the cancellation, the rate limit, and the progress to every chunk."""
 
 import threading
 import time
@@ -54,7 +54,7 @@ class RateLimit:
 
 
 class Meter:
-    """Counts the bytes of one phase of a transfer and keeps them within the rate limit."""
+    """Count the bytes of one phase of a transfer, and keep them within the rate limit."""
 
     def __init__(self, phase: Phase, cancellation: Cancellation, limit: RateLimit) -> None:
         self._phase = phase

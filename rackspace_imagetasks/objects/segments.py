@@ -40,8 +40,8 @@ def segment_size_for(size: int, wanted: int | None = None) -> int:
     """
     if size > MAX_SEGMENTS * MAX_PUT:
         too_large = (
-            f"{format_size(size)} do not fit into one object: Swift accepts {MAX_SEGMENTS}"
-            f" segments of {format_size(MAX_PUT)}."
+            f"{format_size(size)} do not fit into one object: an object can have at most"
+            f" {MAX_SEGMENTS} segments of {format_size(MAX_PUT)}."
         )
         raise Refused(too_large)
     enough = round_up(divide_up(size, MAX_SEGMENTS), MIB) if size > MAX_SEGMENTS else 1

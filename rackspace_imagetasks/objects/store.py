@@ -37,12 +37,18 @@ from rackspace_imagetasks.objects._records import (
 )
 from rackspace_imagetasks.objects._words import object_words
 from rackspace_imagetasks.objects.names import ObjectName, container_path
+from rackspace_imagetasks.units import MIB
 
 if TYPE_CHECKING:
     from keystoneauth1.adapter import Adapter
 
 _NOT_FOUND = frozenset({404})
 _SECONDS_PER_DELETION = 1.0
+# Swift lists up to 10,000 names on a page. In JSON, a name of 1024 bytes can have 3 KB.
+_PAGE_SIZE = 64 * MIB
+# A sorted listing does not repeat itself, and is read page by page: only one without end is wrong.
+_MOST_PAGES = 2_000
+_MOST_ENTRIES = 20_000_000
 
 
 class ObjectStore:
@@ -154,7 +160,7 @@ class ObjectStore:
     ) -> Iterator[ObjectEntry]:
         """Yield the objects whose names begin with `prefix`, sorted by name.
 
-        A listing that is not sorted is an error: its pages might never end.
+        A listing that is not sorted is an error, because its pages might never end.
 
         :param absent_is_empty: treat a container that does not exist as an empty one.
         """
@@ -169,9 +175,10 @@ class ObjectStore:
         self, path: str, action: str, prefix: str, read: Callable[[dict[str, Any]], Listed]
     ) -> Iterator[Listed]:
         params = {"format": "json", "prefix": prefix}
-        limits = ListingLimits()
+        limits = ListingLimits(_MOST_PAGES, _MOST_ENTRIES)
+        client = self._client.with_retry(replace(self._client.retry, answer_size=_PAGE_SIZE))
         while True:
-            answer = self._client.request("GET", path, action, params=params)
+            answer = client.request("GET", path, action, params=params)
             entries: list[Listed] = read_page(answer, read)
             if not entries:
                 return

@@ -82,11 +82,11 @@ class Target:
         return {entry.name: entry for entry in self.store.list_objects(self._segments, prefix)}
 
     def reuse_whole(self) -> bool:
-        """Set the expiry of an object that an earlier run wrote; return False if it is gone."""
+        """Set the expiry of an object that an earlier run wrote; return False if it was deleted."""
         return self._set_expiry(self.object, _expiry(self.expire_after))
 
     def reuse(self, segment: Segment) -> bool:
-        """Set the expiry of a segment that an earlier run wrote; return False if it is gone."""
+        """Set the expiry of a segment that an earlier run wrote; return False if it was deleted."""
         if not self._set_expiry(self._name(segment), self._segments_expiry):
             return False
         self.transfer.keep(segment.length)

@@ -39,7 +39,8 @@ def upload(
 
     The MD5 is computed while sending and compared with each response. After a failure, another
     upload sends only the segments that are missing. If the transfer's `cleanup` is set, an error
-    deletes the segments that this run has sent; a cancellation does not, because it has no time.
+    deletes the segments that this run has sent; a cancellation does not, because it must end at
+    once.
 
     :param segment_size: bytes; by default 128 MiB, and more for a source above 125 GiB.
     :param expire_after: seconds after which Swift deletes the object and its segments.
@@ -168,7 +169,7 @@ class _SourceContent:
 
 
 def _clean_up(store: ObjectStore, target: Target) -> None:
-    """Delete the segments sent; report a failure, but do not replace the error before it."""
+    """Delete the segments that were sent; report a failure without hiding the original error."""
     try:
         delete_unnamed(store, target.object, target.sent)
     except ImageTasksError as error:

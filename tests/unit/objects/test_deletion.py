@@ -132,9 +132,9 @@ class TestDelete(SwiftCase):
         """The time allowed for the answer grows with the number of segments."""
         timeouts = []
 
-        def read(response, service, action, timeout, *limits):
+        def read(*about, timeout, **limits):
             timeouts.append(timeout)
-            return read_short(response, service, action, timeout, *limits)
+            return read_short(*about, timeout=timeout, **limits)
 
         self.useFixture(fixtures.MockPatch("rackspace_imagetasks.http.client.read_short", read))
         self.swift.put_slo("images", "a", PIECES * 200)

@@ -127,7 +127,10 @@ class TestKinds(DownloadCase):
         self.nest("middle", "inner", 1)
         self.nest("a", "middle", 1)
         with mock.patch.object(_manifest, "_MAX_NESTING", 1):
-            self.assertIn("nested too deep", str(self.assertRaises(TransferError, self.download)))
+            self.assertIn(
+                "nested more than 1 levels deep",
+                str(self.assertRaises(TransferError, self.download)),
+            )
         with mock.patch.object(_manifest, "_MAX_NESTING", 2):
             self.download()
         self.assert_right()

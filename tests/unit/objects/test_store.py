@@ -107,6 +107,34 @@ class TestContainers(SwiftCase):
             self.assertIn("not sorted", str(error))
             self.swift.faults.clear()
 
+    def test_endless_listing(self):
+        """A sorted listing that does not end is an error; one of the largest size is not."""
+        for limit, value in (("_MOST_PAGES", 3), ("_MOST_ENTRIES", 6)):
+            with fixtures.MonkeyPatch(f"rackspace_imagetasks.objects.store.{limit}", value):
+                for pages, fails in (("ab cd ef", False), ("ab cd ef gh", True)):
+                    self.swift.put("images", "a", b"")
+                    for names in pages.split():
+                        self.swift.fault(faults.status(200, listing(names)), "GET")
+                    self.swift.fault(faults.status(204), "GET")
+                    if fails:
+                        error = self.assertRaises(
+                            ServiceError, list, self.store.list_objects("images")
+                        )
+                        self.assertIn("does not end", str(error))
+                        self.swift.faults.clear()
+                    else:
+                        self.assertEqual(6, len(list(self.store.list_objects("images"))))
+                        self.assertEqual({0}, {fault.times for fault in self.swift.faults})
+
+    def test_the_largest_page(self):
+        """A page of as many names as Swift lists, all of the greatest length, is accepted."""
+        names = [f"{number:06d}{'é' * 509}" for number in range(10_000)]
+        self.swift.fault(faults.status(200, listing(names)), "GET")
+        self.swift.fault(faults.status(204), "GET")
+        found = [entry.name for entry in self.store.list_objects("images")]
+        self.assertEqual([0, 0], [fault.times for fault in self.swift.faults])
+        self.assertEqual(names, found)
+
 
 class TestObjects(SwiftCase):
     def test_size_unknown(self):
