@@ -4,6 +4,7 @@ import json
 import threading
 import tracemalloc
 
+import fixtures
 import requests_mock
 from oslotest import base
 
@@ -235,3 +236,68 @@ class TestListings(SwiftCase):
         """404 to a PUT does not claim that the resource should have existed."""
         error = self.assertRaises(NotFound, self.store.put_object, ObjectName("c", "a"), b"x")
         self.assertIn("404 Not Found; the resource or its container does not exist.", str(error))
+
+
+class TestObjectAnswers(SwiftCase):
+    """The limits of the image service's responses hold for the object store's as well."""
+
+    def names(self, store=None):
+        return [entry.name for entry in (store or self.store).list_objects("c")]
+
+    def assert_fired(self, requests):
+        self.assertEqual([0], sorted({fault.times for fault in self.swift.faults}))
+        self.assertEqual(requests, len(self.swift.requests("GET")))
+
+    def test_too_long(self):
+        """A listing is read up to a limit, compressed or not."""
+        packed = gzip.compress(b" " * BOMB)
+        for body, headers in ((b" " * (17 << 20), {}), (packed, {"Content_Encoding": "gzip"})):
+            self.swift.fault(faults.status(200, body, **headers), "GET")
+            error = self.assertRaises(ServiceError, self.names)
+            expected = "list container 'c': the object-store service's response is longer than 16"
+            self.assertIn(expected, str(error))
+        self.assert_fired(2)
+
+    def test_trickle(self):
+        """A listing whose bytes come one by one is given up, and requested again."""
+        self.useFixture(fixtures.MonkeyPatch("rackspace_imagetasks.http._pools._PATIENCE", 0.3))
+        self.swift.put("c", "a", b"")
+        sent = []
+        self.swift.fault(faults.trickle(0.05, sent), "GET")
+        self.assertEqual(["a"], self.names())
+        self.assertTrue(0 < len(sent) < 60, len(sent))
+        self.assert_fired(3)
+
+    def test_stall(self):
+        """So is one that never comes."""
+        self.swift.put("c", "a", b"")
+        self.swift.fault(faults.stall(), "GET")
+        self.assertEqual(["a"], self.names(self.new_store(read_timeout=0.3)))
+        self.assert_fired(3)
+
+    def test_retry_after(self):
+        """A long delay that the service asks for is announced, and capped."""
+        messages = []
+        self.swift.put("c", "a", b"")
+        self.swift.fault(faults.status(429, Retry_After="86400"), "GET")
+        self.names(self.new_store(notify=lambda message: messages.append(str(message))))
+        self.assertEqual(300, sum(self.waits))
+        (message,) = messages
+        self.assertIn("Cannot list container 'c': the object-store service returned 429", message)
+        self.assertIn("asks for a delay of 86400 s. Retrying in 300 s.", message)
+        self.assert_fired(3)
+
+    def test_wrong_shapes(self):
+        """A response of another shape is an error that names the service, request and shape."""
+        for body, problem in (
+            (b'{"objects": 5}', "is not a listing"),
+            (b'["x"]', "is not a listing"),
+            (b"null", "is not a listing"),
+            (b"[" * 99999, "is JSON that is nested too deeply"),
+            (b"x", "is not JSON: x"),
+        ):
+            self.swift.fault(faults.status(200, body), "GET")
+            error = self.assertRaises(ServiceError, self.names)
+            expected = f"Cannot list container 'c': the object-store service's response {problem}."
+            self.assertEqual(expected, str(error))
+        self.assert_fired(5)
