@@ -134,7 +134,7 @@ class Connection:
         return sizes[0]
 
     def _option(self, option: int, content: bytes) -> Iterator[tuple[int, bytes]]:
-        """Send an option; yield type and content of each reply before the final ACK."""
+        """Send an option; yield the type and content of each reply before the final ACK."""
         self._send(_OPTION.pack(b"IHAVEOPT", option, len(content)) + content)
         while True:
             magic, answered, kind, length = _OPTION_REPLY.unpack(self._receive(_OPTION_REPLY.size))
@@ -152,7 +152,7 @@ class Connection:
         self._send(_REQUEST.pack(_REQUEST_MAGIC, flags, command, self._cookie, offset, length))
 
     def _chunks(self) -> Iterator[tuple[int, int]]:
-        """Yield type and length of each chunk with content, which the caller must receive."""
+        """Yield the type and length of each chunk with content, which the caller must receive."""
         flags = 0
         while not flags & _CHUNK_DONE:
             magic, flags, kind, cookie, length = _CHUNK.unpack(self._receive(_CHUNK.size))

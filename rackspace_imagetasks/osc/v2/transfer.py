@@ -18,8 +18,8 @@ class TransferImage(common.ImageTaskCommand):
     _description = _(
         "Copy images of this project to another region or cloud.\n\n"
         "Each image is exported in its own region, copied from object store to object store, and"
-        " imported at the target with its name, properties and tags. Run again at any point, the"
-        " command finishes the job."
+        " imported at the target with its name, properties and tags. If the command is"
+        " interrupted, run it again to finish the job."
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
