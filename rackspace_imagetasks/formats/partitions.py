@@ -141,7 +141,7 @@ def _read_mbr(disk: ByteSource) -> Iterator[Region]:
 
 
 def _is_file_system(sector: bytes) -> bool:
-    """Return whether a boot sector is that of an NTFS, exFAT or FAT file system."""
+    """Return whether a boot sector belongs to an NTFS, exFAT or FAT file system."""
     return sector[3:11] in (b"NTFS    ", b"EXFAT   ") or b"FAT" in (sector[54:57], sector[82:85])
 
 

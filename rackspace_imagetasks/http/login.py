@@ -59,8 +59,10 @@ class PatientSession(ksa_session.Session):
 
     def _read(self, response: requests.Response, **_options: object) -> None:
         """Read a response before requests does, which would read one of any size."""
-        timeout = self._repeater.retry.answer_timeout
-        response._content = read_short(response, _SERVICE, _ACTION, timeout)  # noqa: SLF001
+        retry = self._repeater.retry
+        response._content = read_short(  # noqa: SLF001
+            response, _SERVICE, _ACTION, timeout=retry.answer_timeout, size=retry.answer_size
+        )
         response._content_consumed = True  # type: ignore[attr-defined] # noqa: SLF001
 
 

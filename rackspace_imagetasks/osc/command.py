@@ -28,7 +28,7 @@ R = typing.TypeVar("R")
 
 
 class PluginCommand(command.Command):
-    """A command whose errors are told in the words of the command line.
+    """A command whose errors are worded for the command line.
 
     :cvar path_arguments: the arguments that name local files, which need not be valid UTF-8.
     :cvar data_argument: the argument that is `-` for data on standard output, if there is one.

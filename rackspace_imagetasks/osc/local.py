@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands share that work on local files, without a cloud or a login."""
+"""What the commands for local files share: they need neither a cloud nor a login."""
 
 import argparse
 

@@ -27,7 +27,7 @@ class Location:
 
     @property
     def image_name(self) -> str:
-        """The default name of an image from here: the last part without its suffix.
+        """The default name of an image imported from here: the last part without its suffix.
 
         :raises Refused: if the file's name is not valid UTF-8.
         """
@@ -43,8 +43,8 @@ class Location:
 
         `./disk.vhd`, `/srv/disk.vhd` and `disk.vhd` are files; `images/disk.vhd` is an object.
 
-        :raises Refused: if it could be either, names a container without an object, or names an
-            object in other than UTF-8.
+        :raises Refused: if it could be either, if it names a container without an object, or if
+            the name of the object is not valid UTF-8.
         """
         container, slash, name = text.partition("/")
         if not slash or container in ("", ".", ".."):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What python-openstackclient asks of a plugin, and nothing else."""
+"""The interface that python-openstackclient requires of a plugin, and nothing else."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ DEFAULT_API_VERSION = "2"
 def make_client(instance: "ClientManager") -> "ImageTasks":
     """Return the client that osc-lib keeps as `client_manager.rackspace_imagetasks`.
 
-    This package's own commands make theirs, by their options.
+    The commands of this package create clients of their own from their options.
     """
     from rackspace_imagetasks.imagetasks import ImageTasks
 

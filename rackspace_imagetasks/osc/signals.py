@@ -19,7 +19,7 @@ _SHOW_CURSOR = b"\x1b[?25h"  # which progress bars hide
 def stopping(stop: threading.Event) -> Iterator[None]:
     """Set `stop` on the first signal; raise KeyboardInterrupt if that does not end the work soon.
 
-    Signals that the caller has the program ignore, as a shell does for background jobs, stay
+    Signals that the calling program ignores, as a shell does for background jobs, remain
     ignored. Outside the main thread it does nothing.
     """
     before = _handled(_ENDING)

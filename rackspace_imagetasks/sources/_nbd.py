@@ -121,7 +121,7 @@ class Connection:
         return sizes[0]
 
     def _option(self, option: int, content: bytes) -> Iterator[tuple[int, bytes]]:
-        """Send an option; yield type and content of each reply before the final ACK."""
+        """Send an option; yield the type and content of each reply before the final ACK."""
         self._send(protocol.OPTION.pack(protocol.OPTION_MAGIC, option, len(content)) + content)
         while True:
             magic, answered, kind, length = protocol.OPTION_REPLY.unpack(
@@ -145,7 +145,7 @@ class Connection:
         )
 
     def _chunks(self) -> Iterator[tuple[int, int]]:
-        """Yield type and length of each chunk with content, which the caller must receive."""
+        """Yield the type and length of each chunk with content, which the caller must receive."""
         flags = 0
         while not flags & _CHUNK_DONE:
             magic, flags, kind, cookie, length = _CHUNK.unpack(self._receive(_CHUNK.size))

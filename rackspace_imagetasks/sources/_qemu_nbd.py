@@ -89,7 +89,7 @@ class Server:
 
 
 def private_listener(count: int) -> tuple[socket.socket, list[socket.socket]]:
-    """Return a listening socket with all the connections that it will ever have, and those.
+    """Return a listening socket whose clients are already connected, and the client sockets.
 
     Every process on this machine could connect to an abstract socket. But a full queue of `count`
     connections of this process has no room for another's (if one came first, our last connection

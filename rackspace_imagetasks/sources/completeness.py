@@ -63,8 +63,8 @@ def _truncation(disk: ByteSource, regions: tuple[Region, ...]) -> Message | None
 
 def _large_sectors(disk: ByteSource) -> Message:
     return Message(
-        f"The partition table of '{disk.name}' is made for sectors of 4096 bytes. Servers have"
-        " disks with sectors of 512 bytes, and do not find its partitions."
+        f"The partition table of '{disk.name}' uses sectors of 4096 bytes. The disks of servers"
+        " have sectors of 512 bytes, so servers will not find its partitions."
     )
 
 

@@ -86,7 +86,7 @@ def _check_options(parsed_args: argparse.Namespace) -> None:
 
     problems = []
     if parsed_args.file and not parsed_args.wait:
-        problems.append("--file requires the end of the export; add --wait.")
+        problems.append("--file requires --wait, because only a finished export can be saved.")
     for name in ("overwrite", "no_validate", "delete_object"):
         if getattr(parsed_args, name) and not parsed_args.file:
             option = "--" + name.replace("_", "-")

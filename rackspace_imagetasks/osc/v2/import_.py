@@ -27,9 +27,9 @@ class ImportImage(common.ImageTaskCommand):
     _description = _(
         "Import disks from local files or from objects as images.\n\n"
         "Everything that the service would refuse is reported before anything is sent. A local disk"
-        " of any format is uploaded to a container as a resizable VHD, without a temporary file;"
-        " run again, the command resumes an interrupted upload, and shows the image of a finished"
-        " import. An object must be a VHD."
+        " of any format is uploaded to a container as a resizable VHD, without a temporary file."
+        " If the command is run again, it resumes an interrupted upload, and shows the image of a"
+        " finished import. An object must be a VHD."
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -106,8 +106,8 @@ class ImportImage(common.ImageTaskCommand):
             "--new-copy",
             action="store_true",
             help=_(
-                "Import as another image what was already imported under the same name (default:"
-                " show the existing image)"
+                "Create another image even if the disk was already imported under this name"
+                " (default: show the existing image)"
             ),
         )
         _add_settings(parser)

@@ -20,7 +20,8 @@ class SaveExport(common.ImageTaskCommand):
     _description = _(
         "Save exported VHDs to local files.\n\n"
         "The MD5 of each segment is verified, and the VHD is checked, before a file gets its name."
-        " Run again, the command fetches only what is missing, and accepts a file that is complete."
+        " If the command is run again, it fetches only what is missing, and accepts a file that is"
+        " complete."
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

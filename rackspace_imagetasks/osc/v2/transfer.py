@@ -20,7 +20,7 @@ class TransferImage(common.ImageTaskCommand):
         "Each image arrives at the target with its name, properties and tags. Between clouds with"
         " image tasks, it is exported, copied from object store to object store, and imported. To"
         " or from any other cloud, its disk is converted while it is sent, without a temporary"
-        " file. Run again at any point, the command finishes the job."
+        " file. If the command is interrupted, run it again to finish the job."
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 """Hostile servers: nothing that they send controls the terminal, whichever command receives it."""
 
 import hashlib
+import json
 import re
 
 from keystoneauth1 import fixture as keystone
@@ -220,6 +221,25 @@ class FailureTest(UntrustedCase):
         """Images have names, owners and properties of other people's choice."""
         self.without_object()
         self.assert_safe("image", "task", "export", "web", "--wait", "1")
+
+
+class LongMessageTest(UntrustedCase):
+    task = ("export", "failure")
+
+    def test_a_message_of_a_megabyte(self):
+        """A task's message is cut: for people to a screen, for programs to 100,000 characters."""
+        self.script(self.answers)
+        task = self.answers["GET", r"/v2/tasks/[^?]+$"]["json"] | {"message": "no luck " * 2**17}
+        self.requests.get(re.compile(r"/v2/tasks/[^?]+$"), json=task)
+        words = ("--os-cloud", "acme", "--os-region-name", "DFW", "image", "task", "wait", TASK_ID)
+        status, stdout, stderr = self.openstack(*words)
+        self.assertEqual(1, status)
+        self.assertIn("no luck", stderr)
+        self.assertIn("no luck", stdout)
+        self.assertLess(len(stdout + stderr), 10_000)
+        _status, stdout, _stderr = self.openstack(*words, "-f", "json")
+        (row,) = json.loads(stdout)
+        self.assertEqual(100_000, len(row["Message"]))
 
 
 class ChangingTest(UntrustedCase):

@@ -176,6 +176,17 @@ class TestVhdConvert(local_shell.LocalShellTest):
         self.assert_fails(*command, "none/disk.vhd", says="Directory 'none' does not exist")
         self.assert_fails(*command, ".", says="'.'")
 
+    def test_to_standard_output(self):
+        """`-` is standard output, which carries the VHD alone, and not a file of that name."""
+        program = [sys.executable, "-m", "openstackclient.shell", "image", "vhd", "convert"]
+        with Path("disk.vhd").open("wb") as output:
+            done = subprocess.run(
+                [*program, "disk.raw", "-"], stdout=output, stderr=subprocess.PIPE, check=True
+            )
+        self.assertIn(b"to standard output, a resizable dynamic VHD", done.stderr)
+        self.assert_converted("disk.vhd")
+        self.assertFalse(Path("-").exists())
+
     def test_interrupted(self):
         """A signal to end while writing ends with 130, and leaves no file and no part of it."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

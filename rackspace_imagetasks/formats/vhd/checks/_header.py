@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of the dynamic header: the position of the BAT, and number and size of the blocks."""
+"""Checks of the dynamic header: the position of the BAT, and the number and size of the blocks."""
 
 from collections.abc import Iterator
 
