@@ -11,6 +11,8 @@ import json
 import logging
 import lzma
 import os
+import subprocess
+import sys
 import uuid
 import warnings
 from dataclasses import dataclass
@@ -63,6 +65,26 @@ class CloudTestCase(base.BaseTestCase):
             return send(session, request, **options)
 
         self.useFixture(fixtures.MonkeyPatch("requests.Session.send", watched))
+
+    def start_cloud(self, *options):
+        """Start a cloud of this test's own, which it can break; call it before `setUp`."""
+        root = fixtures.TempDir()
+        root.setUp()
+        self.addCleanup(root.cleanUp)
+        command = [sys.executable, "-m", "devcloud", "up", "--root", f"{root.path}/cloud"]
+        cloud = subprocess.Popen(
+            [*command, "--regions", "DFW", *map(str, options)],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        self.addCleanup(cloud.wait, 30)
+        self.addCleanup(cloud.terminate)
+        config = cloud.stdout.readline().strip().partition("=")[2]
+        self.addCleanup(cloud.stdout.close)
+        for variable, value in (("DEVCLOUD_ROOT", f"{root.path}/cloud"),
+                                ("OS_CLIENT_CONFIG_FILE", config)):  # fmt: skip
+            environment = fixtures.EnvironmentVariable(variable, value)
+            environment.setUp()
+            self.addCleanup(environment.cleanUp)
 
     def openstack(self, *words, cloud="alice", region="DFW", status=0):
         """Run a command; whatever it does, it prints no traceback and ends as expected."""

@@ -2,12 +2,8 @@
 """A separate cloud to break: short-lived tokens, segmented exports, a server that dies."""
 
 import filecmp
-import subprocess
-import sys
 import threading
 import time
-
-import fixtures
 
 from devcloud import operations
 from devcloud.faults import Rule, inject
@@ -22,28 +18,8 @@ TOKEN_SECONDS = 3
 
 class FragileTest(objectcase.ObjectCase):
     def setUp(self):
-        self.start_cloud()
+        self.start_cloud("--no-flex", "--token-seconds", TOKEN_SECONDS, "--segment-bytes", 10 * MIB)
         super().setUp()
-
-    def start_cloud(self):
-        root = fixtures.TempDir()
-        root.setUp()
-        self.addCleanup(root.cleanUp)
-        options = ("--root", f"{root.path}/cloud", "--regions", "DFW",
-                   "--token-seconds", TOKEN_SECONDS, "--segment-bytes", 10 * MIB)  # fmt: skip
-        cloud = subprocess.Popen(
-            [sys.executable, "-m", "devcloud", "up", *map(str, options)],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
-        self.addCleanup(cloud.wait, 30)
-        self.addCleanup(cloud.terminate)
-        config = cloud.stdout.readline().strip().partition("=")[2]
-        self.addCleanup(cloud.stdout.close)
-        for variable, value in (("DEVCLOUD_ROOT", f"{root.path}/cloud"),
-                                ("OS_CLIENT_CONFIG_FILE", config)):  # fmt: skip
-            environment = fixtures.EnvironmentVariable(variable, value)
-            environment.setUp()
-            self.addCleanup(environment.cleanUp)
 
     def test_everything_breaks(self):
         """Three faults in one cloud, because it takes seconds to start."""
