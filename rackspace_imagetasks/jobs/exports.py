@@ -12,6 +12,7 @@ from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs._containers import judge_container
 from rackspace_imagetasks.jobs._resumable import resumable, resumable_job
+from rackspace_imagetasks.jobs.names import exported_object
 from rackspace_imagetasks.jobs.options import SaveOptions
 from rackspace_imagetasks.jobs.saves import (
     ALREADY_SAVED,
@@ -65,7 +66,7 @@ class ExportPlan:
 
     @property
     def target(self) -> ObjectName:
-        """The object that the service writes (developer guide, "Export task")."""
+        """The object that the service writes."""
         return exported_object(self.container, self.image.id)
 
     def preview(self) -> ExportResult:
@@ -135,11 +136,6 @@ class ExportPlan:
 
     def _result(self, task_id: str | None, status: str, size: int | None = None) -> ExportResult:
         return ExportResult(self.image.id, self.image.name, task_id, status, str(self.target), size)
-
-
-def exported_object(container: str, image_id: str) -> ObjectName:
-    """Return the object to which the service exports an image."""
-    return ObjectName(container, f"{image_id}.vhd")
 
 
 def task_input(image_id: str, container: str) -> dict[str, str]:

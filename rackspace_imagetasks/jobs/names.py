@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The names of staged objects, and how to tell them from a user's own objects. Pure."""
+"""The names of staged and exported objects, and how to tell them from others. Pure."""
 
 import hashlib
 import re
 from pathlib import PurePath
 
 from rackspace_imagetasks.bytesource import ByteSource
+from rackspace_imagetasks.objects.names import ObjectName
 
 CONTAINER_PREFIX = "image-transfers-"
 """Prefix of the names of all containers that transfers use."""
@@ -35,6 +36,11 @@ def _sample(source: ByteSource) -> bytes:
 def is_staged_name(name: str) -> bool:
     """Return whether `staged_name` could have returned this name."""
     return re.fullmatch(r"[A-Za-z0-9._-]{1,80}-[0-9a-f]{16}\.vhd", name) is not None
+
+
+def exported_object(container: str, image_id: str) -> ObjectName:
+    """Return the object to which the service exports an image (developer guide, "Export task")."""
+    return ObjectName(container, f"{image_id}.vhd")
 
 
 def is_transferred_name(name: str) -> bool:

@@ -20,6 +20,7 @@ from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.glance.failures import require_success
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs._resumable import resumable
+from rackspace_imagetasks.jobs.names import exported_object
 from rackspace_imagetasks.jobs.options import SaveOptions
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions
@@ -227,7 +228,7 @@ def require_consistent(task: Task) -> ObjectName:
 
 def _expected_object(task: Task) -> ObjectName:
     container, image = map(task.input.get, ("receiving_swift_container", "image_uuid"))
-    return ObjectName(str(container), f"{image}.vhd")
+    return exported_object(str(container), str(image))
 
 
 def _file_for(source: ObjectName, target: Path) -> Path:
