@@ -106,7 +106,7 @@ def _with_content(plan: ImportPlan) -> tuple[ImportPlan, Verdict]:
 
 
 def _find_image_of_object(plan: ImportPlan) -> ImageFacts | None:
-    """Return the image that was imported from an object that does not exist any more."""
+    """Return the image that was imported from an object that no longer exists."""
     prefix = marks.object_prefix(plan.object, plan.name)
     for image in plan.cloud.images.owned(plan.cloud.project_id, plan.name):
         if image.status == "active" and marks.is_marked_for_import(image, prefix):

@@ -44,5 +44,5 @@ def exported_object(container: str, image_id: str) -> ObjectName:
 
 
 def is_transferred_name(name: str) -> bool:
-    """Return whether an export names its object so: by an image ID."""
+    """Return whether an export could have given an object this name: an image ID."""
     return re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.vhd", name) is not None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Transfer: export here, copy from Swift to Swift, import there; safe to run again at any point.
+"""Transfer an image: export it, copy it to the target's Swift, import it; safe to repeat.
 
 All state is in the clouds. The image at the target gets the coordinating property in the same
 request as its other settings, so an image that has it is complete. Until then, the export, the
@@ -31,7 +31,7 @@ from rackspace_imagetasks.objects.deletion import delete, delete_segments, mark_
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.policy import Verdict
 
-_GLANCE_PREFIX = "os_glance"  # of properties that Glance lets nobody set
+_GLANCE_PREFIX = "os_glance"  # of properties that only Glance sets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +89,7 @@ class TransferPlan:
         return self.export.warnings
 
     def preview(self) -> TransferResult:
-        """Return the result of a run, as far as it is known now."""
+        """Return the expected result of a run, without a request."""
         if self.existing:
             return self._result("already there", self.existing.id)
         return self._result("not started")
