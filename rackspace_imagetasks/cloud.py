@@ -36,8 +36,7 @@ class Cloud:
     """The services of one cloud and region, behind one openstacksdk connection.
 
     :param stop: ends waits when it is set.
-    :param profile: the provider's rules; by default those that the cloud's entry in clouds.yaml
-        asks for.
+    :param profile: the provider's rules; by default, those in the cloud's entry in clouds.yaml.
     :param progress: where long waits are reported.
     """
 
@@ -138,7 +137,7 @@ class Cloud:
         )
 
     def _timed(self, retry: RetryPolicy) -> RetryPolicy:
-        """Return a policy with the time-out that the user has set for the cloud, if any."""
+        """Return the policy with the time-out that is configured for the cloud, if any."""
         timeout = self.connection.session.timeout  # api_timeout in clouds.yaml
         if timeout is None:
             return retry
@@ -149,7 +148,7 @@ class Cloud:
     def place(self) -> tuple[str, str]:
         """The host of the identity service, and the region.
 
-        What clouds.yaml calls a cloud differs from machine to machine.
+        The name of a cloud in clouds.yaml is not used: it differs between machines.
         """
         auth_url = str(self.connection.config.config.get("auth", {}).get("auth_url", ""))
         url = urllib.parse.urlsplit(auth_url)

@@ -19,7 +19,7 @@ from rackspace_imagetasks.jobs.arrivals import judge_format
 from rackspace_imagetasks.jobs.cleanup import CleanPlan
 from rackspace_imagetasks.jobs.conversions import ConversionPlan
 from rackspace_imagetasks.jobs.exports import ExportPlan
-from rackspace_imagetasks.jobs.import_checks import plan_import
+from rackspace_imagetasks.jobs.import_checks import ImportRequest, plan_import
 from rackspace_imagetasks.jobs.imports import ImportPlan
 from rackspace_imagetasks.jobs.marks import import_mark, object_prefix
 from rackspace_imagetasks.jobs.names import staged_name
@@ -127,22 +127,20 @@ class ImageTasks:
         container = staging.container
         try:
             staged = staged_name(source, name)
-            return plan_import(
-                ImportPlan(
-                    cloud=self.cloud,
-                    name=name,
-                    object=ObjectName(
-                        self.cloud.profile.import_container if container is None else container,
-                        staged,
-                    ),
-                    mark=import_mark(staged),
-                    settings=settings,
-                    source=source,
-                    new_copy=new_copy,
-                    create_container=staging.create_container or container is None,
-                    delete_object=not staging.keep_object,
-                )
+            request = ImportRequest(
+                name=name,
+                object=ObjectName(
+                    self.cloud.profile.import_container if container is None else container,
+                    staged,
+                ),
+                mark=import_mark(staged),
+                settings=settings,
+                source=source,
+                new_copy=new_copy,
+                create_container=staging.create_container or container is None,
+                delete_object=not staging.keep_object,
             )
+            return plan_import(self.cloud, request)
         except BaseException:
             source.close()
             raise
@@ -180,18 +178,16 @@ class ImageTasks:
                 new_copy=new_copy,
             )
         judge_format(disk_format or self.cloud.profile.disk_format, self.cloud.profile).enforce()
-        return plan_import(
-            ImportPlan(
-                cloud=self.cloud,
-                name=name,
-                object=source,
-                mark=import_mark(object_prefix(source, name)),
-                settings=settings,
-                new_copy=new_copy,
-                delete_object=delete_object,
-            ),
+        request = ImportRequest(
+            name=name,
+            object=source,
+            mark=import_mark(object_prefix(source, name)),
+            settings=settings,
+            new_copy=new_copy,
+            delete_object=delete_object,
             allow_truncated=allow_truncated,
         )
+        return plan_import(self.cloud, request)
 
     def plan_save(self, export: str | ObjectName, options: SaveOptions) -> SavePlan:
         """Check that an exported VHD can be saved.

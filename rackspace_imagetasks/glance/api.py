@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What images and tasks have in common: where version 2 of the API is, and how it lists things."""
+"""What images and tasks share: the URL of version 2 of the API, and its listings."""
 
 import re
 import urllib.parse
@@ -35,7 +35,7 @@ def items_of(
 ) -> Iterator[Item]:
     """Yield the items of a listing, over all its pages.
 
-    The address of the next page is the service's word: only its marker is used.
+    Of the URL of the next page, which may be on another host, only the marker is used.
 
     :param key: what is listed, such as "tasks", and the member of the answer that holds it.
     :param read: makes an item from its JSON object, and raises ValueError if it is none.

@@ -55,8 +55,8 @@ class ImageClient:
     def select(self, owner: str, properties: Mapping[str, str]) -> Iterator[ImageFacts]:
         """Yield the images of project `owner` whose properties have these values.
 
-        The service filters; that it did is checked: it may ignore a filter, and list what others
-        have made public with any property they like.
+        The filter is checked again here: the service may ignore it, and list public images of
+        other projects with any property.
         """
         query = {"owner": owner, **properties}
         for facts in self._list(query):

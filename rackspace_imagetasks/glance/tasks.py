@@ -52,8 +52,8 @@ def has_tasks(client: Client) -> bool:
 class TaskClient:
     """The tasks of one cloud and region; safe to use from threads.
 
-    However many tasks are followed, by however many threads, the service is polled once every
-    `profile.poll_interval`.
+    The service is polled once every `profile.poll_interval`, however many tasks and threads there
+    are.
     """
 
     def __init__(
@@ -75,9 +75,9 @@ class TaskClient:
     def create(self, kind: str, given: Mapping[str, Any]) -> Task:
         """Start a task of `kind` ("import", "export").
 
-        Where it is uncertain whether a request created a task, the tasks are listed: one with this
-        very input that is running, or that has succeeded since the request was sent, is the task,
-        and the request is repeated only if there is none.
+        If it is uncertain whether a request created a task, the tasks are listed. A task with the
+        same input that is running, or that has succeeded since the request was sent, is the one;
+        the request is repeated only if there is none.
 
         :raises AccessDenied, QuotaExceeded, ServiceError: if the service refuses it.
         """
@@ -101,8 +101,8 @@ class TaskClient:
     def _find_created(self, kind: str, given: Mapping[str, Any], started: float) -> Task | None:
         """Return a task with this input that is running, or has succeeded since a moment.
 
-        :param started: that moment by this process's clock. By the service's clock it was as long
-            ago, whatever the clock of this machine says.
+        :param started: the moment by this process's clock; its age is used, because the clock of
+            the service may differ.
         """
 
         def matches(other: Mapping[str, Any]) -> bool:

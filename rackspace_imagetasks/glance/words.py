@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the refusals of an image service mean to the user."""
+"""Explain the refusals of the image service to the user."""
 
 import dataclasses
 

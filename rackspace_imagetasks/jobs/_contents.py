@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the disk in a VHD that an object store contains is complete."""
+"""Check whether the disk in a VHD in the object store is complete."""
 
 from rackspace_imagetasks.exceptions import Refused, VhdError
 from rackspace_imagetasks.formats import vhd

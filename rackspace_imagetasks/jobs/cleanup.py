@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.exceptions import Cancelled, ImageTasksError, NotFound
-from rackspace_imagetasks.jobs.exports import exported_object
-from rackspace_imagetasks.jobs.names import CONTAINER_PREFIX, is_own_name
+from rackspace_imagetasks.jobs.names import CONTAINER_PREFIX, exported_object, is_own_name
 from rackspace_imagetasks.objects import orphans
 from rackspace_imagetasks.objects.deletion import is_half_deleted, is_kept
 from rackspace_imagetasks.objects.orphans import Orphan, delete_orphan

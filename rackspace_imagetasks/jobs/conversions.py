@@ -20,9 +20,9 @@ from rackspace_imagetasks.jobs._properties import settable_properties
 from rackspace_imagetasks.jobs._resumable import resumable_job
 from rackspace_imagetasks.jobs._same_import import Found, SameImport
 from rackspace_imagetasks.jobs.arrivals import Arrival, judge_format, view_as
-from rackspace_imagetasks.jobs.exports import exported_object
 from rackspace_imagetasks.jobs.imports import ImportPlan
 from rackspace_imagetasks.jobs.marks import Mark
+from rackspace_imagetasks.jobs.names import exported_object
 from rackspace_imagetasks.jobs.transfers import TransferResult
 from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions

@@ -13,6 +13,7 @@ from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs._containers import judge_container
 from rackspace_imagetasks.jobs._quotas import judge_unknown_size
 from rackspace_imagetasks.jobs._resumable import resumable, resumable_job
+from rackspace_imagetasks.jobs.names import exported_object
 from rackspace_imagetasks.jobs.options import SaveOptions
 from rackspace_imagetasks.jobs.saves import (
     ALREADY_SAVED,
@@ -32,8 +33,8 @@ EXPORTED_BEFORE = "exported before"
 class ExportResult:
     """An export task and the location of its VHD. The size is in bytes, once it is known.
 
-    :ivar status: the task's status, "exported before", "not started" or, if the VHD was to be saved
-        to a file that has exactly its content, "already saved".
+    :ivar status: the task's status, "exported before", "not started", or "already saved" if the
+        file to save to has exactly the content of the VHD.
     :ivar task_id: None if an earlier run exported the image and its task is no longer known.
     """
 
@@ -47,7 +48,7 @@ class ExportResult:
 
 @dataclasses.dataclass(frozen=True)
 class ExportPlan:
-    """An export that no known problem prevents.
+    """A checked export, ready to run.
 
     :ivar create_container: whether the container has to be created.
     :ivar task: a running task of an earlier run with the same input.
@@ -66,11 +67,11 @@ class ExportPlan:
 
     @property
     def target(self) -> ObjectName:
-        """The object that the service writes (developer guide, "Export task")."""
+        """The object that the service writes."""
         return exported_object(self.container, self.image.id)
 
     def preview(self) -> ExportResult:
-        """Return the result of a run, as far as it is known now."""
+        """Return the expected result of a run, without a request."""
         if self.is_exported:
             return self._result(None, EXPORTED_BEFORE)
         return self._result(self.task.id if self.task else None, "not started")
@@ -113,7 +114,7 @@ class ExportPlan:
         if export_location(task) != self.target:
             raise IntegrityError(
                 f"Export task '{task.id}' reports its VHD at '{export_location(task)}' instead of"
-                f" '{self.target}'; check both objects before you use either."
+                f" '{self.target}'. Check both objects before you use either."
             )
         return self._finished(task.id, task.status)
 
@@ -125,22 +126,17 @@ class ExportPlan:
         return self.cloud.tasks.create("export", task_input(self.image.id, self.container))
 
     def _finished(self, task_id: str | None, status: str) -> ExportResult:
-        """Return the result, with the size that the object has now."""
+        """Return the result with the present size of the object."""
         exported = self.cloud.objects.head_object(self.target)
         if exported is None:
             raise IntegrityError(
                 f"Image '{self.image.label}' was exported, but object '{self.target}' does not"
-                " exist; it was deleted in the meantime, or is not visible yet."
+                " exist. It was deleted in the meantime, or is not visible yet."
             )
         return self._result(task_id, status, exported.size)
 
     def _result(self, task_id: str | None, status: str, size: int | None = None) -> ExportResult:
         return ExportResult(self.image.id, self.image.name, task_id, status, str(self.target), size)
-
-
-def exported_object(container: str, image_id: str) -> ObjectName:
-    """Return the object to which the service exports an image."""
-    return ObjectName(container, f"{image_id}.vhd")
 
 
 def task_input(image_id: str, container: str) -> dict[str, str]:

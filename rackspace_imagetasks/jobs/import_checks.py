@@ -8,35 +8,61 @@ from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.glance.facts import ImageFacts
+from rackspace_imagetasks.glance.settings import NO_SETTINGS, ImageSettings
 from rackspace_imagetasks.jobs import marks
 from rackspace_imagetasks.jobs._containers import judge_container
 from rackspace_imagetasks.jobs._contents import judge_content
 from rackspace_imagetasks.jobs._quotas import judge_upload
 from rackspace_imagetasks.jobs.imports import ImportPlan
+from rackspace_imagetasks.jobs.marks import Mark
 from rackspace_imagetasks.messages import Hint, Message
+from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.policy import Verdict
 from rackspace_imagetasks.sources.confirmed import check_vhd, confirmed
 
 
-def plan_import(plan: ImportPlan, *, allow_truncated: bool = False) -> ImportPlan:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImportRequest:
+    """What to import, before anything is known about it.
+
+    :ivar name: the name of the image.
+    :ivar object: the object to import.
+    :ivar mark: the mark of the image; without a `source`, the object's content completes it.
+    :ivar source: the VHD to upload to the object first; None to import the object as it is. It is
+        checked for completeness already.
+    :ivar create_container: whether a container that does not exist is created for the upload.
+    :ivar delete_object: delete the object once the image is complete.
+    :ivar new_copy: create another image even if there is one already.
+    :ivar allow_truncated: accept an object whose disk is shorter than its content.
+    """
+
+    name: str
+    object: ObjectName
+    mark: Mark
+    settings: ImageSettings = NO_SETTINGS
+    source: ByteSource | None = None
+    create_container: bool = False
+    delete_object: bool = False
+    new_copy: bool = False
+    allow_truncated: bool = False
+
+
+def plan_import(cloud: Cloud, request: ImportRequest) -> ImportPlan:
     """Check everything that would make an import fail, and find what an earlier run has done.
 
-    :param plan: what is to be imported; its `create_container` says whether a container that does
-        not exist is created. Without a `source`, the object's content completes its mark.
-    :param allow_truncated: accept an object whose disk is shorter than its content; the source of
-        an upload is already checked.
     :raises Refused: with all reasons.
     """
-    cloud, staged = plan.cloud, plan.source is not None
-    verdict = policy.judge_import(plan.name, plan.settings, cloud.profile)
+    is_upload = request.source is not None
+    verdict = policy.judge_import(request.name, request.settings, cloud.profile)
     exists, judged = judge_container(
         cloud,
-        plan.object.container,
-        may_create=staged and plan.create_container,
-        hint=Hint.CREATE_CONTAINER if staged else None,
+        request.object.container,
+        may_create=is_upload and request.create_container,
+        hint=Hint.CREATE_CONTAINER if is_upload else None,
     )
-    if not staged and exists:
+    plan = _unchecked(cloud, request, create_container=not exists)
+    if not is_upload and exists:
         plan, missing = _with_content(plan)
         judged += missing
     content = plan.source or plan.content
@@ -53,16 +79,25 @@ def plan_import(plan: ImportPlan, *, allow_truncated: bool = False) -> ImportPla
         if too_much.refusals and not plan.is_begun():  # else nothing is uploaded
             verdict += too_much
     elif content:
-        facts, found = _check_object(cloud, content, allow_truncated=allow_truncated)
+        facts, found = _check_object(cloud, content, allow_truncated=request.allow_truncated)
         verdict += found
     verdict.enforce()
-    checked = dataclasses.replace(
-        plan,
-        create_container=not exists,
-        facts=facts,
-        warnings=verdict.warnings,
+    return dataclasses.replace(plan, facts=facts, warnings=verdict.warnings).with_earlier_run()
+
+
+def _unchecked(cloud: Cloud, request: ImportRequest, *, create_container: bool) -> ImportPlan:
+    """Return the plan of a request before anything is checked."""
+    return ImportPlan(
+        cloud=cloud,
+        name=request.name,
+        object=request.object,
+        mark=request.mark,
+        settings=request.settings,
+        source=request.source,
+        new_copy=request.new_copy,
+        create_container=create_container,
+        delete_object=request.delete_object,
     )
-    return checked.with_earlier_run()
 
 
 def _with_content(plan: ImportPlan) -> tuple[ImportPlan, Verdict]:
@@ -77,7 +112,7 @@ def _with_content(plan: ImportPlan) -> tuple[ImportPlan, Verdict]:
 
 
 def _find_image_of_object(plan: ImportPlan) -> ImageFacts | None:
-    """Return the image that was imported from an object that does not exist any more."""
+    """Return the image that was imported from an object that no longer exists."""
     prefix = marks.object_prefix(plan.object, plan.name)
     for image in plan.cloud.images.owned(plan.cloud.project_id, plan.name):
         if image.status == "active" and marks.is_marked_for_import(image, prefix):

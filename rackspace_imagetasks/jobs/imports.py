@@ -71,7 +71,7 @@ class _Begun(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImportPlan:
-    """An import that no known problem prevents.
+    """A checked import, ready to run.
 
     :ivar object: the object to import.
     :ivar mark: the mark of the completed image, by which another run finds it.
@@ -107,7 +107,7 @@ class ImportPlan:
             self.source.close()
 
     def preview(self) -> ImportResult:
-        """Return the result of a run, as far as it is known now."""
+        """Return the expected result of a run, without a request."""
         return self._result(self.task, self.existing)
 
     def start(self, *, transfer: TransferOptions = DEFAULT_TRANSFER) -> ImportResult:
@@ -158,7 +158,7 @@ class ImportPlan:
         """Return the plan with what an earlier run of it has done.
 
         The name of a staged object stands for its content and the image's name. A user's own object
-        is told from what it contained before by its ETag and by the time of its last change.
+        is distinguished from its former content by its ETag and its modification time.
         """
         plan = self._keeping_object() if self._is_kept() else self
         found = self._find()

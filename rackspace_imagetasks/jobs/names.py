@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The names of staged objects, and how to tell them from a user's own objects. Pure."""
+"""The names of staged and exported objects, and how to tell them from others. Pure."""
 
 import hashlib
 import re
 from pathlib import PurePath
 
 from rackspace_imagetasks.bytesource import ByteSource
+from rackspace_imagetasks.objects.names import ObjectName
 
 CONTAINER_PREFIX = "image-transfers-"
 """Prefix of the names of all containers that transfers use."""
@@ -37,8 +38,13 @@ def is_staged_name(name: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9._-]{1,80}-[0-9a-f]{16}\.vhd", name) is not None
 
 
+def exported_object(container: str, image_id: str) -> ObjectName:
+    """Return the object to which the service exports an image (developer guide, "Export task")."""
+    return ObjectName(container, f"{image_id}.vhd")
+
+
 def is_transferred_name(name: str) -> bool:
-    """Return whether an export names its object so: by an image ID."""
+    """Return whether an export could have given an object this name: an image ID."""
     return re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.vhd", name) is not None
 
 

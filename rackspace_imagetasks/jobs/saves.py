@@ -20,6 +20,7 @@ from rackspace_imagetasks.glance.failures import require_success
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs._in_use import shown_in_use
 from rackspace_imagetasks.jobs._resumable import resumable
+from rackspace_imagetasks.jobs.names import exported_object
 from rackspace_imagetasks.jobs.options import SaveOptions
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions
@@ -57,7 +58,7 @@ class SaveResult:
 
 @dataclasses.dataclass(frozen=True)
 class SavePlan:
-    """A save that no known problem prevents.
+    """A checked save, ready to run.
 
     :ivar source: the object to save.
     :ivar task: the export task that writes the object, if one was named and still runs.
@@ -69,7 +70,7 @@ class SavePlan:
     task: Task | None = None
 
     def run(self, *, transfer: TransferOptions = DEFAULT_TRANSFER) -> SaveResult:
-        """Fetch the object; run again after a failure, fetch only what is missing.
+        """Fetch the object; after a failure, a second run fetches only what is missing.
 
         A file that already has exactly the object's content is left as it is.
 
@@ -141,12 +142,12 @@ class SavePlan:
         info = store.head_object(self.source)
         if info is not None and (info.etag, info.size) != (saved.etag, saved.size):
             raise IntegrityError(
-                f"Object '{self.source}' was replaced after it was saved, so it was not deleted;"
-                " the saved data is complete."
+                f"Object '{self.source}' was replaced after it was saved, so it was not deleted."
+                " The saved data is complete."
             )
         hint, values = Hint.CLEAN_CONTAINER, {"container": self.source.container}
         try:
-            with resumable(f"deleting '{self.source}', which is saved", hint, **values):
+            with resumable(f"deleting '{self.source}' after it was saved", hint, **values):
                 delete(store, self.source)
         except Cancelled:
             raise
@@ -195,7 +196,7 @@ def _find_export(cloud: Cloud, text: str) -> tuple[ObjectName, Task | None]:
     task = cloud.tasks.get(text)
     if task.type != "export":
         raise Refused(
-            f"Task '{text}' is an {task.type} task; only export tasks have a VHD to save."
+            f"Task '{text}' is an {task.type} task; only the VHD of an export task can be saved."
         )
     if not task.ended:
         return _expected_object(task), task
@@ -222,14 +223,14 @@ def require_consistent(task: Task) -> ObjectName:
     if location != _expected_object(task):
         raise IntegrityError(
             f"Export task '{task.id}' reports its VHD at '{location}', which is not the location"
-            " in its input; check that object, and name it instead of the task if it is right."
+            " in its input. Check that object, and specify it instead of the task if it is correct."
         )
     return location
 
 
 def _expected_object(task: Task) -> ObjectName:
     container, image = map(task.input.get, ("receiving_swift_container", "image_uuid"))
-    return ObjectName(str(container), f"{image}.vhd")
+    return exported_object(str(container), str(image))
 
 
 def _file_for(source: ObjectName, target: Path) -> Path:

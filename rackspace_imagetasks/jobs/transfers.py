@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Transfer: export here, copy from Swift to Swift, import there; safe to run again at any point.
+"""Transfer an image: export it, copy it to the target's Swift, import it; safe to repeat.
 
 All state is in the clouds. The image at the target gets the coordinating property in the same
 request as its other settings, so an image that has it is complete. Until then, the export, the
@@ -91,7 +91,7 @@ class TransferPlan:
         return self.export.warnings
 
     def preview(self) -> TransferResult:
-        """Return the result of a run, as far as it is known now."""
+        """Return the expected result of a run, without a request."""
         if self.existing:
             return self._result("already there", self.existing.id)
         return self._result("not started")

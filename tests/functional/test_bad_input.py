@@ -245,7 +245,7 @@ class TaskTest(BadInputTest):
         """An import's task has nothing to save."""
         task = self.imported()["Task"]
         text = self.refused_unsent("save", task, "--file", self.tmp / "x.vhd")
-        self.assertIn("only export tasks have a VHD", text)
+        self.assertIn("only the VHD of an export task can be saved", text)
         self.assertEqual([], list(self.tmp.glob("x.vhd*")))
 
     def test_unknown_task(self):
