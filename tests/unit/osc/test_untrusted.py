@@ -119,7 +119,10 @@ class UntrustedCase(local_shell.LocalShellTest):
             ("GET", r"/v2/tasks/[^?]+$"): {"json": task},
             ("GET", r"/v2/tasks(\?|$)"): {"json": {"tasks": [task]}},
             ("POST", r"/v2/tasks"): {"json": task, "status_code": 201},
-            ("HEAD", r"AUTH_acme/[^/]+$"): {"headers": {"X-Container-Object-Count": "1"}},
+            ("HEAD", r"AUTH_acme/?$"): {"headers": {"X-Account-Bytes-Used": "1"}},
+            ("HEAD", r"AUTH_acme/[^/]+$"): {"headers": {
+                "X-Container-Object-Count": "1", "Date": "Fri, 02 Jan 2026 00:00:00 GMT",
+            }},
             ("PUT", r"AUTH_acme/"): {"headers": {"ETag": "0" * 32}, "status_code": 201},
             ("HEAD", r"AUTH_acme/[^/]+/.+$"): {"headers": head},
             ("GET", r"AUTH_acme/[^/]+/.+$"): {"content": self.content, "headers": head},
