@@ -136,7 +136,7 @@ class TestAnswers(ImageServiceCase):
         """413 means something else here than in an object store; 403 does for tasks."""
         self.answer(b"", 413)
         error = self.assertRaises(QuotaExceeded, self.read)
-        self.assertIn("wait for running tasks to end", str(error))
+        self.assertIn("a limit of the image service is reached", str(error))
         self.service.faults.clear()
         self.answer(b"", 403)
         error = self.assertRaises(AccessDenied, self.read)
