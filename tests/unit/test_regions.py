@@ -25,7 +25,8 @@ class RegionsTest(clouds.CloudTestCase):
         self.tmp = Path(self.useFixture(fixtures.TempDir()).path)
         auth = {"auth_url": AUTH, "username": "alice", "password": "hush", "project_name": "acme"}
         auth |= {"user_domain_id": "default", "project_domain_id": "default"}
-        self.entry = {"auth": auth, "auth_type": "password"}
+        kind = {"image_tasks": {"profile": "rackspace"}}
+        self.entry = {"auth": auth, "auth_type": "password", **kind}
 
     def clouds(self, **entries):
         """Write clouds.yaml."""

@@ -250,11 +250,13 @@ class TestObjectAnswers(SwiftCase):
 
     def test_too_long(self):
         """A listing is read up to a limit, compressed or not."""
+        limit = "rackspace_imagetasks.objects.store._PAGE_SIZE"
+        self.useFixture(fixtures.MonkeyPatch(limit, 2 << 20))
         packed = gzip.compress(b" " * BOMB)
-        for body, headers in ((b" " * (17 << 20), {}), (packed, {"Content_Encoding": "gzip"})):
+        for body, headers in ((b" " * (3 << 20), {}), (packed, {"Content_Encoding": "gzip"})):
             self.swift.fault(faults.status(200, body, **headers), "GET")
             error = self.assertRaises(ServiceError, self.names)
-            expected = "list container 'c': the object-store service's response is longer than 16"
+            expected = "list container 'c': the object-store service's response is longer than 2 "
             self.assertIn(expected, str(error))
         self.assert_fired(2)
 

@@ -18,7 +18,7 @@ from rackspace_imagetasks.exceptions import (
 from rackspace_imagetasks.formats.vhd import VirtualVhd
 from rackspace_imagetasks.glance.settings import NO_SETTINGS, ImageSettings
 from rackspace_imagetasks.jobs import marks
-from rackspace_imagetasks.jobs.import_checks import plan_import
+from rackspace_imagetasks.jobs.import_checks import ImportRequest, plan_import
 from rackspace_imagetasks.messages import Hint
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.profile import RACKSPACE
@@ -56,10 +56,23 @@ class OrderTest(importcase.ImportCase):
         headers = {"X-Container-Meta-Quota-Bytes": str(size)}
         self.requests.head(f"{OBJECTS}/image-imports", headers=headers)
 
+    def checked(self, **changes):
+        """Return the checked plan of an import."""
+        plan = self.plan(**changes)
+        request = ImportRequest(
+            name=plan.name,
+            object=plan.object,
+            mark=plan.mark,
+            source=plan.source,
+            create_container=plan.create_container,
+            delete_object=plan.delete_object,
+        )
+        return plan_import(plan.cloud, request)
+
     def test_quota(self):
         """A quota that is too small is reported with the other reasons; nothing is sent."""
         self.quota(2)
-        error = self.assertRaises(Refused, plan_import, self.plan())
+        error = self.assertRaises(Refused, self.checked)
         other, quota = sorted(map(str, error.messages))
         self.assertIn("error", other)
         self.assertEqual(
@@ -74,9 +87,9 @@ class OrderTest(importcase.ImportCase):
         """What was imported before needs no room."""
         vhd = VirtualVhd(Image(4 * MIB))
         self.quota(vhd.size - 1)
-        self.assertRaises(Refused, plan_import, self.plan(source=vhd))
+        self.assertRaises(Refused, self.checked, source=vhd)
         self.glance.complete_image(1)
-        self.assertEqual(image_id(1), plan_import(self.plan(source=vhd)).existing.id)
+        self.assertEqual(image_id(1), self.checked(source=vhd).existing.id)
 
     def test_timeout(self):
         """It ends the wait for the task, and the message says how to resume; the object stays."""
@@ -232,7 +245,7 @@ class RefusedSettingsTest(importcase.ImportCase):
             self.assertIn(f"Image 'web' ({image_id(10)}) was imported, but", message.text)
             missing = "Missing: os_distro, image_task_import, image_task_imported, tags, min_disk."
             self.assertIn(missing, message.text)
-            self.assertIn(f"answered {status}", message.text)
+            self.assertIn(f"returned {status}", message.text)
 
     def test_nothing_that_could_be_omitted(self):
         """Without settings, and in a transfer, no setting can be omitted: the run is repeated."""

@@ -100,9 +100,9 @@ class TestVhdValidate(local_shell.LocalShellTest):
         said = "File 'images/typo.vhd' not found, and looking for an object with that name failed:"
         self.assertTrue(detail.startswith(f"{said} Cannot "), detail)
         self.assertIn("Connection refused", detail)
-        self.assertIn("Trying again in", stderr)
+        self.assertIn("Retrying in", stderr)
         self.assertNotIn("hush", detail + stderr)
-        self.assertNotIn("Trying again in", self.validate_in_cloud("images/typo.vhd", "-q")[2])
+        self.assertNotIn("Retrying in", self.validate_in_cloud("images/typo.vhd", "-q")[2])
 
     def test_file_in_a_directory(self):
         """A file that exists is a file, also where its name could be an object's."""
