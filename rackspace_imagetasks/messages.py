@@ -36,8 +36,9 @@ class Hint(enum.Enum):
     LIST_IMAGES = "List the images to see which are available."
     MAKE_PRIVATE = "Make the image private first."
     NAME_IMAGE = "Choose a name for the image."
-    NAME_IMAGE_BY_ID = "Name the image by its ID."
+    NAME_IMAGE_BY_ID = "Specify the image by its ID."
     RETRY_WITHOUT_SETTING = "Repeat the import without the refused setting to apply the others."
+    SAVE_IMAGE_DATA = "Download the data of the image instead."
     SET_ATTRIBUTE = "Set the attribute instead, or omit the property."
     WAIT_FOR_IMAGE = "Wait for the import to finish."
 
@@ -57,7 +58,7 @@ class Hint(enum.Enum):
     START_OVER = "The output is incomplete; repeat the job to start over."
 
     # Files
-    NAME_FILE = "Name the file to write."
+    NAME_FILE = "Specify the file to write."
     SAVE_UNVALIDATED = "Save the VHD without validation if this is what you want."
 
     # Objects

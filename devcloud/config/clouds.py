@@ -21,12 +21,17 @@ def clouds(plan: Plan) -> dict[str, Any]:
 
 
 def _with_tasks(plan: Plan, site: Site) -> dict[str, Any]:
-    """Return an entry for each user with Keystone v3, and one for alice with an API key."""
+    """Return an entry for each user with Keystone v3, and one for alice with an API key.
+
+    The entry of alice does not tell that the cloud has image tasks; the others do.
+    """
     common = _common() | {"regions": list(site.regions)}
+    told = common | {"image_api_use_tasks": True}
     entries = {
-        account.name: _password(plan, site, account) | common for account in (*USERS, OPERATOR)
+        account.name: _password(plan, site, account) | told for account in (*USERS, OPERATOR)
     }
-    entries["alice-apikey"] = _api_key(plan, site, USERS[0]) | common
+    entries[USERS[0].name] = _password(plan, site, USERS[0]) | common
+    entries["alice-apikey"] = _api_key(plan, site, USERS[0]) | told
     return entries
 
 

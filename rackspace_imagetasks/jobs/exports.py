@@ -7,7 +7,7 @@ from typing import Any
 
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.cloud import Cloud
-from rackspace_imagetasks.exceptions import IntegrityError, TaskTimeout
+from rackspace_imagetasks.exceptions import IntegrityError, Refused, TaskTimeout
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs._containers import judge_container
@@ -164,6 +164,11 @@ def plan_export(
     :raises Refused: with all reasons.
     :raises TargetError: if the file to save to cannot be written.
     """
+    if not cloud.profile.uses_tasks:
+        text = (
+            f"The cloud has no image tasks in region '{cloud.region}', so it cannot export images."
+        )
+        raise Refused(Message(text, Hint.SAVE_IMAGE_DATA))
     name = cloud.profile.export_container if container is None else container
     verdict = policy.judge_export(image, cloud.project_id, cloud.profile)
     exists, judged = judge_container(

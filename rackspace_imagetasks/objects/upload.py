@@ -174,4 +174,4 @@ def _clean_up(store: ObjectStore, target: Target) -> None:
         delete_unnamed(store, target.object, target.sent)
     except ImageTasksError as error:
         container = segments_container(target.object.container)
-        target.transfer.progress.message(f"Some segments remain in '{container}': {error}")
+        target.transfer.progress.message(f"Some segments remain in '{container}': {error.text}")

@@ -213,7 +213,9 @@ class ImageTaskCommand(BatchCommand):
         from rackspace_imagetasks.regions import connect_to
 
         if not parsed_args.to_region and not parsed_args.to_cloud:
-            raise Refused("Name the target with --to-region <region>, --to-cloud <cloud>, or both.")
+            raise Refused(
+                "Specify the target with --to-region <region>, --to-cloud <cloud>, or both."
+            )
         connection = connect_to(
             tasks.cloud.connection, cloud=parsed_args.to_cloud, region=parsed_args.to_region
         )

@@ -28,10 +28,11 @@ WORDINGS: Mapping[Hint, str] = {
     Hint.IMPORT_NEW_COPY: "To import another copy of it, add --new-copy.",
     Hint.LIST_IMAGES: "Run `openstack image list` to see the available images.",
     Hint.MAKE_PRIVATE: "Run `openstack image set --private <image>` first.",
-    Hint.NAME_IMAGE: "Name the image with --name.",
+    Hint.NAME_IMAGE: "Specify the name of the image with --name.",
     Hint.RETRY_WITHOUT_SETTING: (
         "Run the same command without the refused setting to apply the others."
     ),
+    Hint.SAVE_IMAGE_DATA: "Use `openstack image save` instead.",
     Hint.SET_ATTRIBUTE: (
         "Use --name, --tag, --min-disk, --min-ram, --public or --private, or omit the property."
     ),
@@ -51,7 +52,7 @@ WORDINGS: Mapping[Hint, str] = {
     Hint.RESUME_UPLOAD: "Run the same command again to upload the image again.",
     Hint.START_OVER: "The output is incomplete; run the same command again to start over.",
     # Files
-    Hint.NAME_FILE: "Name the file with --file.",
+    Hint.NAME_FILE: "Specify the file with --file.",
     Hint.SAVE_UNVALIDATED: "Add --no-validate to save the VHD anyway.",
     # Objects
     Hint.CHECK_NETWORK: (

@@ -41,11 +41,11 @@ def images_of(tasks: "ImageTasks", parsed_args: argparse.Namespace) -> list[str]
     from rackspace_imagetasks.exceptions import ImageTasksError, Refused
 
     if parsed_args.image and parsed_args.property:
-        raise Refused("Name images or select them with --property <key=value>, but not both.")
+        raise Refused("Specify images or select them with --property <key=value>, but not both.")
     if parsed_args.property:
         return _selected(tasks, parsed_args.property)
     if not parsed_args.image:
-        raise Refused("Name images, or select them with --property <key=value>.")
+        raise Refused("Specify images, or select them with --property <key=value>.")
     if len(parsed_args.image) == 1:
         return [parsed_args.image[0]]
     once: dict[str, str] = {}
@@ -145,7 +145,9 @@ def check_save_options(parsed_args: argparse.Namespace, subjects: "Sequence[str]
     from rackspace_imagetasks.exceptions import Refused
 
     if len(subjects) > 1 and parsed_args.file and not Path(parsed_args.file).is_dir():
-        raise Refused("Several objects cannot be saved to one file; name a directory with --file.")
+        raise Refused(
+            "Several objects cannot be saved to one file; specify a directory with --file."
+        )
     names = Counter(PurePosixPath(subject).name for subject in subjects if "/" in subject)
     twice = [name for name, count in names.items() if count > 1]
     if twice:

@@ -96,7 +96,8 @@ class _Bar:
 class LineProgress:
     """Messages and lines of progress, for a log.
 
-    :param verbose: write a line every ten seconds, and not only about what takes long.
+    :param verbose: write a line every ten seconds and for each status, and not only about what
+        takes long.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class LineProgress:
         lines = _Lines(self._write, printable(title), total, self._clock)
         if self._verbose:
             lines.first = lines.interval = _LINE_INTERVAL
+            lines.first_note = 0.0
         yield lines
         lines.end(always=self._verbose)
 
@@ -139,6 +141,7 @@ class _Lines:
         self._started = clock()
         self._written: float | None = None
         self.first, self.interval = _LONG_PHASE, _LONG_INTERVAL
+        self.first_note = _LONG_PHASE
 
     def advance(self, amount: int) -> None:
         with self._lock:
@@ -155,6 +158,8 @@ class _Lines:
         """Write a status when it is new, and again from time to time as long as it lasts."""
         with self._lock:
             now = self._clock()
+            if now - self._started < self.first_note:
+                return
             if now - self._noted.get(text, -math.inf) >= _LONG_INTERVAL:
                 self._noted[text] = now
                 self._write(f"{self._title}: {printable(text)}")

@@ -139,9 +139,9 @@ def _failed_import(page):
 
 @prepares("15 minutes later")
 def _later(page):
-    """Have the service's clock, by which `clean` judges ages, be ahead for two commands."""
+    """Have the service's clock, by which `clean` judges ages, be ahead from now on."""
     date = format_datetime(datetime.now(UTC) + timedelta(minutes=16), usegmt=True)
-    page.inject(Rule("HEAD", "/image-imports$", status=204, headers={"Date": date}, times=2))
+    page.inject(Rule("HEAD", "/image-imports$", status=204, headers={"Date": date}, times=None))
 
 
 @prepares("the task fails with 523")
@@ -190,7 +190,7 @@ def _task_quota(page):
 
 @prepares("the account is full")
 def _account_full(page):
-    page.inject(Rule("PUT", "/image-imports/full-", status=413))
+    page.inject(Rule("PUT", r"/image-imports/full-[^/]*$", status=413))
 
 
 def _is_quiet(path: Path) -> bool:

@@ -96,12 +96,15 @@ class ProcessTestCase(cloudcase.CloudTestCase):
         return list(self.sdk(region=region).image.images(name=name))
 
     def staged(self, container, mark, region):
-        """Give the objects and segments of a container that belong to a test."""
+        """Give the objects and segments of a container that belong to a test.
+
+        The markers of killed runs, which show that an object is in use, expire by themselves.
+        """
         names = []
         for each in (container, f"{container}_segments"):
             with contextlib.suppress(Exception):
                 names += [name for name in self.objects(each, region) if mark in name]
-        return names
+        return [name for name in names if "/in-use/" not in name]
 
 
 def _words(words, cloud, region):

@@ -186,7 +186,7 @@ class FileTest(BadInputTest):
     def test_nothing_to_import(self):
         """No source at all, or one name for several."""
         self.assertIn(
-            "Name a local file or <container>/<object> to import", self.refused_unsent("import")
+            "Specify a local file or <container>/<object> to import", self.refused_unsent("import")
         )
         text = self.refused_unsent("import", "a.vhd", "b.vhd", "--name", "x", "--tag", "x")
         self.assertIn("--name applies to one image", text)
@@ -198,7 +198,7 @@ class FileTest(BadInputTest):
         """Each option that needs another one is named, all at once."""
         text = self.refused_unsent("export", "x", "--overwrite", "--delete-object")
         self.assertEqual(2, text.count("add --file"))
-        self.assertIn("dd --wait", self.refused_unsent("export", "x", "--file", "x.vhd"))
+        self.assertIn("requires --wait", self.refused_unsent("export", "x", "--file", "x.vhd"))
 
 
 class WhoTest(BadInputTest):

@@ -213,6 +213,15 @@ class RefusedTest(ConversionCase):
         self.assertIn("signed", said)
         self.assertEqual([], self.changes())
 
+    def test_export(self):
+        """A cloud without image tasks cannot export; the message names the command that can."""
+        row = self.task("import", self.disk("raw"), "--name", self.name, **FLEX).rows[0]
+        del self.sent[:]
+        said = self.refused("export", row["Image"], "--wait", **FLEX)
+        self.assertIn("has no image tasks in region 'SJC3'", said)
+        self.assertIn("`openstack image save`", said)
+        self.assertEqual([], self.changes())
+
     def test_same_place(self):
         """A cloud cannot be the target of itself."""
         row = self.task("import", self.disk("raw"), "--name", self.name, **FLEX).rows[0]

@@ -165,7 +165,7 @@ class NameTest(objectcase.ObjectCase):
             self.assertIn(name, self.names(self.place))
             outcome = self.save(name, self.tmp, status=1)
             self.assertIn(
-                "cannot be used as a file name. Name the file with --file", outcome.stderr
+                "cannot be used as a file name. Specify the file with --file", outcome.stderr
             )
             self.save(name, self.tmp / "saved", "--overwrite")
             self.assertEqual(content, (self.tmp / "saved").read_bytes())

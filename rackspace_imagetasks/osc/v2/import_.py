@@ -237,7 +237,7 @@ def _check_options(
 
     problems: list[str | Message] = []
     if not sources:
-        problems.append("Name a local file or <container>/<object> to import.")
+        problems.append("Specify a local file or <container>/<object> to import.")
     for option in ("container", "create_container", "source_format", "no_convert"):
         if getattr(parsed_args, option) and sources and not any(s.path for s in sources):
             name = "--" + option.replace("_", "-")

@@ -62,14 +62,14 @@ class ProgressTest(base.BaseTestCase):
         )
 
     def test_a_log_gets_the_status_of_tasks(self):
-        """Without -v, each new status is written at once, and again every five minutes."""
-        steps = [(0, "pending"), (60, "pending"), (120, "processing"), (180, "processing")]
+        """Without -v, each new status is written from 20 seconds on, and every five minutes."""
+        steps = [(0, "queued"), (20, "pending"), (60, "pending"), (120, "processing")]
         lines = self.lines_of(None, *steps, (419, "processing"), (420, "processing"))
         self.assertEqual(["Phase: pending", "Phase: processing", "Phase: processing"], lines)
 
     def test_a_log_gets_the_status_of_several_tasks(self):
         """The statuses of tasks that are polled together are not repeated with each poll."""
-        lines = self.lines_of(None, (0, "1 pending"), (0, "2 pending"), (60, "1 pending"))
+        lines = self.lines_of(None, (20, "1 pending"), (20, "2 pending"), (60, "1 pending"))
         self.assertEqual(["Phase: 1 pending", "Phase: 2 pending"], lines)
 
     def test_lines_now_and_then(self):
