@@ -8,7 +8,7 @@ from unittest import mock
 
 from rackspace_imagetasks.exceptions import Cancelled, Refused
 from rackspace_imagetasks.jobs import cleanup
-from rackspace_imagetasks.profile import RACKSPACE
+from rackspace_imagetasks.profile import GLANCE, RACKSPACE
 from tests.unit.objects.base import SwiftCase
 
 STAGED = "disk-0123456789abcdef.vhd"
@@ -50,6 +50,15 @@ class CleanTest(SwiftCase):
 
     def writing(self, container):
         self.running["export"].append({"receiving_swift_container": container, "image_uuid": IMAGE})
+
+    def test_cloud_without_tasks(self):
+        """A standard cloud is not asked for tasks, which its users may not list."""
+        self.cloud.profile = GLANCE
+        self.cloud.tasks = None
+        staged = STAGED
+        self.put("image-imports", staged)
+        self.assertEqual({staged: "unneeded"}, self.statuses(self.found()))
+        self.assertEqual({staged: "deleted"}, self.statuses(self.found().run()))
 
     def test_all_staging_containers(self):
         """Imports', exports' and transfers' containers are looked at, for names of ours alone."""
