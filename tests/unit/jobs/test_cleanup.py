@@ -55,7 +55,7 @@ class CleanTest(SwiftCase):
         """A standard cloud is not asked for tasks, which its users may not list."""
         self.cloud.profile = GLANCE
         self.cloud.tasks = None
-        staged = STAGED
+        staged = STAGED.replace("vhd", "qcow2")
         self.put("image-imports", staged)
         self.assertEqual({staged: "unneeded"}, self.statuses(self.found()))
         self.assertEqual({staged: "deleted"}, self.statuses(self.found().run()))
