@@ -264,16 +264,25 @@ class UnverifiedTest(MethodCase):
 
 class TwoRunsTest(MethodCase):
     def test_same_import_twice(self):
-        """A run whose image another run has filled meanwhile uses it: there is one image."""
+        """Of two runs that fill the same image, one is refused, and follows the other's download.
+
+        The download is slow, so that it is still running when the second request arrives.
+        """
         words = ("image", "task", "import", self.image_disk, "--name", self.name, *VIA_OBJECT)
+        slow = self.inject(self.pull(stall=15.0, offset=MIB), region="SJC3")
         rules = self.inject(
-            Rule("POST", "/images/[^/]*/import$", delay=8.0), region="SJC3", service="glance"
+            Rule("POST", "/images/[^/]*/import$", delay=6.0), region="SJC3", service="glance"
         )
+        requests = self.log("SJC3", "glance")
         first = self.start(*words, **self.place)
         self.until(lambda: rules.fired() == [1])
         self.arrive(*VIA_OBJECT)
         _output, said = first.communicate(timeout=120)
         self.assertEqual(0, first.returncode, said)
+        self.assertEqual([1], slow.fired())
+        image_id = self.the_image(**self.place).id
+        imports = [each.status for each in requests() if f"{image_id}/import" in each.path]
+        self.assertEqual([202, 409], sorted(imports))
         self.assert_arrived()
 
 
