@@ -136,6 +136,26 @@ class BaseSource:
         self.close()
 
 
+class SourceView(BaseSource):
+    """The bytes of another source, which are read in another way; only `_read` is missing."""
+
+    def __init__(self, source: ByteSource) -> None:
+        super().__init__(source.name, source.size, source.identity)
+        self._source = source
+
+    def data_extents(self) -> Iterator[Extent]:
+        """Return the source's extents."""
+        return self._source.data_extents()
+
+    def verify_unchanged(self) -> None:
+        """Check the source."""
+        self._source.verify_unchanged()
+
+    def close(self) -> None:
+        """Close the source."""
+        self._source.close()
+
+
 class BytesSource(BaseSource):
     """Bytes in memory."""
 

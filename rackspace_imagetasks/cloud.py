@@ -23,6 +23,7 @@ from rackspace_imagetasks.http.client import Client
 from rackspace_imagetasks.http.retry import RetryPolicy
 from rackspace_imagetasks.objects.data_transfer import DataTransfer, TransferOptions
 from rackspace_imagetasks.objects.store import ObjectStore
+from rackspace_imagetasks.objects.tempurl import AccountKey
 from rackspace_imagetasks.profile import ProviderProfile, profile_of
 from rackspace_imagetasks.progress import SILENT, Progress
 from rackspace_imagetasks.regions import GIVEN_NAMES
@@ -51,6 +52,7 @@ class Cloud:
         self.stop = stop
         self._declared = profile or profile_of_cloud(connection)
         self.progress = progress
+        self.account_key = AccountKey()  #: for temporary URLs of the account's objects
         self._notify = None if progress is SILENT else progress.message
 
     @property

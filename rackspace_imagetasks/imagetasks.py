@@ -15,7 +15,7 @@ from rackspace_imagetasks.glance.failures import failure_of
 from rackspace_imagetasks.glance.settings import NO_SETTINGS, ImageSettings
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs import cleanup, conversions, exports, saves, transfers, uploads
-from rackspace_imagetasks.jobs.arrivals import judge_format
+from rackspace_imagetasks.jobs.arrivals import judge_arrival
 from rackspace_imagetasks.jobs.cleanup import CleanPlan
 from rackspace_imagetasks.jobs.conversions import ConversionPlan
 from rackspace_imagetasks.jobs.exports import ExportPlan
@@ -24,6 +24,7 @@ from rackspace_imagetasks.jobs.imports import ImportPlan
 from rackspace_imagetasks.jobs.marks import import_mark, object_prefix
 from rackspace_imagetasks.jobs.names import staged_name
 from rackspace_imagetasks.jobs.options import (
+    AUTO_METHOD,
     DEFAULT_DISK,
     DEFAULT_STAGING,
     DiskOptions,
@@ -94,6 +95,7 @@ class ImageTasks:
         disk: DiskOptions = DEFAULT_DISK,
         new_copy: bool = False,
         disk_format: str | None = None,
+        method: str = AUTO_METHOD,
     ) -> ImportPlan | UploadPlan:
         """Check that a local disk can be imported as an image called `name`.
 
@@ -103,6 +105,8 @@ class ImageTasks:
 
         :param new_copy: import it even so, as another image.
         :param disk_format: the image's format: qcow2, raw or vhd; by default the cloud's.
+        :param method: how a cloud without image tasks gets the data: `direct`, `web-download`, or
+            `auto`, which depends on the size.
         :raises Refused, SourceError: with all reasons.
         """
         if not self.cloud.profile.uses_tasks:
@@ -113,9 +117,10 @@ class ImageTasks:
                 settings,
                 disk=disk,
                 disk_format=disk_format,
+                method=method,
                 new_copy=new_copy,
             )
-        judge_format(disk_format or self.cloud.profile.disk_format, self.cloud.profile).enforce()
+        self._judge_arrival(disk_format, method)
         source = open_for_import(
             path,
             self.cloud.profile,
@@ -155,6 +160,7 @@ class ImageTasks:
         new_copy: bool = False,
         allow_truncated: bool = False,
         disk_format: str | None = None,
+        method: str = AUTO_METHOD,
     ) -> ImportPlan | UploadPlan:
         """Check that a VHD in a container can be imported as an image called `name`.
 
@@ -165,6 +171,8 @@ class ImageTasks:
         :param new_copy: import the object even if it was imported before, as another image.
         :param allow_truncated: accept a disk that is shorter than its partitions or file system.
         :param disk_format: the image's format: qcow2, raw or vhd; by default the cloud's.
+        :param method: how a cloud without image tasks gets the data: `direct`, `web-download`, or
+            `auto`, which depends on the size.
         :raises Refused: with all reasons.
         """
         if not self.cloud.profile.uses_tasks:
@@ -175,9 +183,10 @@ class ImageTasks:
                 settings,
                 disk=DiskOptions(allow_truncated=allow_truncated),
                 disk_format=disk_format,
+                method=method,
                 new_copy=new_copy,
             )
-        judge_format(disk_format or self.cloud.profile.disk_format, self.cloud.profile).enforce()
+        self._judge_arrival(disk_format, method)
         request = ImportRequest(
             name=name,
             object=source,
@@ -205,27 +214,34 @@ class ImageTasks:
         keep_objects: bool = False,
         keep_properties: bool = False,
         disk_format: str | None = None,
+        method: str = AUTO_METHOD,
     ) -> TransferPlan | ConversionPlan:
         """Find an image by name or ID, and check that it can be transferred to `target`.
 
         :param keep_objects: keep the exported and the staged object.
         :param keep_properties: do not adapt the properties to another hypervisor.
         :param disk_format: the copy's format: qcow2, raw or vhd; by default the target's.
+        :param method: as for an import, at the target.
         :raises Refused, NotFound: with all reasons.
         """
         facts = self.cloud.images.find(image)
         here, there = self.cloud, target.cloud
         if here.profile.uses_tasks and there.profile.uses_tasks:
-            judge_format(disk_format or there.profile.disk_format, there.profile).enforce()
+            target._judge_arrival(disk_format, method)  # noqa: SLF001
             return transfers.plan_transfer(here, there, facts, keep_objects=keep_objects)
         return conversions.plan_conversion(
             here,
             there,
             facts,
             disk_format=disk_format,
+            method=method,
             keep_properties=keep_properties,
             keep_objects=keep_objects,
         )
+
+    def _judge_arrival(self, disk_format: str | None, method: str) -> None:
+        form = disk_format or self.cloud.profile.disk_format
+        judge_arrival(self.cloud, form, method).enforce()
 
     def plan_clean(
         self, container: str | None = None, *, older_than: timedelta = cleanup.DAY

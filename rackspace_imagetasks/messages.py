@@ -32,6 +32,7 @@ class Hint(enum.Enum):
     SAVE_EXISTING_OBJECT = "Save or delete object '{location}', or choose another container."
 
     # Images
+    CHOOSE_METHOD = "Choose another method, or leave the choice to the job."
     IMPORT_NEW_COPY = "To import another copy of it, request a new copy."
     LIST_IMAGES = "List the images to see which are available."
     MAKE_PRIVATE = "Make the image private first."

@@ -73,6 +73,14 @@ class ProviderProfile:
     """The smallest segment size of a large object."""
     staging_lifetime: int = 7 * DAY
     """Staged objects expire after this time; an import task can wait in a queue for days."""
+    web_download_above: int = GIB
+    """Files from this size on are staged for the Image service, not streamed to it.
+
+    A stream that breaks starts again. 1 GiB takes 10 to 90 seconds at 1000 to 100 Mbit/s, which is
+    little to lose, and not much more than staging costs; above it, the loss grows with the size.
+    """
+    web_download_timeout: float = 4 * 60 * 60
+    """Time that the Image service has to download a staged file: 40 GiB at 3 MiB/s."""
     licence_property: str = ""
     """Image property that must be absent or `0` for an export."""
     licensed_systems: frozenset[str] = frozenset()
@@ -175,6 +183,8 @@ _PARSERS = {
     "segment_size": _size,
     "poll_interval": _seconds,
     "staging_lifetime": _whole_seconds,
+    "web_download_above": _size,
+    "web_download_timeout": _seconds,
     "import_container": _container,
     "export_container": _container,
 }

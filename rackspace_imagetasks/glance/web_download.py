@@ -103,6 +103,16 @@ class WebDownload:
             self._request(image_id, url)
             return self._wait(image_id, timeout, on_status)
 
+    def follow(
+        self,
+        image_id: str,
+        timeout: float,
+        on_status: Callable[[ImageFacts], None] = lambda _image: None,
+    ) -> ImageFacts:
+        """Wait for a download that an earlier run has started; as `run` apart from that."""
+        with self._data.discarding(image_id):
+            return self._wait(image_id, timeout, on_status)
+
     def _request(self, image_id: str, url: SecretUrl) -> None:
         method = {"name": WEB_DOWNLOAD, "uri": url.reveal()}
         headers = {"Content-Type": "application/json", **JSON_ERRORS}

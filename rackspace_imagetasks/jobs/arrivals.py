@@ -10,18 +10,20 @@ import dataclasses
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.cloud import Cloud
+from rackspace_imagetasks.exceptions import TransferError
 from rackspace_imagetasks.formats.qcow2.layout import VirtualQcow2
 from rackspace_imagetasks.glance.data import NewImage
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
+from rackspace_imagetasks.jobs._arrival_methods import Delivery, choose, judge_method
 from rackspace_imagetasks.jobs._completion import complete_image
 from rackspace_imagetasks.jobs._marked import find_completed
-from rackspace_imagetasks.jobs._resumable import resumable
+from rackspace_imagetasks.jobs._unverified import find_unverified
 from rackspace_imagetasks.jobs.marks import Mark
-from rackspace_imagetasks.messages import Hint
-from rackspace_imagetasks.objects.data_transfer import DataTransfer
+from rackspace_imagetasks.jobs.options import AUTO_METHOD
+from rackspace_imagetasks.objects.data_transfer import TransferOptions
+from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.policy import Verdict
-from rackspace_imagetasks.profile import ProviderProfile
 from rackspace_imagetasks.sources import DiskSource
 from rackspace_imagetasks.sources.convert import view_as_vhd
 
@@ -37,6 +39,9 @@ class Arrival:
     :ivar name: its final name.
     :ivar mark: the mark of the completed image, by which another run finds it.
     :ivar disk_format: one of `DISK_FORMATS`.
+    :ivar staged: the object for the file, if it is not sent directly.
+    :ivar method: one of `options.METHODS`.
+    :ivar in_order: whether the file is itself received, and therefore read once and in order.
     :ivar new_copy: create another image even if there is one already.
     """
 
@@ -45,9 +50,12 @@ class Arrival:
     mark: Mark
     settings: ImageSettings
     disk_format: str
+    staged: ObjectName
+    method: str = AUTO_METHOD
+    in_order: bool = False
     new_copy: bool = False
 
-    def run(self, file: ByteSource, transfer: DataTransfer) -> ImageFacts:
+    def run(self, file: ByteSource, options: TransferOptions) -> ImageFacts:
         """Upload a file in the image's format, verify the image, and return it completed.
 
         :raises IntegrityError: if the source or the image is not what it should be; the image is
@@ -57,16 +65,24 @@ class Arrival:
         """
         if image := self.find():
             return image
-        self._delete_unverified()
-        data = self.cloud.image_data
-        new = NewImage(self._temporary_name, self.disk_format, self.mark.wanted)
-        where = f"image '{self.name}' in region '{self.cloud.region}'"
-        with resumable(f"creating {where}", Hint.RESUME_UPLOAD):
-            image = data.create_from(new, file, transfer)
-        properties = policy.storable_properties(self.settings.properties)
-        settings = dataclasses.replace(self.settings, name=self.name, properties=properties)
-        image = complete_image(self.cloud, image, settings, self.mark)
-        return self._agreed(image)
+        delivery = Delivery(
+            cloud=self.cloud,
+            name=self.name,
+            new=NewImage(self._temporary_name, self.disk_format, self.mark.wanted),
+            file=file,
+            staged=self.staged,
+            options=dataclasses.replace(options, threads=1) if self.in_order else options,
+            find=self.find,
+        )
+        method = choose(self.method, self.cloud, file.size)
+        try:
+            image = find_unverified(delivery) or method.run(delivery)
+        except TransferError:  # another run may have finished, and deleted the segments
+            if not (image := self.find()):
+                raise
+        image = self._completed(image)
+        method.clean_up(delivery)
+        return image
 
     def find(self) -> ImageFacts | None:
         """Return the image that a run has completed; the oldest one if there are several."""
@@ -76,14 +92,10 @@ class Arrival:
     def _temporary_name(self) -> str:
         return self.name[: _MAX_NAME_LENGTH - len(_INCOMPLETE)] + _INCOMPLETE
 
-    def _delete_unverified(self) -> None:
-        """Delete images of earlier runs that have data, but were not completed."""
-        for image in self.cloud.images.select(self.cloud.project_id, self.mark.wanted):
-            if image.status == "active" and image.name == self._temporary_name:
-                self.cloud.images.delete(image.id)
-                self.cloud.progress.message(
-                    f"Deleted image '{image.id}', which an earlier run did not complete."
-                )
+    def _completed(self, image: ImageFacts) -> ImageFacts:
+        properties = policy.storable_properties(self.settings.properties)
+        settings = dataclasses.replace(self.settings, name=self.name, properties=properties)
+        return self._agreed(complete_image(self.cloud, image, settings, self.mark))
 
     def _agreed(self, image: ImageFacts) -> ImageFacts:
         """Return the image on which all runs agree; delete this run's if it is another one."""
@@ -107,12 +119,14 @@ def view_as(disk_format: str, disk: DiskSource) -> ByteSource:
     return disk
 
 
-def judge_format(disk_format: str, profile: ProviderProfile) -> Verdict:
-    """Judge whether a cloud can get an image in a format."""
+def judge_arrival(cloud: Cloud, disk_format: str, method: str) -> Verdict:
+    """Judge whether a cloud can get an image in a format, by a method."""
+    profile = cloud.profile
+    verdict = judge_method(method, cloud)
     formats = (profile.disk_format,) if profile.uses_tasks else DISK_FORMATS
-    if disk_format in formats:
-        return Verdict()
-    return Verdict.refuse(
-        f"Disk format '{disk_format}' is not available for this cloud. Available formats:"
-        f" {', '.join(formats)}."
-    )
+    if disk_format not in formats:
+        verdict += Verdict.refuse(
+            f"Disk format '{disk_format}' is not available for this cloud. Available formats:"
+            f" {', '.join(formats)}."
+        )
+    return verdict

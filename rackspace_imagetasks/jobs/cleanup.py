@@ -147,7 +147,12 @@ def _staging_containers(cloud: Cloud) -> list[str]:
 
 
 def _needed_objects(cloud: Cloud) -> dict[str, str]:
-    """Return the objects that running tasks read or write: by location, the task's ID."""
+    """Return the objects that running tasks read or write: by location, the task's ID.
+
+    In a cloud without image tasks, an object is needed only as long as it is recent.
+    """
+    if not cloud.profile.uses_tasks:
+        return {}
     needed = {}
     for task in cloud.tasks.with_inputs("import", running=True):
         needed[str(task.input.get("import_from"))] = task.id

@@ -19,10 +19,11 @@ from rackspace_imagetasks.jobs._departures import Departure, departure_of, plan_
 from rackspace_imagetasks.jobs._properties import settable_properties
 from rackspace_imagetasks.jobs._resumable import resumable_job
 from rackspace_imagetasks.jobs._same_import import Found, SameImport
-from rackspace_imagetasks.jobs.arrivals import Arrival, judge_format, view_as
+from rackspace_imagetasks.jobs.arrivals import Arrival, judge_arrival, view_as
 from rackspace_imagetasks.jobs.imports import ImportPlan
 from rackspace_imagetasks.jobs.marks import Mark
-from rackspace_imagetasks.jobs.names import exported_object
+from rackspace_imagetasks.jobs.names import exported_object, staged_file
+from rackspace_imagetasks.jobs.options import AUTO_METHOD
 from rackspace_imagetasks.jobs.transfers import TransferResult
 from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions
@@ -39,7 +40,8 @@ class ConversionPlan:
 
     :ivar mark: the mark of the image and of its copy.
     :ivar departure: how the image leaves the source.
-    :ivar staged: the object from which a target with image tasks imports.
+    :ivar staged: the object at the target, if the image is not sent directly.
+    :ivar method: one of `options.METHODS`.
     :ivar existing: the image at the target, if an earlier run has completed it.
     :ivar importing: the import task of an earlier run.
     """
@@ -52,6 +54,7 @@ class ConversionPlan:
     disk_format: str
     staged: ObjectName
     departure: Departure
+    method: str = AUTO_METHOD
     existing: ImageFacts | None = None
     importing: Task | None = None
     keep_objects: bool = False
@@ -95,7 +98,7 @@ class ConversionPlan:
                 self.target.progress.message(warning)
             if self.target.profile.uses_tasks:
                 return self._import(disk, timeout, options)
-            return self.arrival.run(view_as(self.disk_format, disk), context)
+            return self.arrival.run(view_as(self.disk_format, disk), options)
 
     @property
     def arrival(self) -> Arrival:
@@ -106,6 +109,9 @@ class ConversionPlan:
             mark=self.mark,
             settings=self.settings,
             disk_format=self.disk_format,
+            staged=self.staged,
+            method=self.method,
+            in_order=True,
         )
 
     def _import(
@@ -145,12 +151,14 @@ def plan_conversion(
     image: ImageFacts,
     *,
     disk_format: str | None = None,
+    method: str = AUTO_METHOD,
     keep_properties: bool = False,
     keep_objects: bool = False,
 ) -> ConversionPlan:
     """Check everything that would prevent the departure here or the arrival there.
 
     :param disk_format: one of `DISK_FORMATS`; by default the one that the target's profile names.
+    :param method: one of `options.METHODS`.
     :param keep_properties: do not adapt the properties to another hypervisor.
     :raises Refused: with all reasons.
     :raises NotFound: if the target lacks a service.
@@ -161,6 +169,7 @@ def plan_conversion(
     properties = settable_properties(
         image, source.profile, target.profile, adapt=not keep_properties
     )
+    form = disk_format or target.profile.disk_format
     plan = ConversionPlan(
         source=source,
         target=target,
@@ -172,8 +181,9 @@ def plan_conversion(
             min_disk=image.min_disk or None,
             min_ram=image.min_ram or None,
         ),
-        disk_format=disk_format or target.profile.disk_format,
-        staged=exported_object(container, image.id),
+        disk_format=form,
+        staged=ObjectName(container, staged_file(exported_object(container, image.id).name, form)),
+        method=method,
         departure=departure_of(source, image, container),
         keep_objects=keep_objects,
     )
@@ -195,7 +205,7 @@ def _find(plan: ConversionPlan) -> Found:
 def _judge_arrival(plan: ConversionPlan) -> Verdict:
     """Judge whether the image could be created at the target."""
     target, image = plan.target, plan.image
-    verdict = judge_format(plan.disk_format, target.profile)
+    verdict = judge_arrival(target, plan.disk_format, plan.method)
     if not target.profile.uses_tasks:
         return verdict + policy.judge_standard(image.label, plan.settings)
     target.objects.head_container(plan.staged.container)  # raises if we have no access

@@ -24,6 +24,14 @@ def staged_name(source: ByteSource, name: str) -> str:
     return f"{stem}-{hashlib.sha256(key + _sample(source)).hexdigest()[:16]}.vhd"
 
 
+def staged_file(name: str, disk_format: str) -> str:
+    """Return the name of a staged object that is not a VHD but a file of another format.
+
+    :param name: the name of the VHD.
+    """
+    return f"{name.removesuffix('.vhd')}.{disk_format}"
+
+
 def _sample(source: ByteSource) -> bytes:
     """Return the beginning and the end, which hold a VHD's unique ID.
 
@@ -34,8 +42,8 @@ def _sample(source: ByteSource) -> bytes:
 
 
 def is_staged_name(name: str) -> bool:
-    """Return whether `staged_name` could have returned this name."""
-    return re.fullmatch(r"[A-Za-z0-9._-]{1,80}-[0-9a-f]{16}\.vhd", name) is not None
+    """Return whether an import names its staged object so."""
+    return re.fullmatch(r"[A-Za-z0-9._-]{1,80}-[0-9a-f]{16}\.(vhd|qcow2|raw)", name) is not None
 
 
 def exported_object(container: str, image_id: str) -> ObjectName:
@@ -44,8 +52,9 @@ def exported_object(container: str, image_id: str) -> ObjectName:
 
 
 def is_transferred_name(name: str) -> bool:
-    """Return whether an export could have given an object this name: an image ID."""
-    return re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.vhd", name) is not None
+    """Return whether an export or a transfer names its object so: by an image ID."""
+    pattern = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.(vhd|qcow2|raw)"
+    return re.fullmatch(pattern, name) is not None
 
 
 def is_own_name(name: str) -> bool:

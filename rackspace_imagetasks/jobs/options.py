@@ -5,6 +5,10 @@ import dataclasses
 import os
 from typing import BinaryIO
 
+AUTO_METHOD = "auto"
+METHODS = (AUTO_METHOD, "direct", "web-download")
+"""How the data of an image reaches a cloud without image tasks."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DiskOptions:

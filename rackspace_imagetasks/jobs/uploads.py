@@ -5,17 +5,18 @@ import contextlib
 import dataclasses
 
 from rackspace_imagetasks import policy
-from rackspace_imagetasks.bytesource import ByteSource
+from rackspace_imagetasks.bytesource import ByteSource, FileSource
 from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
-from rackspace_imagetasks.jobs.arrivals import Arrival, judge_format, view_as
+from rackspace_imagetasks.jobs.arrivals import Arrival, judge_arrival, view_as
 from rackspace_imagetasks.jobs.imports import ALREADY_IMPORTED, ImportResult
 from rackspace_imagetasks.jobs.marks import import_mark
-from rackspace_imagetasks.jobs.names import staged_name
-from rackspace_imagetasks.jobs.options import DEFAULT_DISK, DiskOptions
+from rackspace_imagetasks.jobs.names import staged_file, staged_name
+from rackspace_imagetasks.jobs.options import AUTO_METHOD, DEFAULT_DISK, DiskOptions
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions
+from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.sources import DiskSource, open_disk_of
 from rackspace_imagetasks.sources.convert import report_content
 from rackspace_imagetasks.sources.staging import require_recognised
@@ -54,7 +55,7 @@ class UploadPlan:
     ) -> ImportResult:
         """Upload the disk, verify the image, and apply the settings.
 
-        :raises TransferError: if the upload fails; a second run starts again.
+        :raises TransferError: if the upload fails; a second run resumes it, or starts again.
         :raises IntegrityError: if the image is not what was sent; it is deleted.
         """
         if self.existing:
@@ -64,7 +65,7 @@ class UploadPlan:
             cloud.progress.message(
                 f"Converting '{self.disk.name}' ({self.disk.description}) to {form} during upload."
             )
-        image = self.arrival.run(view_as(form, self.disk), cloud.data_transfer(transfer))
+        image = self.arrival.run(view_as(form, self.disk), transfer)
         return self._result(image, "success")
 
     def _result(self, image: ImageFacts | None, status: str) -> ImportResult:
@@ -86,12 +87,14 @@ def plan_upload(
     *,
     disk: DiskOptions = DEFAULT_DISK,
     disk_format: str | None = None,
+    method: str = AUTO_METHOD,
     new_copy: bool = False,
 ) -> UploadPlan:
     """Check everything that would make the import of a disk fail.
 
     :param file: the file of the disk; it is closed with the plan, and after an error.
     :param disk_format: one of `arrivals.DISK_FORMATS`; by default the one of the cloud's profile.
+    :param method: one of `options.METHODS`.
     :param new_copy: create another image even if there is one from the same file.
     :raises Refused, SourceError: with all reasons.
     """
@@ -99,15 +102,19 @@ def plan_upload(
     with contextlib.ExitStack() as on_error:
         opened = on_error.enter_context(open_disk_of(file, format=disk.format))
         verdict = policy.judge_standard(name, settings)
-        (verdict + judge_format(form, cloud.profile)).enforce()
+        (verdict + judge_arrival(cloud, form, method)).enforce()
         require_recognised(opened, disk.format)
         report_content(opened, cloud.progress, allow_truncated=disk.allow_truncated)
+        content = staged_name(opened, name)
         arrival = Arrival(
             cloud=cloud,
             name=name,
-            mark=import_mark(staged_name(opened, name)),
+            mark=import_mark(content),
             settings=settings,
             disk_format=form,
+            staged=ObjectName(cloud.profile.import_container, staged_file(content, form)),
+            method=method,
+            in_order=not isinstance(file, FileSource),
             new_copy=new_copy,
         )
         plan = UploadPlan(arrival=arrival, disk=opened, warnings=verdict.warnings)

@@ -66,13 +66,50 @@ def tempurl_digest(store: ObjectStore) -> str | None:
     return next((digest for digest in _DIGESTS if digest in allowed), None)
 
 
+class AccountKey:
+    """The key with which temporary URLs of one account are signed; safe to use from threads.
+
+    A key that was set for one URL is removed only when no other URL needs it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._own = ""
+
+    @contextlib.contextmanager
+    def in_use(self, client: Client, progress: Progress) -> Iterator[tuple[str, int]]:
+        """Yield a key that exists while the context lasts, and the time of the service."""
+        with self._lock:
+            self._users += 1
+        try:
+            with self._lock:
+                answer = client.request("HEAD", "", "read the account's keys")
+                existing = filter(None, map(answer.headers.get, _KEYS))
+                key = next(existing, None) or self._set(client)
+            yield key, _time_of(answer.headers)
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._own and not self._users:
+                    _remove_key(client.until(threading.Event()), self._own, progress)
+                    self._own = ""
+
+    def _set(self, client: Client) -> str:
+        self._own = secrets.token_hex(32)
+        client.request("POST", "", "set a key of the account", headers={_OWN_KEY: self._own})
+        return self._own
+
+
 @contextlib.contextmanager
 def temporary_url(
     store: ObjectStore,
     name: ObjectName,
     digest: str,
+    *,
     lifetime: int = 3600,
     progress: Progress = SILENT,
+    account_key: AccountKey | None = None,
 ) -> Iterator[SecretUrl]:
     """Yield a URL with which an object can be read for a while, or until the context ends.
 
@@ -83,12 +120,11 @@ def temporary_url(
     :param digest: what `tempurl_digest` returned.
     :param lifetime: seconds by the clock of the service.
     :param progress: told if the key cannot be removed.
+    :param account_key: shared by URLs that are needed at the same time.
     :raises AccessDenied, ServiceError: if the key can be neither read nor set.
     """
-    client = store.client
-    answer = client.request("HEAD", "", "read the account's keys")
-    now = _time_of(answer.headers)
-    with _account_key(client, answer.headers, progress) as key:
+    shared = account_key or AccountKey()
+    with shared.in_use(store.client, progress) as (key, now):
         endpoint = urllib.parse.urlsplit(store.endpoint())
         path = f"{urllib.parse.unquote(endpoint.path).rstrip('/')}/{name}"
         signature = sign(path, now + lifetime, key, digest)
@@ -107,20 +143,6 @@ def sign(path: str, expires: int, key: str, digest: str) -> str:
     """
     text = f"GET\n{expires}\n{path}".encode()
     return hmac.new(key.encode(), text, getattr(hashlib, digest)).hexdigest()
-
-
-@contextlib.contextmanager
-def _account_key(client: Client, account: Mapping[str, str], progress: Progress) -> Iterator[str]:
-    """Yield a key of the account, or one that exists while the context lasts."""
-    if existing := next((account[key] for key in _KEYS if account.get(key)), None):
-        yield existing
-        return
-    key = secrets.token_hex(32)
-    try:
-        client.request("POST", "", "set a key of the account", headers={_OWN_KEY: key})
-        yield key
-    finally:
-        _remove_key(client.until(threading.Event()), key, progress)
 
 
 def _remove_key(client: Client, key: str, progress: Progress) -> None:

@@ -25,6 +25,7 @@ WORDINGS: Mapping[Hint, str] = {
         " --delete-object to delete it afterwards), or choose another container with --container."
     ),
     # Images
+    Hint.CHOOSE_METHOD: "Use another method, or omit --method.",
     Hint.IMPORT_NEW_COPY: "To import another copy of it, add --new-copy.",
     Hint.LIST_IMAGES: "Run `openstack image list` to see the available images.",
     Hint.MAKE_PRIVATE: "Run `openstack image set --private <image>` first.",

@@ -110,6 +110,22 @@ def add_disk_format_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_method_option(parser: argparse.ArgumentParser) -> None:
+    """Add --method."""
+    parser.add_argument(
+        "--method",
+        metavar="<method>",
+        choices=("auto", "direct", "web-download"),
+        default="auto",
+        help=_(
+            "How a cloud without image tasks gets the data: 'direct' streams it to the Image"
+            " service, 'web-download' uploads it to the Object Store, from where the Image service"
+            " downloads it, and 'auto' (default) uses 'web-download' from 1 GiB on, if the cloud"
+            " has it"
+        ),
+    )
+
+
 def add_save_options(parser: argparse.ArgumentParser, *, required: bool) -> None:
     """Add --file and its related options."""
     group = parser.add_argument_group(_("saving"))

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import Future
 
-from rackspace_imagetasks.bytesource import BaseSource, ByteSource, Extent
+from rackspace_imagetasks.bytesource import ByteSource, SourceView
 from rackspace_imagetasks.units import MIB, divide_up
 
 BLOCK = MIB
@@ -14,7 +14,7 @@ BLOCK = MIB
 _KEPT = 16
 
 
-class BlockCache(BaseSource):
+class BlockCache(SourceView):
     """A source that is read in whole blocks, of which the last ones are kept.
 
     Blocks next to each other are read at once. A block that two threads need at the same time is
@@ -22,8 +22,7 @@ class BlockCache(BaseSource):
     """
 
     def __init__(self, source: ByteSource) -> None:
-        super().__init__(source.name, source.size, source.identity)
-        self._source = source
+        super().__init__(source)
         self._blocks: OrderedDict[int, Future[bytes]] = OrderedDict()  # the last used one last
         self._lock = threading.Lock()
 
@@ -38,18 +37,6 @@ class BlockCache(BaseSource):
             start, end = offset - number * BLOCK, offset + length - number * BLOCK
             pieces.append(memoryview(block.result())[max(0, start) : end])
         return b"".join(pieces)
-
-    def data_extents(self) -> Iterator[Extent]:
-        """Return the source's extents."""
-        return self._source.data_extents()
-
-    def verify_unchanged(self) -> None:
-        """Check the source."""
-        self._source.verify_unchanged()
-
-    def close(self) -> None:
-        """Close the source."""
-        self._source.close()
 
     def _take(self, numbers: range) -> tuple[list[Future[bytes]], list[int]]:
         """Return the blocks, and the numbers of those that the caller must load."""

@@ -34,6 +34,8 @@ class ProfileTest(base.BaseTestCase):
             ("segment_size", (0, -1, "0", True, 1.5, None)),
             ("poll_interval", (0, "0", True, None, "nan", "inf", 1e9)),
             ("staging_lifetime", (0, -1, False)),
+            ("web_download_above", ("big", 0)),
+            ("web_download_timeout", (0, "soon")),
             ("import_container", ("", "a/b", 1)),
         ):
             for value in values:

@@ -88,6 +88,7 @@ class ImportImage(common.ImageTaskCommand):
         )
         options.add_truncated_option(parser)
         options.add_disk_format_option(parser)
+        options.add_method_option(parser)
         keep = parser.add_mutually_exclusive_group()
         keep.add_argument(
             "--keep-object",
@@ -269,6 +270,7 @@ def _plan(
             new_copy=parsed_args.new_copy,
             allow_truncated=parsed_args.allow_truncated,
             disk_format=parsed_args.disk_format,
+            method=parsed_args.method,
         )
     return tasks.plan_import_file(
         str(source.path),
@@ -278,6 +280,7 @@ def _plan(
         disk=options.disk_options(parsed_args),
         new_copy=parsed_args.new_copy,
         disk_format=parsed_args.disk_format,
+        method=parsed_args.method,
     )
 
 

@@ -43,6 +43,7 @@ class TransferImage(common.ImageTaskCommand):
             help=_("Keep the exported and the staged object (default: delete them at the end)"),
         )
         options.add_disk_format_option(parser)
+        options.add_method_option(parser)
         parser.add_argument(
             "--keep-properties",
             action="store_true",
@@ -84,6 +85,7 @@ class TransferImage(common.ImageTaskCommand):
             keep_objects=parsed_args.keep_objects,
             keep_properties=parsed_args.keep_properties,
             disk_format=parsed_args.disk_format,
+            method=parsed_args.method,
         )
         self.warn(plan.warnings)
         if parsed_args.dry_run:

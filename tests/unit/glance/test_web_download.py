@@ -80,6 +80,20 @@ class WebDownloadTest(DataCase):
         self.assertEqual([{"method": method}], self.service.imports)
         self.assertNotIn("s3cret", self.log.output)
 
+    def test_follow(self):
+        """A download that another run has started is followed, and not started again."""
+        self.service.changes = [IMPORTING, IMPORTING, ACTIVE]
+        image = WebDownload(self.data).follow(self.image_id, 600)
+        self.assertEqual("active", image.status)
+        self.assertEqual([], self.service.imports)
+
+    def test_follow_failure(self):
+        """If that download fails, the image is deleted."""
+        self.service.changes = [IMPORTING, FAILED]
+        download = WebDownload(self.data)
+        self.assertRaises(DownloadFailed, download.follow, self.image_id, 600)
+        self.assertEqual({}, self.service.images)
+
     def test_failure(self):
         """An import that failed is an error, and the image is deleted."""
         self.service.tasks = [TASK_FAILED]

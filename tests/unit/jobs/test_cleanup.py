@@ -10,7 +10,7 @@ from rackspace_imagetasks.exceptions import Cancelled, Refused, ServiceError
 from rackspace_imagetasks.jobs import cleanup
 from rackspace_imagetasks.objects.heartbeat import in_use
 from rackspace_imagetasks.objects.names import ObjectName
-from rackspace_imagetasks.profile import RACKSPACE
+from rackspace_imagetasks.profile import GLANCE, RACKSPACE
 from tests.unit.objects import swift
 from tests.unit.objects.base import SwiftCase
 
@@ -54,6 +54,15 @@ class CleanTest(SwiftCase):
 
     def writing(self, container):
         self.running["export"].append({"receiving_swift_container": container, "image_uuid": IMAGE})
+
+    def test_cloud_without_tasks(self):
+        """A standard cloud is not asked for tasks, which its users may not list."""
+        self.cloud.profile = GLANCE
+        self.cloud.tasks = None
+        staged = STAGED.replace("vhd", "qcow2")
+        self.put("image-imports", staged)
+        self.assertEqual({staged: "unneeded"}, self.statuses(self.found()))
+        self.assertEqual({staged: "deleted"}, self.statuses(self.found().run()))
 
     def test_all_staging_containers(self):
         """Imports', exports' and transfers' containers are looked at, for names of ours alone."""

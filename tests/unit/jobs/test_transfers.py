@@ -69,6 +69,7 @@ class NamesTest(base.BaseTestCase):
         """Only an image's ID makes an object one that a transfer may delete."""
         uuid = "01234567-89ab-cdef-0123-456789abcdef"
         self.assertTrue(names.is_transferred_name(f"{uuid}.vhd"))
+        self.assertTrue(names.is_transferred_name(names.staged_file(f"{uuid}.vhd", "qcow2")))
         for name in (uuid, f"{uuid}.vhd-00001", f"x{uuid}.vhd", f"{uuid[:-1]}.vhd", "web.vhd"):
             self.assertFalse(names.is_transferred_name(name), name)
 
@@ -77,6 +78,8 @@ class NamesTest(base.BaseTestCase):
         for name in ("web", "a b/é%.vhd", "", "." * 9, "x" * 300, "-", "日本"):
             staged = names.staged_name(BytesSource(b"1"), name)
             self.assertTrue(names.is_staged_name(staged), staged)
+            for disk_format in ("qcow2", "raw", "vhd"):
+                self.assertTrue(names.is_staged_name(names.staged_file(staged, disk_format)))
             self.assertNotEqual(staged, names.staged_name(BytesSource(b"22"), name))
             self.assertNotEqual(staged, names.staged_name(BytesSource(b"1"), name + "x"))
         for name in (

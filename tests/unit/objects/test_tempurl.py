@@ -13,7 +13,13 @@ from rackspace_imagetasks.exceptions import AccessDenied, Cancelled, ServiceErro
 from rackspace_imagetasks.http.cancellation import Cancellation
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.store import ObjectStore
-from rackspace_imagetasks.objects.tempurl import SecretUrl, sign, temporary_url, tempurl_digest
+from rackspace_imagetasks.objects.tempurl import (
+    AccountKey,
+    SecretUrl,
+    sign,
+    temporary_url,
+    tempurl_digest,
+)
 from tests.unit.objects import faults, swift
 from tests.unit.objects.base import Ledger, SwiftCase
 
@@ -166,6 +172,21 @@ class UrlTest(TempurlCase):
 
         self.assertRaises(Cancelled, cancelled)
         self.assertEqual(({}, 6), (self.swift.keys, len(self.posts())))
+
+    def test_shared_key(self):
+        """A key that several URLs need is set once, and removed with the last of them."""
+        shared = AccountKey()
+        for _ in range(2):
+            first, second = self.url(account_key=shared), self.url(account_key=shared)
+            first.__enter__()
+            (key,) = self.swift.keys.values()
+            _, signature, expires = self.parts(second.__enter__())
+            self.assertEqual(sign(f"/v1/AUTH_test/{NAME}", expires, key, "sha512"), signature)
+            first.__exit__(None, None, None)
+            self.assertEqual([key], list(self.swift.keys.values()))
+            second.__exit__(None, None, None)
+            self.assertEqual({}, self.swift.keys)
+        self.assertEqual(4, len(self.posts()))
 
     def test_key_of_others(self):
         """A key that somebody else has set in the meantime is kept."""
