@@ -139,7 +139,7 @@ def _failed_import(page):
 
 @prepares("15 minutes later")
 def _later(page):
-    """Have the service's clock, by which `clean` judges ages, be ahead from now on."""
+    """Have the service's clock, by which `clean` judges ages, be ahead for a command."""
     date = format_datetime(datetime.now(UTC) + timedelta(minutes=16), usegmt=True)
     page.inject(Rule("HEAD", "/image-imports$", status=204, headers={"Date": date}, times=None))
 

@@ -279,7 +279,8 @@ class TestFailures(DiskOfTest):
             error = SourceChanged("Changed.") if number % 2 else ServiceError("503.")
             self.assert_fails_at(number, packed, error)
         self.assertEqual(set(), set(Path("/proc/self/fd").iterdir()) - opened)
-        self.assertEqual(([], threads), (children(), threading.active_count()))
+        self.assertEqual([], children())
+        self.assertLessEqual(threading.active_count(), threads)  # a thread of another test may end
 
     def assert_fails_at(self, number, packed, error):
         """Opening fails with the error of the read with this number."""
