@@ -274,7 +274,7 @@ class TaskTest(BadInputTest):
             "Convert the disk to a VHD with `openstack image vhd convert`", outcome.stderr
         )
 
-    def test_wait_times_out_and_says_how_to_go_on(self):
+    def test_wait_times_out_and_says_how_to_resume(self):
         """The task goes on; following it again succeeds."""
         container = self.container()
         self.inject(Rule("TASK", f"/import/{container}/", delay=1.5), service="glance")
@@ -319,7 +319,7 @@ class TaskTest(BadInputTest):
         self.assertEqual(set(), self.objects(container))
 
     def test_the_same_command_again_finishes_the_job(self):
-        """After a time-out the second run follows the first one's task: one image, no leftover."""
+        """After a time-out the second run follows the first task: one image, and nothing staged."""
         container = self.container()
         self.inject(Rule("TASK", f"/import/{container}/", delay=1.5), service="glance")
         words = (

@@ -7,20 +7,20 @@ from devcloud.faults import Rule
 from tests.functional import processcase
 
 
-class FleetTest(processcase.ProcessTestCase):
+class BatchTest(processcase.ProcessTestCase):
     def setUp(self):
         super().setUp()
         self.name = f"image-{self.mark}"
 
-    def fleet(self, size):
-        """Import images whose names and property `fleet` begin alike; give their IDs."""
+    def batch(self, size):
+        """Import images whose names and property `batch` begin alike; give their IDs."""
         files = [self.corpus("go-vhd-xapi.vhd", f"{self.name}-{n:02}.vhd") for n in range(size)]
-        words = ("import", *files, "--wait", "--property", f"fleet={self.mark}")
+        words = ("import", *files, "--wait", "--property", f"batch={self.mark}")
         return [row["Image"] for row in self.task(*words, "--concurrency", "8").rows]
 
     def test_twenty_with_faults(self):
         """All arrive, but one whose task fails and one whose licence forbids it; both are named."""
-        ids = self.fleet(20)
+        ids = self.batch(20)
         failing, licensed = ids[3], ids[7]
         self.sdk("admin").image.update_image(licensed, **{"com.rackspace__1__options": "4"})
         container = "image-transfers-ORD"
@@ -37,7 +37,7 @@ class FleetTest(processcase.ProcessTestCase):
             region="ORD",
         )
         self.inject(*(Rule("GET", f"{container}/{ids[n]}", drop="download") for n in (2, 6)))
-        words = ("transfer", "--property", f"fleet={self.mark}", "--to-region", "ORD")
+        words = ("transfer", "--property", f"batch={self.mark}", "--to-region", "ORD")
         outcome = self.task(*words, "--concurrency", "4", status=1)
         arrived = {row["Image"] for row in outcome.rows if row["Status"] == "transferred"}
         self.assertEqual(set(ids) - {failing, licensed}, arrived)
@@ -60,7 +60,7 @@ class FleetTest(processcase.ProcessTestCase):
 
     def test_waiting_for_many_costs_what_waiting_for_one_does(self):
         """Eight exports that take two seconds are asked for as often as one would be."""
-        ids = self.fleet(8)
+        ids = self.batch(8)
         self.inject(*(Rule("TASK", each, delay=2) for each in ids), service="glance")
         del self.sent[:]
         began = time.monotonic()
@@ -73,7 +73,7 @@ class FleetTest(processcase.ProcessTestCase):
 
     def test_one_unknown(self):
         """The others are done, and have rows; the unknown one is named; exit status 1."""
-        ids = self.fleet(2)
+        ids = self.batch(2)
         outcome = self.task("export", ids[0], "no-such", ids[1], "--wait", status=1)
         self.assertEqual(ids, [row["Image"] for row in outcome.rows])
         self.assertIn("no-such: Image 'no-such' not found in region 'DFW'", outcome.stderr)
@@ -92,12 +92,12 @@ class FleetTest(processcase.ProcessTestCase):
 
     def test_a_property_selects(self):
         """--property takes this project's images alone, and none is an error."""
-        ids = self.fleet(2)
+        ids = self.batch(2)
         stranger = self.imported(cloud="bob")["Image"]
         properties = {"batch": self.mark}
         self.sdk("admin").image.update_image(stranger, visibility="public", **properties)
         words = ("export", "--dry-run", "--property")
-        rows = self.task(*words, f"fleet={self.mark}").rows
+        rows = self.task(*words, f"batch={self.mark}").rows
         self.assertEqual(set(ids), {row["Image"] for row in rows})
-        self.assertIn("No image of your project", self.refused(*words, f"fleet=not-{self.mark}"))
-        self.assertIn("not both", self.refused(*words, f"fleet={self.mark}", ids[0]))
+        self.assertIn("No image of your project", self.refused(*words, f"batch=not-{self.mark}"))
+        self.assertIn("not both", self.refused(*words, f"batch={self.mark}", ids[0]))

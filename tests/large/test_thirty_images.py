@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A fleet of images, imported while one request in twenty fails."""
+"""A batch of images, imported while one request in twenty fails."""
 
 import contextlib
 
@@ -36,7 +36,7 @@ class ThirtyImagesTest(processcase.ProcessTestCase):
     def test_thirty_images(self):
         """The first run imports all of them; two more change nothing; each image exists once."""
         disks = [self.disk(2, f"{name}.raw") for name in self.names]
-        words = ("import", *disks, "--wait", "--concurrency", "8", "--tag", "fleet")
+        words = ("import", *disks, "--wait", "--concurrency", "8", "--tag", "batch")
         with self.faults() as fired:
             first = self.task(*words).rows
             self.assertEqual(self.names, [row["Name"] for row in first])

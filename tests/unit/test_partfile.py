@@ -89,7 +89,7 @@ class PartFileTest(base.BaseTestCase):
             raise ValueError
         self.assertEqual([], list(self.path.parent.iterdir()))
 
-    def test_leftover_is_not_mixed_in(self):
+    def test_earlier_part_file_is_not_mixed_in(self):
         """Without `keep`, the part file of an earlier run is discarded."""
         self.part.write_bytes(b"old and long")
         with part_file(self.path, mark=b"old") as part:

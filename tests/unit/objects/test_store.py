@@ -32,7 +32,7 @@ def listing(names):
     return json.dumps([{"name": name, **facts} for name in names]).encode()
 
 
-class Fleeting(Tokens):
+class ShortLived(Tokens):
     """A user whose token expires while the identity service fails three times."""
 
     asked = 0
@@ -222,7 +222,7 @@ class TestErrors(SwiftCase):
     def test_identity_service_away(self):
         """If a token expires while no new one is available, the request waits for one."""
         adapter = self.swift.adapter()
-        adapter.session.auth = Fleeting(adapter.session.auth.get_endpoint(None))
+        adapter.session.auth = ShortLived(adapter.session.auth.get_endpoint(None))
         self.swift.tokens = {"token-2"}
         ObjectStore(adapter, sleep=self.waits.append).create_container("c")
         self.assertEqual(["c"], list(self.swift.containers))

@@ -360,7 +360,7 @@ class TestExpiry(FaultCase):
     def expiries(self, container):
         return {s.headers.get("X-Delete-After") for s in self.swift.containers[container].values()}
 
-    def test_an_object_that_is_to_stay(self):
+    def test_kept_object(self):
         """The segments of an object without expiry expire only until the manifest is written."""
         self.fault_segment(faults.status(507))
         self.assertRaises(QuotaExceeded, self.upload, threads=1)
