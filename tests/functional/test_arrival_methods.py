@@ -5,6 +5,8 @@ import contextlib
 import os
 import re
 import signal
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 from devcloud.faults import Rule
 from tests.functional.test_conversions import BOB, FLEX, ConversionCase
@@ -53,14 +55,14 @@ class MethodCase(ConversionCase):
         self.assertEqual([], self.left())
 
     def left(self):
-        """Give the staged objects and segments of this test."""
+        """Give the staged objects and segments of this test, without markers that expire."""
         swift = self.swift(**self.place)
         names = []
         for container in (self.staging, f"{self.staging}_segments"):
             with contextlib.suppress(Exception):
                 found = swift.get_container(container, full_listing=True)[1]
                 names += [each["name"] for each in found if self.name in each["name"]]
-        return names
+        return [name for name in names if "/in-use/" not in name]
 
     def segments_sent(self, name=None):
         """Give the segments of an object that were stored, in the order of completion."""
@@ -220,6 +222,11 @@ class KilledTest(MethodCase):
         """What a killed upload has left is listed, and deleted on request."""
         self.kill_upload(2)
         words = ("clean", "--older-than", "0", "--container", self.staging)
+        statuses = {each["Status"] for each in self.task(*words, **self.place).rows}
+        self.assertEqual({"in use"}, statuses)
+        later = format_datetime(datetime.now(UTC) + timedelta(minutes=16), usegmt=True)
+        rule = Rule("HEAD", f"/{self.staging}$", status=204, headers={"Date": later}, times=None)
+        self.inject(rule, region="SJC3")
         listed = [each["Object"] for each in self.task(*words, **self.place).rows]
         self.assertEqual(2, len([name for name in listed if self.name in name]), listed)
         self.task(*words, "--delete", **self.place)
