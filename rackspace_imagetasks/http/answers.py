@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 import requests
 
 from rackspace_imagetasks.exceptions import ServiceError
-from rackspace_imagetasks.http.errors import BROKEN, BrokenAnswerError
+from rackspace_imagetasks.http._errors import BROKEN, BrokenAnswerError
 from rackspace_imagetasks.text import format_size
 
 _MOST_PAGES = 1000

@@ -19,6 +19,13 @@ from keystoneauth1 import adapter as ksa
 from keystoneauth1 import exceptions as ksa_exceptions
 
 from rackspace_imagetasks.exceptions import ImageTasksError, ServiceError
+from rackspace_imagetasks.http._errors import (
+    NO_RESPONSE,
+    innermost,
+    is_transient,
+    is_unsent,
+    reason,
+)
 from rackspace_imagetasks.http._repeat import Repeater
 from rackspace_imagetasks.http._request import (
     LoginFailedError,
@@ -31,7 +38,6 @@ from rackspace_imagetasks.http._request import (
 from rackspace_imagetasks.http._waits import Wait
 from rackspace_imagetasks.http.answers import Answer, Stream, read_short
 from rackspace_imagetasks.http.cancellation import Cancellation
-from rackspace_imagetasks.http.errors import NO_RESPONSE, innermost, is_transient, is_unsent, reason
 from rackspace_imagetasks.http.login import PatientSession, login_failure
 from rackspace_imagetasks.http.notices import Notices, Notify
 from rackspace_imagetasks.http.retry import TRANSIENT_STATUSES, RetryPolicy

@@ -13,12 +13,12 @@ from keystoneauth1 import exceptions as ksa
 from keystoneauth1 import session as ksa_session
 
 from rackspace_imagetasks.exceptions import AccessDenied, ImageTasksError, ServiceError
+from rackspace_imagetasks.http._errors import NO_RESPONSE, is_transient, is_unsent, reason
 from rackspace_imagetasks.http._pools import prepare_pools
 from rackspace_imagetasks.http._repeat import Repeater
 from rackspace_imagetasks.http._request import TransientError
 from rackspace_imagetasks.http.answers import read_short
 from rackspace_imagetasks.http.cancellation import Cancellation
-from rackspace_imagetasks.http.errors import NO_RESPONSE, is_transient, is_unsent, reason
 from rackspace_imagetasks.http.notices import Notices, Notify
 from rackspace_imagetasks.http.retry import RetryPolicy
 

@@ -4,10 +4,9 @@
 from collections.abc import Callable, Iterator
 
 from rackspace_imagetasks.exceptions import ServiceError
+from rackspace_imagetasks.http._errors import BrokenAnswerError
 from rackspace_imagetasks.http.answers import Stream
 from rackspace_imagetasks.http.client import Client
-from rackspace_imagetasks.http.errors import BrokenAnswerError
-from rackspace_imagetasks.http.retry import backoff
 
 
 def resumed_chunks(
@@ -35,8 +34,7 @@ def resumed_chunks(
                     yield chunk
         except BrokenAnswerError as error:
             failures += 1
+            problem = f"Cannot {action}: the connection broke"
             if failures >= client.retry.attempts:
-                raise ServiceError(
-                    f"Cannot {action}: the connection broke {failures} times at byte {offset}."
-                ) from error
-            client.cancellation.wait(backoff(failures))
+                raise ServiceError(f"{problem} {failures} times at byte {offset}.") from error
+            client.pause(f"{problem} at byte {offset}.", failures)

@@ -13,12 +13,12 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
-from rackspace_imagetasks.exceptions import IntegrityError, NotFound, ServiceError
+from rackspace_imagetasks.exceptions import IntegrityError, NotFound
 from rackspace_imagetasks.http.answers import ListingLimits, Stream
 from rackspace_imagetasks.http.cancellation import Cancellation
 from rackspace_imagetasks.http.client import Client
-from rackspace_imagetasks.http.errors import BrokenAnswerError
 from rackspace_imagetasks.http.notices import Notify
+from rackspace_imagetasks.http.ranges import resumed_chunks
 from rackspace_imagetasks.http.retry import RetryPolicy
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects._body import CHUNK, Body
@@ -228,23 +228,14 @@ class ObjectStore:
         :param etag: the version to read.
         :raises IntegrityError: if the object is another version, or shorter.
         """
-        action = f"read object '{name}'"
-        end, failures = offset + length, 0
-        while offset < end:
-            stream = self._open_range(name, offset, end, etag)
-            try:
-                for chunk in stream.chunks(end - offset, CHUNK):
-                    offset += len(chunk)
-                    failures = 0 if len(chunk) == CHUNK else failures
-                    yield chunk
-            except BrokenAnswerError as error:
-                failures += 1
-                problem = f"Cannot {action}: the connection broke at byte {offset}"
-                if failures >= self.attempts:
-                    raise ServiceError(f"{problem} {failures} times.") from error
-                self._client.pause(f"{problem}.", failures)
-            finally:
-                stream.close()
+        end = offset + length
+        return resumed_chunks(
+            self._client,
+            f"read object '{name}'",
+            lambda start: self._open_range(name, start, end, etag),
+            (offset, end),
+            CHUNK,
+        )
 
     def _open_range(self, name: ObjectName, offset: int, end: int, etag: str | None) -> Stream:
         headers = {"Range": f"bytes={offset}-{end - 1}"}

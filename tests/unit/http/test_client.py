@@ -11,7 +11,7 @@ from oslotest import base
 from rackspace_imagetasks.exceptions import AccessDenied, NotFound, QuotaExceeded, ServiceError
 from rackspace_imagetasks.glance.images import ImageClient
 from rackspace_imagetasks.glance.tasks import TaskClient
-from rackspace_imagetasks.http.errors import innermost
+from rackspace_imagetasks.http._errors import innermost
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.profile import RACKSPACE
 from tests.unit.glance.service import IMAGE, ImageService
