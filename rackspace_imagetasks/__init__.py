@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from rackspace_imagetasks.jobs.imports import ImportPlan, ImportResult
     from rackspace_imagetasks.jobs.options import DiskOptions, SaveOptions, StagingOptions
     from rackspace_imagetasks.jobs.saves import SavePlan, SaveResult
-    from rackspace_imagetasks.jobs.transfers import TransferPlan, TransferResult
+    from rackspace_imagetasks.jobs.transfer_run import TransferResult
+    from rackspace_imagetasks.jobs.transfers import TransferPlan
     from rackspace_imagetasks.jobs.uploads import UploadPlan
     from rackspace_imagetasks.messages import Hint, Message
     from rackspace_imagetasks.objects.copy import copy as copy_object
@@ -164,7 +165,7 @@ _HOMES = {
     "ConversionPlan": "jobs.conversions",
     "TransferPlan": "jobs.transfers",
     "UploadPlan": "jobs.uploads",
-    "TransferResult": "jobs.transfers",
+    "TransferResult": "jobs.transfer_run",
     # Options
     "DiskOptions": "jobs.options",
     "ImageSettings": "glance.settings",

@@ -9,24 +9,20 @@ import dataclasses
 
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.cloud import Cloud
-from rackspace_imagetasks.exceptions import TaskTimeout
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
-from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs import marks, transfers
-from rackspace_imagetasks.jobs._completion import mark_source
 from rackspace_imagetasks.jobs._departures import Departure, departure_of, plan_departure
 from rackspace_imagetasks.jobs._properties import settable_properties
-from rackspace_imagetasks.jobs._resumable import resumable_job
 from rackspace_imagetasks.jobs._same_import import Found, SameImport
 from rackspace_imagetasks.jobs.arrivals import Arrival, judge_arrival, view_as
 from rackspace_imagetasks.jobs.imports import ImportPlan
 from rackspace_imagetasks.jobs.marks import Mark
 from rackspace_imagetasks.jobs.names import exported_object, staged_file
 from rackspace_imagetasks.jobs.options import AUTO_METHOD
-from rackspace_imagetasks.jobs.transfers import TransferResult
+from rackspace_imagetasks.jobs.transfer_run import TransferRun
 from rackspace_imagetasks.messages import Message
-from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions
+from rackspace_imagetasks.objects.data_transfer import TransferOptions
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.policy import Verdict
 from rackspace_imagetasks.sources import DiskSource
@@ -35,70 +31,45 @@ from rackspace_imagetasks.sources.convert import view_as_vhd
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ConversionPlan:
+class ConversionPlan(TransferRun):
     """A checked transfer of a disk from cloud to cloud, ready to run.
 
-    :ivar mark: the mark of the image and of its copy.
+    :ivar origin: the value of the coordinating property.
     :ivar departure: how the image leaves the source.
     :ivar staged: the object at the target, if the image is not sent directly.
     :ivar method: one of `options.METHODS`.
-    :ivar existing: the image at the target, if an earlier run has completed it.
-    :ivar importing: the import task of an earlier run.
     """
 
-    source: Cloud
-    target: Cloud
-    image: ImageFacts
-    mark: Mark
+    origin: str
     settings: ImageSettings
     disk_format: str
     staged: ObjectName
     departure: Departure
     method: str = AUTO_METHOD
-    existing: ImageFacts | None = None
-    importing: Task | None = None
-    keep_objects: bool = False
+
+    @property
+    def mark(self) -> Mark:
+        """The mark of the image and of its copies."""
+        return marks.transfer_mark(self.origin)
 
     @property
     def warnings(self) -> tuple[Message, ...]:
         """What the user should know before the transfer."""
         return self.departure.warnings
 
-    def preview(self) -> TransferResult:
-        """Return the result of a run, as far as it is known now."""
-        if self.existing:
-            return self._result("already there", self.existing.id)
-        return self._result("not started")
+    def _finish(self) -> None:
+        self.departure.finish(keep_objects=self.keep_objects)
 
-    def run(
-        self, *, timeout: float | None = None, transfer: TransferOptions = DEFAULT_TRANSFER
-    ) -> TransferResult:
-        """Transfer the image, or finish what an earlier run began.
-
-        :param timeout: maximum number of seconds to wait for each task.
-        :raises TaskError, TransferError, Refused: a second run resumes, or starts again.
-        """
-        image, region = self.image, self.target.region
-        with resumable_job(f"transferring image '{image.label}' to region '{region}'"):
-            try:
-                copy = self.existing or self._transfer(timeout, transfer)
-            except TaskTimeout as error:
-                error.result = self._result("processing")
-                raise
-            mark_source(self.source, image, self.mark, region)
-            self.departure.finish(keep_objects=self.keep_objects)
-        return self._result("already there" if self.existing else "transferred", copy.id)
-
-    def _transfer(self, timeout: float | None, options: TransferOptions) -> ImageFacts:
+    def _transfer(self, timeout: float | None, transfer: TransferOptions) -> str:
         if self.importing:
-            return self._import(None, timeout, options)
-        context = self.source.data_transfer(options)
+            return self._import(None, timeout, transfer)
+        context = self.source.data_transfer(transfer)
         with self.departure.open(context, timeout) as disk:
             for warning in require_complete(disk, allow_truncated=False):
                 self.target.progress.message(warning)
             if self.target.profile.uses_tasks:
-                return self._import(disk, timeout, options)
-            return self.arrival.run(view_as(self.disk_format, disk), options)
+                return self._import(disk, timeout, transfer)
+            return self.arrival.run(view_as(self.disk_format, disk), transfer).id
 
     @property
     def arrival(self) -> Arrival:
@@ -116,7 +87,7 @@ class ConversionPlan:
 
     def _import(
         self, disk: DiskSource | None, timeout: float | None, options: TransferOptions
-    ) -> ImageFacts:
+    ) -> str:
         """Stage the disk as a VHD and import it, or finish the import of an earlier run."""
         profile = self.target.profile
         view = disk and view_as_vhd(
@@ -139,10 +110,7 @@ class ConversionPlan:
         )
         # The disk is read in order, so that each part of it is received once and verified.
         result = plan.run(timeout=timeout, transfer=dataclasses.replace(options, threads=1))
-        return self.target.images.get(str(result.image_id))
-
-    def _result(self, status: str, target_id: str | None = None) -> TransferResult:
-        return TransferResult(self.image.id, self.image.name, self.target.region, status, target_id)
+        return str(result.image_id)
 
 
 def plan_conversion(
@@ -174,7 +142,7 @@ def plan_conversion(
         source=source,
         target=target,
         image=image,
-        mark=marks.transfer_mark(marks.origin_of(image, source.place)),
+        origin=marks.origin_of(image, source.place),
         settings=ImageSettings(
             properties=properties,
             tags=image.tags,

@@ -11,64 +11,40 @@ import re
 
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.cloud import Cloud
-from rackspace_imagetasks.exceptions import Refused, TaskTimeout
+from rackspace_imagetasks.exceptions import Refused
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
-from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs import exports, marks
-from rackspace_imagetasks.jobs._completion import mark_source
 from rackspace_imagetasks.jobs._in_use import shown_in_use
 from rackspace_imagetasks.jobs._properties import settable_properties
 from rackspace_imagetasks.jobs._quotas import judge_copy, judge_unknown_size
-from rackspace_imagetasks.jobs._resumable import resumable, resumable_job
+from rackspace_imagetasks.jobs._resumable import resumable
 from rackspace_imagetasks.jobs._same_import import SameImport
 from rackspace_imagetasks.jobs.exports import ExportPlan
 from rackspace_imagetasks.jobs.import_checks import check
 from rackspace_imagetasks.jobs.imports import ImportPlan
 from rackspace_imagetasks.jobs.marks import Mark
 from rackspace_imagetasks.jobs.names import CONTAINER_PREFIX
+from rackspace_imagetasks.jobs.transfer_run import TransferRun
 from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.objects.copy import copy
-from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions
+from rackspace_imagetasks.objects.data_transfer import TransferOptions
 from rackspace_imagetasks.objects.deletion import delete, delete_segments, mark_as_kept
 from rackspace_imagetasks.objects.segments import segments_container
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.policy import Verdict
 
 
-@dataclasses.dataclass(frozen=True)
-class TransferResult:
-    """An image and its copy in another place.
-
-    :ivar status: "transferred", "already there", "not started", or "in progress" after a time-out.
-    """
-
-    image_id: str
-    name: str | None
-    region: str
-    status: str
-    target_image_id: str | None = None
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TransferPlan:
+class TransferPlan(TransferRun):
     """A checked transfer, ready to run.
 
     :ivar origin: the value of the coordinating property.
     :ivar export: the export in the source region; the copy at the target has the same name.
-    :ivar existing: the image at the target, if an earlier run has completed it.
-    :ivar importing: the import task of an earlier run; the export is not needed any more.
-    :ivar keep_objects: keep the exported and the staged object.
     """
 
-    source: Cloud
-    target: Cloud
-    image: ImageFacts
     origin: str
     export: ExportPlan
-    existing: ImageFacts | None = None
-    importing: Task | None = None
-    keep_objects: bool = False
 
     @property
     def same_import(self) -> SameImport:
@@ -77,12 +53,13 @@ class TransferPlan:
             cloud=self.target,
             object=self.export.target,
             name=self.image.label,
-            mark=self._mark,
+            mark=self.mark,
             any_name=True,
         )
 
     @property
-    def _mark(self) -> Mark:
+    def mark(self) -> Mark:
+        """The mark of the image and of its copies."""
         return marks.transfer_mark(self.origin)
 
     @property
@@ -90,45 +67,19 @@ class TransferPlan:
         """What the user should know before the transfer."""
         return self.export.warnings
 
-    def preview(self) -> TransferResult:
-        """Return the expected result of a run, without a request."""
-        if self.existing:
-            return self._result("already there", self.existing.id)
-        return self._result("not started")
-
-    def run(
-        self, *, timeout: float | None = None, transfer: TransferOptions = DEFAULT_TRANSFER
-    ) -> TransferResult:
-        """Transfer the image, or finish what an earlier run began.
-
-        :param timeout: maximum number of seconds to wait for each task.
-        :raises TaskError, TransferError, Refused: what was done is kept, and a second run resumes.
-        """
-        image, region = self.image, self.target.region
-        with resumable_job(f"transferring image '{image.label}' to region '{region}'"):
-            try:
-                target_id = self.existing.id if self.existing else self._transfer(timeout, transfer)
-            except TaskTimeout as error:
-                error.result = self._result("in progress")
-                raise
-            mark_source(self.source, image, self._mark, region)
-            if self.keep_objects:
-                mark_as_kept(self.source.objects, self.export.target)
-            else:
-                self._delete_objects()
-        return self._result("already there" if self.existing else "transferred", target_id)
-
     def _transfer(self, timeout: float | None, transfer: TransferOptions) -> str:
-        try:
-            if self.importing is None:  # else the object is staged, and a task may be reading it
-                self._export(timeout)
-            with shown_in_use(self.source, self.export.target):
-                if self.importing is None:
-                    self._copy(transfer)
-                return self._import(timeout)
-        except TaskTimeout as error:
-            error.result = self._result("processing")
-            raise
+        if self.importing is None:  # else the object is staged, and a task may be reading it
+            self._export(timeout)
+        with shown_in_use(self.source, self.export.target):
+            if self.importing is None:
+                self._copy(transfer)
+            return self._import(timeout)
+
+    def _finish(self) -> None:
+        if self.keep_objects:
+            mark_as_kept(self.source.objects, self.export.target)
+        else:
+            self._delete_objects()
 
     def _export(self, timeout: float | None) -> None:
         with resumable(f"exporting image '{self.image.label}'"):
@@ -158,7 +109,7 @@ class TransferPlan:
             cloud=self.target,
             name=self.image.label,
             object=self.export.target,
-            mark=self._mark,
+            mark=self.mark,
             settings=self._settings(),
             task=self.importing,
             any_name=True,
@@ -180,9 +131,6 @@ class TransferPlan:
         delete(self.target.objects, self.export.target)
         delete_segments(self.target.objects, self.export.target)
         delete(self.source.objects, self.export.target)
-
-    def _result(self, status: str, target_id: str | None = None) -> TransferResult:
-        return TransferResult(self.image.id, self.image.name, self.target.region, status, target_id)
 
 
 def plan_transfer(

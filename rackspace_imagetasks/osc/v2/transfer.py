@@ -10,7 +10,7 @@ from rackspace_imagetasks.osc import options
 
 if typing.TYPE_CHECKING:
     from rackspace_imagetasks.imagetasks import ImageTasks
-    from rackspace_imagetasks.jobs.transfers import TransferResult
+    from rackspace_imagetasks.jobs.transfer_run import TransferResult
 
 
 class TransferImage(common.ImageTaskCommand):
