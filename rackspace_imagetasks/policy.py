@@ -65,7 +65,7 @@ def judge_export(image: ImageFacts, project_id: str, profile: ProviderProfile) -
     return Verdict(
         refusals=(
             *_ownership(image, project_id),
-            *_status(image),
+            *_inactive(image, "exported"),
             *_licence(image, profile),
         ),
         warnings=tuple(_asymmetry(image, profile)),
@@ -74,19 +74,16 @@ def judge_export(image: ImageFacts, project_id: str, profile: ProviderProfile) -
 
 def judge_image_data(image: ImageFacts, project_id: str) -> Verdict:
     """Judge whether project `project_id` can transfer the data of `image` to another cloud."""
-    return Verdict(refusals=(*_owned(image, project_id), *_unreadable(image)))
-
-
-def _owned(image: ImageFacts, project_id: str) -> Iterable[Message]:
-    if image.owner != project_id:
-        yield Message(f"{image.title} belongs to another project; only its owner can transfer it.")
+    return Verdict(
+        refusals=(
+            *_foreign(image, project_id, "transfer"),
+            *_inactive(image, "transferred"),
+            *_unreadable(image),
+        )
+    )
 
 
 def _unreadable(image: ImageFacts) -> Iterable[Message]:
-    if image.status != "active":
-        yield Message(
-            f"{image.title} has status '{image.status}'; only active images can be transferred."
-        )
     for kind, value, known in (
         ("container format", image.container_format, ("bare",)),
         ("disk format", image.disk_format, _READABLE_FORMATS),
@@ -107,14 +104,19 @@ def _ownership(image: ImageFacts, project_id: str) -> Iterable[Message]:
     if image.visibility == "public":
         hint = Hint.MAKE_PRIVATE if image.owner == project_id else None
         yield Message(f"{image.title} is public; public images cannot be exported.", hint)
-    elif image.owner != project_id:
-        yield Message(f"{image.title} belongs to another project; only its owner can export it.")
+    else:
+        yield from _foreign(image, project_id, "export")
 
 
-def _status(image: ImageFacts) -> Iterable[Message]:
+def _foreign(image: ImageFacts, project_id: str, use: str) -> Iterable[Message]:
+    if image.owner != project_id:
+        yield Message(f"{image.title} belongs to another project; only its owner can {use} it.")
+
+
+def _inactive(image: ImageFacts, used: str) -> Iterable[Message]:
     if image.status != "active":
         yield Message(
-            f"{image.title} has status '{image.status}'; only active images can be exported."
+            f"{image.title} has status '{image.status}'; only active images can be {used}."
         )
 
 
