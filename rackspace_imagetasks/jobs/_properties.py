@@ -1,14 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The properties that an image takes along to another cloud. Pure."""
+"""What of an image is set on its copy in another cloud. Pure."""
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from rackspace_imagetasks.glance.facts import ImageFacts
+from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.jobs.marks import MARKS
 from rackspace_imagetasks.profile import ProviderProfile
 
 _GLANCE_PREFIX = "os_glance"  # of properties that Glance lets nobody set
+
+
+def settable(
+    image: ImageFacts, source: ProviderProfile, target: ProviderProfile, *, adapt: bool = True
+) -> ImageSettings:
+    """Return the settings of the image that can be made at the target.
+
+    :param adapt: adapt the properties to another hypervisor.
+    """
+    return ImageSettings(
+        properties=settable_properties(image, source, target, adapt=adapt),
+        tags=image.tags,
+        min_disk=image.min_disk or None,
+        min_ram=image.min_ram or None,
+    )
 
 
 def settable_properties(

@@ -13,7 +13,7 @@ from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.jobs import marks, transfers
 from rackspace_imagetasks.jobs._departures import Departure, departure_of, plan_departure
-from rackspace_imagetasks.jobs._properties import settable_properties
+from rackspace_imagetasks.jobs._properties import settable
 from rackspace_imagetasks.jobs._same_import import Found, SameImport
 from rackspace_imagetasks.jobs.arrivals import Arrival, judge_arrival, view_as
 from rackspace_imagetasks.jobs.imports import ImportPlan
@@ -134,21 +134,13 @@ def plan_conversion(
     transfers.judge_place(source, target, image).enforce()
     source.require_apart(target)
     container = transfers.container_for(source, target)
-    properties = settable_properties(
-        image, source.profile, target.profile, adapt=not keep_properties
-    )
     form = disk_format or target.profile.disk_format
     plan = ConversionPlan(
         source=source,
         target=target,
         image=image,
         origin=marks.origin_of(image, source.place),
-        settings=ImageSettings(
-            properties=properties,
-            tags=image.tags,
-            min_disk=image.min_disk or None,
-            min_ram=image.min_ram or None,
-        ),
+        settings=settable(image, source.profile, target.profile, adapt=not keep_properties),
         disk_format=form,
         staged=ObjectName(container, staged_file(exported_object(container, image.id).name, form)),
         method=method,

@@ -16,7 +16,7 @@ from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.jobs import exports, marks
 from rackspace_imagetasks.jobs._in_use import shown_in_use
-from rackspace_imagetasks.jobs._properties import settable_properties
+from rackspace_imagetasks.jobs._properties import settable, settable_properties
 from rackspace_imagetasks.jobs._quotas import judge_copy, judge_unknown_size
 from rackspace_imagetasks.jobs._resumable import resumable
 from rackspace_imagetasks.jobs._same_import import SameImport
@@ -110,21 +110,13 @@ class TransferPlan(TransferRun):
             name=self.image.label,
             object=self.export.target,
             mark=self.mark,
-            settings=self._settings(),
+            settings=settable(self.image, self.source.profile, self.target.profile),
             task=self.importing,
             any_name=True,
         )
         with resumable(f"importing image '{self.image.label}' in region '{self.target.region}'"):
             imported = staged.run(timeout=timeout)
         return str(imported.image_id)
-
-    def _settings(self) -> ImageSettings:
-        return ImageSettings(
-            properties=settable_properties(self.image, self.source.profile, self.target.profile),
-            tags=self.image.tags,
-            min_disk=self.image.min_disk or None,
-            min_ram=self.image.min_ram or None,
-        )
 
     def _delete_objects(self) -> None:
         """Delete the staged object, and last the exported one, from which all can be repeated."""
