@@ -25,7 +25,7 @@ LAYERS = (
         "progress", "text", "threads", "units",
     },
     {"formats", "http"},
-    {"glance", "objects"},
+    {"glance", "guest", "objects"},
     {"cloud", "policy", "regions", "sources"},
     {"jobs"},
     {"batch"},
