@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from rackspace_imagetasks.formats.writer import write_file
     from rackspace_imagetasks.glance.settings import ImageSettings
     from rackspace_imagetasks.glance.task import Task
+    from rackspace_imagetasks.guest.facts import DiskFacts, SystemFacts, VolumeFacts
     from rackspace_imagetasks.imagetasks import ImageTasks
     from rackspace_imagetasks.jobs.cleanup import CleanPlan, CleanResult
     from rackspace_imagetasks.jobs.conversions import ConversionPlan
@@ -79,6 +80,7 @@ __all__ = [
     "Conversion",
     "ConversionPlan",
     "DataTransfer",
+    "DiskFacts",
     "DiskOptions",
     "DiskSource",
     "Downloaded",
@@ -118,6 +120,7 @@ __all__ = [
     "SourceChanged",
     "SourceError",
     "StagingOptions",
+    "SystemFacts",
     "TargetError",
     "Task",
     "TaskError",
@@ -132,6 +135,7 @@ __all__ = [
     "VhdFacts",
     "VirtualQcow2",
     "VirtualVhd",
+    "VolumeFacts",
     "Written",
     "check_vhd",
     "convert",
@@ -207,6 +211,10 @@ _HOMES = {
     "open_vhd": "formats.vhd.reader:open_disk",
     "view_as_vhd": "sources.convert",
     "write_file": "formats.writer",
+    # What is inside a disk
+    "DiskFacts": "guest.facts",
+    "SystemFacts": "guest.facts",
+    "VolumeFacts": "guest.facts",
     # Objects
     "Downloaded": "objects.download",
     "ObjectSource": "objects.source",
