@@ -95,12 +95,26 @@ class Driver:
     place: Place
 
 
+@dataclasses.dataclass(frozen=True)
+class InitramfsSetting:
+    """For which hardware the system makes its initramfs files.
+
+    :ivar is_generic: whether it is any hardware, or only that on which the file was made.
+    :ivar text: the setting.
+    """
+
+    is_generic: bool
+    text: str
+    place: Place
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Kernel:
     """A kernel of Linux.
 
-    :ivar place: the file with the kernel, or its modules if there is none.
-    :ivar initramfs: the file that the kernel starts from, None if it has none.
+    :ivar is_default: whether the boot loader starts it by itself, as far as that is known.
+    :ivar drivers: those that another hypervisor needs; only of the default kernel.
+    :ivar initramfs: None if there is none, or it was not found.
     :ivar initramfs_problem: why the drivers in the initramfs are unknown; empty if they are known.
     """
 
@@ -136,12 +150,14 @@ class CloudInit:
 
     :ivar version: empty if unknown.
     :ivar datasources: in the order in which it tries them; None if the system does not limit them.
+    :ivar is_disabled: whether a file keeps it from running.
     """
 
     version: str
     datasources: tuple[str, ...] | None
     place: Place
     datasources_place: Place | None = None
+    is_disabled: bool = False
 
 
 class AgentKind(enum.StrEnum):
@@ -193,11 +209,15 @@ class SystemFacts:
     :ivar name: for people.
     :ivar architecture: such as `x86_64`; empty if unknown.
     :ivar is_installer: whether it installs a system rather than being one.
+    :ivar initramfs_setting: None if it is unknown.
     :ivar mounts: the file systems in fstab.
     :ivar roots: the root file systems that boot loaders hand to a kernel.
-    :ivar hardware_bindings: network configuration for hardware that another cloud does not have.
+    :ivar drivers: of Windows; those of Linux belong to a kernel.
+    :ivar hardware_bindings: network configuration for hardware that another server does not have.
+    :ivar addresses: addresses that another server does not have.
     :ivar consoles: devices of consoles and of logins on them.
     :ivar identities: what must be different in each server, but is set.
+    :ivar unreadable: files that could not be read, and why.
     """
 
     kind: SystemKind
@@ -209,12 +229,14 @@ class SystemFacts:
     architecture: str = ""
     is_installer: bool = False
     kernels: tuple[Kernel, ...] = ()
+    initramfs_setting: InitramfsSetting | None = None
     mounts: tuple[Mount, ...] = ()
     roots: tuple[Mount, ...] = ()
     cloud_init: CloudInit | None = None
     agents: tuple[Agent, ...] = ()
     drivers: tuple[Driver, ...] = ()
     hardware_bindings: tuple[Seen, ...] = ()
+    addresses: tuple[Seen, ...] = ()
     consoles: tuple[Seen, ...] = ()
     identities: tuple[Seen, ...] = ()
     unreadable: tuple[Seen, ...] = ()

@@ -233,9 +233,9 @@ class TextTest(base.BaseTestCase):
         self.assertEqual([], wrong)
 
     def _is_argument(self, module, text):
-        """Return whether a text is one option of a program that the module runs."""
+        """Return whether a text is an option of a program that is run, or in what is read."""
         is_option = re.fullmatch(r"--[a-z-]+(=\S*)?", text) is not None
-        return is_option and unit(module) == "sources"
+        return is_option and unit(module) in ("guest", "sources")
 
 
 class HintsTest(base.BaseTestCase):
