@@ -38,6 +38,12 @@ if TYPE_CHECKING:
     from rackspace_imagetasks.glance.settings import ImageSettings
     from rackspace_imagetasks.glance.task import Task
     from rackspace_imagetasks.guest.facts import DiskFacts, SystemFacts, VolumeFacts
+    from rackspace_imagetasks.guest.readiness import (
+        DiskFinding,
+        FindingSeverity,
+        Readiness,
+        judge_readiness,
+    )
     from rackspace_imagetasks.imagetasks import ImageTasks
     from rackspace_imagetasks.jobs.cleanup import CleanPlan, CleanResult
     from rackspace_imagetasks.jobs.conversions import ConversionPlan
@@ -81,6 +87,7 @@ __all__ = [
     "ConversionPlan",
     "DataTransfer",
     "DiskFacts",
+    "DiskFinding",
     "DiskOptions",
     "DiskSource",
     "Downloaded",
@@ -89,6 +96,7 @@ __all__ = [
     "Extent",
     "FileSource",
     "Finding",
+    "FindingSeverity",
     "Hint",
     "ImageSettings",
     "ImageTasks",
@@ -108,6 +116,7 @@ __all__ = [
     "ProviderProfile",
     "QuotaExceeded",
     "RateLimit",
+    "Readiness",
     "Refused",
     "Report",
     "SaveOptions",
@@ -142,6 +151,7 @@ __all__ = [
     "copy_object",
     "delete_object",
     "download_object",
+    "judge_readiness",
     "open_source",
     "open_vhd",
     "run_each",
@@ -213,8 +223,12 @@ _HOMES = {
     "write_file": "formats.writer",
     # What is inside a disk
     "DiskFacts": "guest.facts",
+    "DiskFinding": "guest.readiness",
+    "FindingSeverity": "guest.readiness",
+    "Readiness": "guest.readiness",
     "SystemFacts": "guest.facts",
     "VolumeFacts": "guest.facts",
+    "judge_readiness": "guest.readiness",
     # Objects
     "Downloaded": "objects.download",
     "ObjectSource": "objects.source",

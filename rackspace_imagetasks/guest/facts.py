@@ -115,7 +115,8 @@ class Kernel:
     :ivar is_default: whether the boot loader starts it by itself, as far as that is known.
     :ivar drivers: those that another hypervisor needs; only of the default kernel.
     :ivar initramfs: None if there is none, or it was not found.
-    :ivar initramfs_problem: why the drivers in the initramfs are unknown; empty if they are known.
+    :ivar initramfs_is_read: whether the drivers in the initramfs are known.
+    :ivar initramfs_problem: why they are unknown although the initramfs was read.
     """
 
     version: str
@@ -123,6 +124,7 @@ class Kernel:
     is_default: bool = False
     drivers: tuple[Driver, ...] = ()
     initramfs: Place | None = None
+    initramfs_is_read: bool = False
     initramfs_problem: str = ""
 
     def driver(self, name: str) -> Driver | None:

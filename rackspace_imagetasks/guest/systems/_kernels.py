@@ -146,4 +146,4 @@ def _with_initramfs(files: SystemFiles, kernel: Kernel) -> Kernel:
         Driver(driver.name, DriverState.INITRAMFS, place) if driver.name in modules else driver
         for driver in kernel.drivers
     )
-    return dataclasses.replace(kernel, drivers=drivers)
+    return dataclasses.replace(kernel, drivers=drivers, initramfs_is_read=True)
