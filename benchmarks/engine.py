@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("file")
     parser.add_argument("--token", default="any")
     parser.add_argument("--ca", default=True)
-    parser.add_argument("--threads", type=int, default=4)
+    parser.add_argument("--threads", type=int)
     arguments = parser.parse_args()
     token = token_endpoint.Token(arguments.address, arguments.token)
     session = ksa.Session(token, verify=arguments.ca)

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from rackspace_imagetasks.jobs.transfers import TransferPlan
     from rackspace_imagetasks.jobs.uploads import UploadPlan
     from rackspace_imagetasks.messages import Hint, Message
+    from rackspace_imagetasks.objects.connections import Connections
     from rackspace_imagetasks.objects.copy import copy as copy_object
     from rackspace_imagetasks.objects.data_transfer import DataTransfer, TransferOptions
     from rackspace_imagetasks.objects.deletion import delete as delete_object
@@ -83,6 +84,7 @@ __all__ = [
     "Cancelled",
     "CleanPlan",
     "CleanResult",
+    "Connections",
     "Conversion",
     "ConversionPlan",
     "DataTransfer",
@@ -235,6 +237,7 @@ _HOMES = {
     "ObjectStore": "objects.store",
     "DataTransfer": "objects.data_transfer",
     "Written": "objects.target",
+    "Connections": "objects.connections",
     "copy_object": "objects.copy:copy",
     "delete_object": "objects.deletion:delete",
     "download_object": "objects.download:download",

@@ -45,7 +45,7 @@ class Fetch:
     def run(self) -> int:
         """Fetch what the file does not contain yet, and return the number of bytes reused."""
         segments, size = self.layout.segments, self.layout.info.size
-        if len(segments) == 1 and size > PIECE and self.transfer.threads > 1:
+        if len(segments) == 1 and size > PIECE and self.transfer.connections.maximum > 1:
             reused = self._fetch_plain(segments[0])
         else:
             reused = self._fetch_segments(segments)

@@ -10,6 +10,7 @@ from typing import Protocol, Self, TypeVar
 
 from rackspace_imagetasks.http.cancellation import Cancellation
 from rackspace_imagetasks.objects._counter import TransferCounter
+from rackspace_imagetasks.objects.connections import Connections
 from rackspace_imagetasks.objects.meter import Meter, RateLimit
 from rackspace_imagetasks.progress import SILENT, Progress
 from rackspace_imagetasks.threads import in_parallel, supervise
@@ -32,12 +33,13 @@ Service = TypeVar("Service", bound=Cancellable)
 class TransferOptions:
     """How to transfer data in any job.
 
-    :ivar threads: maximum number of segments to transfer at the same time.
+    :ivar threads: how many segments to transfer at the same time, or None for a number that adapts
+        to what it brings; jobs with the same `Connections` share it.
     :ivar limit_rate: maximum bytes per second, or None; jobs with the same `RateLimit` share it.
     :ivar cleanup: whether a failed upload deletes the segments that it has sent.
     """
 
-    threads: int = 4
+    threads: int | Connections | None = None
     limit_rate: int | RateLimit | None = None
     cleanup: bool = False
 
@@ -60,7 +62,7 @@ class DataTransfer:
         *,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.threads = options.threads
+        self.connections = Connections.of(options.threads)
         self.cleanup = options.cleanup
         self.progress = progress
         self._stop = stop
@@ -97,13 +99,18 @@ class DataTransfer:
 
     def each(self, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """Call `work` for each item, several at a time; return the results in order."""
-        return in_parallel(work, items, self.threads, self._abort)
+
+        def connected(item: Item) -> Result:
+            with self.connections.use(self.check):
+                return work(item)
+
+        return in_parallel(connected, items, self.connections.maximum, self._abort)
 
     @contextlib.contextmanager
     def phase(self, title: str, total: int) -> Iterator[Meter]:
         """Yield the meter of a phase that transfers `total` bytes, within the rate limit."""
         with self.progress.phase(title, total) as phase:
-            yield Meter(phase, self._cancellation, self._limit)
+            yield Meter(phase, self._cancellation, self._limit, self.connections.count)
 
     @contextlib.contextmanager
     def checking(self, total: int) -> Iterator[Meter]:

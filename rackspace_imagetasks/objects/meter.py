@@ -54,12 +54,22 @@ class RateLimit:
 
 
 class Meter:
-    """Count the bytes of one phase of a transfer, and keep them within the rate limit."""
+    """Count the bytes of one phase of a transfer, and keep them within the rate limit.
 
-    def __init__(self, phase: Phase, cancellation: Cancellation, limit: RateLimit) -> None:
+    :param count: called with each number of bytes that were transferred.
+    """
+
+    def __init__(
+        self,
+        phase: Phase,
+        cancellation: Cancellation,
+        limit: RateLimit,
+        count: Callable[[int], None] = lambda _amount: None,
+    ) -> None:
         self._phase = phase
         self._cancellation = cancellation
         self._limit = limit
+        self._count = count
         self.chunk_size = limit.chunk_size
         """How many bytes to pass to a connection at once."""
 
@@ -70,6 +80,7 @@ class Meter:
         """
         self._cancellation.wait(self._limit.delay(amount))
         self._phase.advance(amount)
+        self._count(amount)
 
     def take_back(self, amount: int) -> None:
         """Count `amount` bytes as not done, before they are sent or received again.

@@ -14,6 +14,7 @@ if typing.TYPE_CHECKING:
 
     from rackspace_imagetasks.imagetasks import ImageTasks
     from rackspace_imagetasks.jobs.options import DiskOptions, SaveOptions, StagingOptions
+    from rackspace_imagetasks.objects.connections import Connections
     from rackspace_imagetasks.objects.data_transfer import TransferOptions
     from rackspace_imagetasks.objects.meter import RateLimit
 
@@ -191,9 +192,12 @@ def add_transfer_options(parser: argparse.ArgumentParser, *, upload: bool = Fals
     group.add_argument(
         "--threads",
         metavar="<number>",
-        type=positive_number,
-        default=4,
-        help=_("Maximum number of segments to transfer at the same time (default: 4)"),
+        type=connections,
+        default="auto",  # a string, so that argparse calls the type for it, too
+        help=_(
+            "Number of segments to transfer at the same time, of all images together (default: 4,"
+            " and up to 16 while that makes the transfer faster)"
+        ),
     )
     group.add_argument(
         "--limit-rate",
@@ -318,6 +322,13 @@ def rate_limit(text: str) -> "RateLimit":
     from rackspace_imagetasks.objects.meter import RateLimit
 
     return RateLimit(size(text))
+
+
+def connections(text: str) -> "Connections":
+    """Parse a number of connections or `auto`, for argparse; all jobs of the command share them."""
+    from rackspace_imagetasks.objects.connections import Connections
+
+    return Connections(None if text == "auto" else positive_number(text))
 
 
 def number(text: str) -> int:
