@@ -21,6 +21,7 @@ from rackspace_imagetasks.jobs.conversions import ConversionPlan
 from rackspace_imagetasks.jobs.exports import ExportPlan
 from rackspace_imagetasks.jobs.import_checks import ImportRequest, plan_import
 from rackspace_imagetasks.jobs.imports import ImportPlan
+from rackspace_imagetasks.jobs.inspections import report_no_inspection
 from rackspace_imagetasks.jobs.marks import import_mark, object_prefix
 from rackspace_imagetasks.jobs.names import staged_name
 from rackspace_imagetasks.jobs.options import (
@@ -71,6 +72,7 @@ class ImageTasks:
         container: str | None = None,
         create_container: bool = False,
         save: SaveOptions | None = None,
+        inspect: bool = True,
     ) -> ExportPlan:
         """Find an image by name or ID, and check that it can be exported.
 
@@ -78,11 +80,19 @@ class ImageTasks:
             it does not exist.
         :param create_container: create a named container, too, if it does not exist.
         :param save: save the VHD afterwards; a VHD from an earlier export is used.
+        :param inspect: look inside the disk once its VHD is there.
         :raises Refused: with all reasons.
         """
         facts = self.cloud.images.find(image)
+        if not inspect:
+            report_no_inspection(self.cloud, facts.label)
         return exports.plan_export(
-            self.cloud, facts, container, create_container=create_container, save=save
+            self.cloud,
+            facts,
+            container,
+            create_container=create_container,
+            save=save,
+            inspect=inspect,
         )
 
     def plan_import_file(
@@ -142,6 +152,7 @@ class ImageTasks:
                 settings=settings,
                 source=source,
                 new_copy=new_copy,
+                disk=disk,
                 create_container=staging.create_container or container is None,
                 delete_object=not staging.keep_object,
             )
@@ -158,7 +169,7 @@ class ImageTasks:
         settings: ImageSettings = NO_SETTINGS,
         delete_object: bool = False,
         new_copy: bool = False,
-        allow_truncated: bool = False,
+        disk: DiskOptions = DEFAULT_DISK,
         disk_format: str | None = None,
         method: str = AUTO_METHOD,
     ) -> ImportPlan | UploadPlan:
@@ -169,7 +180,7 @@ class ImageTasks:
 
         :param delete_object: delete the object after the import.
         :param new_copy: import the object even if it was imported before, as another image.
-        :param allow_truncated: accept a disk that is shorter than its partitions or file system.
+        :param disk: what is accepted, and whether the disk is inspected.
         :param disk_format: the image's format: qcow2, raw or vhd; by default the cloud's.
         :param method: how a cloud without image tasks gets the data: `direct`, `web-download`, or
             `auto`, which depends on the size.
@@ -181,7 +192,7 @@ class ImageTasks:
                 OrderedObject(self.cloud.objects.until(self.cloud.stop), source),
                 name,
                 settings,
-                disk=DiskOptions(allow_truncated=allow_truncated),
+                disk=disk,
                 disk_format=disk_format,
                 method=method,
                 new_copy=new_copy,
@@ -194,7 +205,7 @@ class ImageTasks:
             settings=settings,
             new_copy=new_copy,
             delete_object=delete_object,
-            allow_truncated=allow_truncated,
+            disk=disk,
         )
         return plan_import(self.cloud, request)
 
@@ -215,6 +226,7 @@ class ImageTasks:
         keep_properties: bool = False,
         disk_format: str | None = None,
         method: str = AUTO_METHOD,
+        inspect: bool = True,
     ) -> TransferPlan | ConversionPlan:
         """Find an image by name or ID, and check that it can be transferred to `target`.
 
@@ -222,13 +234,16 @@ class ImageTasks:
         :param keep_properties: do not adapt the properties to another hypervisor.
         :param disk_format: the copy's format: qcow2, raw or vhd; by default the target's.
         :param method: as for an import, at the target.
+        :param inspect: look inside the disk before it is sent.
         :raises Refused, NotFound: with all reasons.
         """
         facts = self.cloud.images.find(image)
         here, there = self.cloud, target.cloud
         if here.profile.uses_tasks and there.profile.uses_tasks:
             target._judge_arrival(disk_format, method)  # noqa: SLF001
-            return transfers.plan_transfer(here, there, facts, keep_objects=keep_objects)
+            return transfers.plan_transfer(
+                here, there, facts, keep_objects=keep_objects, inspect=inspect
+            )
         return conversions.plan_conversion(
             here,
             there,
@@ -237,6 +252,7 @@ class ImageTasks:
             method=method,
             keep_properties=keep_properties,
             keep_objects=keep_objects,
+            inspect=inspect,
         )
 
     def _judge_arrival(self, disk_format: str | None, method: str) -> None:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from rackspace_imagetasks.bytesource import BaseSource, Extent
+from rackspace_imagetasks.bytesource import BaseSource, ByteSource, Extent
 from rackspace_imagetasks.threads import ahead
 from rackspace_imagetasks.units import MIB
 
@@ -50,6 +50,10 @@ class OrderedSource(BaseSource):
         self._window: deque[_Chunk] = deque()
         self._position = 0
         self._lock = threading.Lock()
+
+    @abstractmethod
+    def unordered(self) -> ByteSource:
+        """Return the same bytes for small reads here and there, which are not verified."""
 
     @abstractmethod
     def _receive(self, number: int) -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from rackspace_imagetasks.bytesource import Extent
+from rackspace_imagetasks.bytesource import ByteSource, Extent
 from rackspace_imagetasks.exceptions import SourceError
 from rackspace_imagetasks.glance.data_source import ImageDataSource
 from rackspace_imagetasks.ordered import OrderedSource
@@ -23,6 +23,10 @@ class OrderedImage(OrderedSource):
                 " that the image cannot be converted while it is read."
             )
         super().__init__(source.name, source.size, source.identity, [Extent(0, source.size)])
+
+    def unordered(self) -> ByteSource:
+        """Return the data for reads here and there."""
+        return self._source
 
     def _receive(self, number: int) -> Iterator[bytes]:  # noqa: ARG002 - there is one part
         return self._source.chunks()

@@ -3,7 +3,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 from rackspace_imagetasks.glance.facts import ImageFacts
 
@@ -38,6 +38,10 @@ class ImageSettings:
         others = ("min_disk", "min_ram", "visibility", "name")
         missing += [k for k in others if getattr(self, k) not in (None, getattr(image, k))]
         return missing
+
+    def completed(self, found: Mapping[str, str]) -> Self:
+        """Return the settings with the properties that were found and that they do not have."""
+        return dataclasses.replace(self, properties={**found, **self.properties})
 
     def patches(self) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         """Yield what each change is called, and a JSON patch that is safe to send twice.

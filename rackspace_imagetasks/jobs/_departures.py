@@ -18,6 +18,7 @@ from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.objects.data_transfer import DataTransfer
 from rackspace_imagetasks.objects.deletion import delete, mark_as_kept
 from rackspace_imagetasks.objects.ordered import OrderedObject
+from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.policy import Verdict
 from rackspace_imagetasks.sources import DiskSource, open_disk_of
 
@@ -38,6 +39,9 @@ class Departure(Protocol):
 
         :param timeout: maximum number of seconds to wait for a task.
         """
+
+    def present(self) -> "contextlib.AbstractContextManager[DiskSource | None]":
+        """Return the disk, for small reads within a `with` block, if it can be read already."""
 
     def finish(self, *, keep_objects: bool) -> None:
         """Delete what the departure has left in the cloud, once the image has arrived."""
@@ -62,6 +66,15 @@ class TaskDeparture:
             self.export.run(timeout=timeout)
         source = OrderedObject(transfer.connect(self.export.cloud.objects), self.export.target)
         with open_disk_of(source) as disk:
+            yield disk
+
+    @contextlib.contextmanager
+    def present(self) -> Iterator[DiskSource | None]:
+        """Open the disk in the VHD of an earlier export."""
+        if not self.export.is_exported:
+            yield None
+            return
+        with open_disk_of(ObjectSource(self.export.cloud.objects, self.export.target)) as disk:
             yield disk
 
     def finish(self, *, keep_objects: bool) -> None:
@@ -90,6 +103,16 @@ class DataDeparture:
         """Open the disk in the image's data."""
         source = OrderedImage(transfer.connect(self.cloud.image_source(self.image)))
         with open_disk_of(source) as disk:
+            yield disk
+
+    @contextlib.contextmanager
+    def present(self) -> Iterator[DiskSource | None]:
+        """Open the disk in the image's data, unless they can only be read from the start."""
+        data = self.cloud.image_source(self.image)
+        if not data.supports_ranges:
+            yield None
+            return
+        with open_disk_of(data) as disk:
             yield disk
 
     def finish(self, *, keep_objects: bool) -> None:

@@ -6,6 +6,7 @@ one cloud while it is written to the other, in the format that the other cloud n
 """
 
 import dataclasses
+from typing import Self
 
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.cloud import Cloud
@@ -17,6 +18,7 @@ from rackspace_imagetasks.jobs._properties import settable
 from rackspace_imagetasks.jobs._same_import import Found, SameImport
 from rackspace_imagetasks.jobs.arrivals import Arrival, judge_arrival, view_as
 from rackspace_imagetasks.jobs.imports import ImportPlan
+from rackspace_imagetasks.jobs.inspections import Inspected, inspect_departing
 from rackspace_imagetasks.jobs.marks import Mark
 from rackspace_imagetasks.jobs.names import exported_object, staged_file
 from rackspace_imagetasks.jobs.options import AUTO_METHOD
@@ -38,6 +40,8 @@ class ConversionPlan(TransferRun):
     :ivar departure: how the image leaves the source.
     :ivar staged: the object at the target, if the image is not sent directly.
     :ivar method: one of `options.METHODS`.
+    :ivar inspect: look inside the disk before it is sent.
+    :ivar inspected: what that has shown; None before the disk can be read.
     """
 
     origin: str
@@ -46,6 +50,8 @@ class ConversionPlan(TransferRun):
     staged: ObjectName
     departure: Departure
     method: str = AUTO_METHOD
+    inspect: bool = True
+    inspected: Inspected | None = None
 
     @property
     def mark(self) -> Mark:
@@ -55,7 +61,8 @@ class ConversionPlan(TransferRun):
     @property
     def warnings(self) -> tuple[Message, ...]:
         """What the user should know before the transfer."""
-        return self.departure.warnings
+        found = self.inspected.verdict.warnings if self.inspected else ()
+        return (*self.departure.warnings, *found)
 
     def _finish(self) -> None:
         self.departure.finish(keep_objects=self.keep_objects)
@@ -67,9 +74,31 @@ class ConversionPlan(TransferRun):
         with self.departure.open(context, timeout) as disk:
             for warning in require_complete(disk, allow_truncated=False):
                 self.target.progress.message(warning)
-            if self.target.profile.uses_tasks:
-                return self._import(disk, timeout, transfer)
-            return self.arrival.run(view_as(self.disk_format, disk), transfer).id
+            return self._with_settings_of(disk).arrive(disk, timeout, transfer)
+
+    def _with_settings_of(self, disk: DiskSource) -> Self:
+        """Return the plan with the settings that follow from the content of the disk.
+
+        :raises Refused: if its licence does not allow the transfer.
+        """
+        if self.inspected:
+            return self.completed(self.inspected)
+        found = inspect_departing(self.source, self.target, disk, inspect=self.inspect)
+        found.verdict.enforce()
+        for warning in found.verdict.warnings:
+            self.target.progress.message(warning)
+        return self.completed(found)
+
+    def completed(self, found: Inspected) -> Self:
+        """Return the plan with what an inspection has shown."""
+        settings = self.settings.completed(found.properties)
+        return dataclasses.replace(self, settings=settings, inspected=found)
+
+    def arrive(self, disk: DiskSource, timeout: float | None, transfer: TransferOptions) -> str:
+        """Return the ID of the image at the target, which gets this disk."""
+        if self.target.profile.uses_tasks:
+            return self._import(disk, timeout, transfer)
+        return self.arrival.run(view_as(self.disk_format, disk), transfer).id
 
     @property
     def arrival(self) -> Arrival:
@@ -122,12 +151,14 @@ def plan_conversion(
     method: str = AUTO_METHOD,
     keep_properties: bool = False,
     keep_objects: bool = False,
+    inspect: bool = True,
 ) -> ConversionPlan:
     """Check everything that would prevent the departure here or the arrival there.
 
     :param disk_format: one of `DISK_FORMATS`; by default the one that the target's profile names.
     :param method: one of `options.METHODS`.
     :param keep_properties: do not adapt the properties to another hypervisor.
+    :param inspect: look inside the disk before it is sent.
     :raises Refused: with all reasons.
     :raises NotFound: if the target lacks a service.
     """
@@ -146,12 +177,29 @@ def plan_conversion(
         method=method,
         departure=departure_of(source, image, container),
         keep_objects=keep_objects,
+        inspect=inspect,
     )
     found = _find(plan)
     if found:
         return dataclasses.replace(plan, existing=found.image, importing=found.task)
     arrival = _judge_arrival(plan)
-    return dataclasses.replace(plan, departure=plan_departure(source, image, container, arrival))
+    departure = plan_departure(source, image, container, arrival)
+    return _inspected(dataclasses.replace(plan, departure=departure))
+
+
+def _inspected(plan: ConversionPlan) -> ConversionPlan:
+    """Return the plan with what its disk contains, if that can be read already.
+
+    :raises Refused: if the licence of what is inside does not allow the transfer.
+    """
+    if not plan.inspect:
+        return plan
+    with plan.departure.present() as disk:
+        if disk is None:
+            return plan
+        found = inspect_departing(plan.source, plan.target, disk)
+    found.verdict.enforce()
+    return plan.completed(found)
 
 
 def _find(plan: ConversionPlan) -> Found:

@@ -13,6 +13,7 @@ from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs._containers import judge_container
 from rackspace_imagetasks.jobs._quotas import judge_unknown_size
 from rackspace_imagetasks.jobs._resumable import resumable, resumable_job
+from rackspace_imagetasks.jobs.inspections import judge_exported
 from rackspace_imagetasks.jobs.names import exported_object
 from rackspace_imagetasks.jobs.options import SaveOptions
 from rackspace_imagetasks.jobs.saves import (
@@ -54,6 +55,7 @@ class ExportPlan:
     :ivar task: a running task of an earlier run with the same input.
     :ivar is_exported: whether the container has the VHD from an earlier run, which is used.
     :ivar save: how the VHD is saved afterwards, if it is.
+    :ivar inspect: look inside the disk once its VHD is there.
     """
 
     cloud: Cloud
@@ -63,6 +65,7 @@ class ExportPlan:
     task: Task | None = None
     is_exported: bool = False
     save: SavePlan | None = None
+    inspect: bool = False
     warnings: tuple[Message, ...] = ()
 
     @property
@@ -96,10 +99,19 @@ class ExportPlan:
         with resumable_job(f"exporting image '{self.image.label}'"):
             exported = self.is_exported
             result = self._finished(None, EXPORTED_BEFORE) if exported else self._run(timeout)
+            self._inspect()
             saved = self.save.run(transfer=transfer) if self.save else None
         if saved and saved.status == ALREADY_SAVED:
             return dataclasses.replace(result, status=ALREADY_SAVED)
         return result
+
+    def _inspect(self) -> None:
+        """Look inside the disk, unless that was done when the export was planned.
+
+        :raises Refused: if its licence does not allow the export; the VHD stays where it is.
+        """
+        if self.inspect and not self.is_exported:
+            judge_exported(self.cloud, self.target).enforce()
 
     def _run(self, timeout: float | None) -> ExportResult:
         task = self._start_task()
@@ -152,6 +164,7 @@ def plan_export(
     create_container: bool = False,
     reuse: bool = False,
     save: SaveOptions | None = None,
+    inspect: bool = False,
 ) -> ExportPlan:
     """Check everything that would make an export fail.
 
@@ -161,6 +174,7 @@ def plan_export(
     :param reuse: use any VHD of the image in the container, not only that of a task which the
         service still knows.
     :param save: save the VHD afterwards; implies `reuse`.
+    :param inspect: look inside the disk: at once if it is exported already, else after the export.
     :raises Refused: with all reasons.
     :raises TargetError: if the file to save to cannot be written.
     """
@@ -185,6 +199,8 @@ def plan_export(
         verdict += _in_the_way(target)
     if not (task or is_exported or judged.refusals):
         verdict += judge_unknown_size(cloud, name)
+    if inspect and is_exported:
+        verdict += judge_exported(cloud, target)
     verdict.enforce()
     return ExportPlan(
         cloud=cloud,
@@ -194,6 +210,7 @@ def plan_export(
         task=task,
         is_exported=is_exported,
         save=plan_save(cloud, target, save) if save else None,
+        inspect=inspect,
         warnings=verdict.warnings,
     )
 

@@ -14,7 +14,9 @@ from rackspace_imagetasks.jobs._containers import judge_container
 from rackspace_imagetasks.jobs._contents import judge_content
 from rackspace_imagetasks.jobs._quotas import judge_upload
 from rackspace_imagetasks.jobs.imports import ImportPlan
+from rackspace_imagetasks.jobs.inspections import Inspected, inspect_vhd
 from rackspace_imagetasks.jobs.marks import Mark
+from rackspace_imagetasks.jobs.options import DEFAULT_DISK, DiskOptions
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.source import ObjectSource
@@ -34,7 +36,7 @@ class ImportRequest:
     :ivar create_container: whether a container that does not exist is created for the upload.
     :ivar delete_object: delete the object once the image is complete.
     :ivar new_copy: create another image even if there is one already.
-    :ivar allow_truncated: accept an object whose disk is shorter than its content.
+    :ivar disk: what is accepted, and whether the disk is inspected.
     """
 
     name: str
@@ -45,7 +47,7 @@ class ImportRequest:
     create_container: bool = False
     delete_object: bool = False
     new_copy: bool = False
-    allow_truncated: bool = False
+    disk: DiskOptions = DEFAULT_DISK
 
 
 def plan_import(cloud: Cloud, request: ImportRequest) -> ImportPlan:
@@ -79,10 +81,14 @@ def plan_import(cloud: Cloud, request: ImportRequest) -> ImportPlan:
         if too_much.refusals and not plan.is_begun():  # else nothing is uploaded
             verdict += too_much
     elif content:
-        facts, found = _check_object(cloud, content, allow_truncated=request.allow_truncated)
+        facts, found = _check_object(cloud, content, allow_truncated=request.disk.allow_truncated)
         verdict += found
+    inspected = inspect_vhd(cloud, content, request.disk) if content else Inspected()
+    verdict += inspected.verdict
     verdict.enforce()
-    return dataclasses.replace(plan, facts=facts, warnings=verdict.warnings).with_earlier_run()
+    return dataclasses.replace(
+        plan, facts=facts, found=inspected.properties, warnings=verdict.warnings
+    ).with_earlier_run()
 
 
 def _unchecked(cloud: Cloud, request: ImportRequest, *, create_container: bool) -> ImportPlan:

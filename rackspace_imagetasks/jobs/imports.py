@@ -6,6 +6,7 @@ An import is done once, however often and from however many processes it is run:
 
 import contextlib
 import dataclasses
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from rackspace_imagetasks.bytesource import ByteSource
@@ -75,6 +76,7 @@ class ImportPlan:
 
     :ivar object: the object to import.
     :ivar mark: the mark of the completed image, by which another run finds it.
+    :ivar found: properties that follow from the content of the disk; the settings have precedence.
     :ivar source: the VHD to upload to the object first; None if the object exists.
     :ivar content: the version of an object that exists.
     :ivar new_copy: create another image even if there is one already.
@@ -90,6 +92,7 @@ class ImportPlan:
     object: ObjectName
     mark: Mark
     settings: ImageSettings = NO_SETTINGS
+    found: Mapping[str, str] = dataclasses.field(default_factory=dict)
     source: ByteSource | None = None
     content: ObjectSource | None = None
     new_copy: bool = False
@@ -282,7 +285,7 @@ class ImportPlan:
     def _complete(self, image: ImageFacts) -> ImageFacts:
         """Apply the settings and the mark, and return the image as it is then."""
         mark = None if self._is_replaced() else self.mark
-        return complete_image(self.cloud, image, self.settings, mark)
+        return complete_image(self.cloud, image, self.settings.completed(self.found), mark)
 
     def _is_replaced(self) -> bool:
         """Return whether the object's content is no longer what the mark identifies."""

@@ -6,22 +6,30 @@ import os
 from typing import BinaryIO
 
 AUTO_METHOD = "auto"
+AUTO_BOOT_PROFILE = "auto"
+"""The boot profile that the content of the disk decides."""
 METHODS = (AUTO_METHOD, "direct", "web-download")
 """How the data of an image reaches a cloud without image tasks."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DiskOptions:
-    """How a local disk is read before an import.
+    """How a disk is read before an import; the format and the conversion are those of a local one.
 
     :ivar format: one of `sources.FORMATS`; None to detect it.
     :ivar convert: convert a disk that is not a resizable VHD; False sends the file unchanged.
     :ivar allow_truncated: accept a disk that is shorter than its partitions or its file system.
+    :ivar inspect: look inside the disk: refuse what the licence forbids, warn of what keeps a
+        server from working, and set the properties of the image.
+    :ivar boot_profile: one of the boot profiles of the cloud, or `auto` to choose it by the content
+        of the disk.
     """
 
     format: str | None = None
     convert: bool = True
     allow_truncated: bool = False
+    inspect: bool = True
+    boot_profile: str = AUTO_BOOT_PROFILE
 
 
 DEFAULT_DISK = DiskOptions()

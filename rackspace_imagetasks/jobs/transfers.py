@@ -11,7 +11,7 @@ import re
 
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.cloud import Cloud
-from rackspace_imagetasks.exceptions import Refused
+from rackspace_imagetasks.exceptions import Refused, VhdError
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.jobs import exports, marks
@@ -23,6 +23,7 @@ from rackspace_imagetasks.jobs._same_import import SameImport
 from rackspace_imagetasks.jobs.exports import ExportPlan
 from rackspace_imagetasks.jobs.import_checks import check
 from rackspace_imagetasks.jobs.imports import ImportPlan
+from rackspace_imagetasks.jobs.inspections import Inspected, exported_disk, inspect_departing
 from rackspace_imagetasks.jobs.marks import Mark
 from rackspace_imagetasks.jobs.names import CONTAINER_PREFIX
 from rackspace_imagetasks.jobs.transfer_run import TransferRun
@@ -41,10 +42,14 @@ class TransferPlan(TransferRun):
 
     :ivar origin: the value of the coordinating property.
     :ivar export: the export in the source region; the copy at the target has the same name.
+    :ivar inspect: look inside the disk before it is sent.
+    :ivar inspected: what that has shown; None before the disk can be read.
     """
 
     origin: str
     export: ExportPlan
+    inspect: bool = True
+    inspected: Inspected | None = None
 
     @property
     def same_import(self) -> SameImport:
@@ -65,15 +70,30 @@ class TransferPlan(TransferRun):
     @property
     def warnings(self) -> tuple[Message, ...]:
         """What the user should know before the transfer."""
-        return self.export.warnings
+        found = self.inspected.verdict.warnings if self.inspected else ()
+        return (*self.export.warnings, *found)
 
     def _transfer(self, timeout: float | None, transfer: TransferOptions) -> str:
         if self.importing is None:  # else the object is staged, and a task may be reading it
             self._export(timeout)
         with shown_in_use(self.source, self.export.target):
+            found = self._inspect()
             if self.importing is None:
                 self._copy(transfer)
-            return self._import(timeout)
+            return self._import(found, timeout)
+
+    def _inspect(self) -> Inspected:
+        """Return what is inside the exported disk.
+
+        :raises Refused: if its licence does not allow the transfer.
+        """
+        if self.inspected or self.importing:
+            return self.inspected or Inspected()
+        found = inspect_export(self.export, self.target, inspect=self.inspect)
+        found.verdict.enforce()
+        for warning in found.verdict.warnings:
+            self.target.progress.message(warning)
+        return found
 
     def _finish(self) -> None:
         if self.keep_objects:
@@ -103,7 +123,7 @@ class TransferPlan(TransferRun):
                 expire_after=None if self.keep_objects else lifetime,
             )
 
-    def _import(self, timeout: float | None) -> str:
+    def _import(self, found: Inspected, timeout: float | None) -> str:
         """Return the ID of the image at the target, complete with its settings."""
         staged = ImportPlan(
             cloud=self.target,
@@ -111,6 +131,7 @@ class TransferPlan(TransferRun):
             object=self.export.target,
             mark=self.mark,
             settings=settable(self.image, self.source.profile, self.target.profile),
+            found=found.properties,
             task=self.importing,
             any_name=True,
         )
@@ -126,10 +147,16 @@ class TransferPlan(TransferRun):
 
 
 def plan_transfer(
-    source: Cloud, target: Cloud, image: ImageFacts, *, keep_objects: bool = False
+    source: Cloud,
+    target: Cloud,
+    image: ImageFacts,
+    *,
+    keep_objects: bool = False,
+    inspect: bool = True,
 ) -> TransferPlan:
     """Check everything that would make the export here or the import there fail.
 
+    :param inspect: look inside the disk before it is sent.
     :raises Refused: with all reasons.
     :raises NotFound: if the target region lacks a service.
     :raises AccessDenied: if the caller may not run tasks there.
@@ -144,11 +171,26 @@ def plan_transfer(
         origin=marks.origin_of(image, source.place),
         export=ExportPlan(source, image, container),
         keep_objects=keep_objects,
+        inspect=inspect,
     )
     found = plan.same_import.find()
     if found:
         return dataclasses.replace(plan, existing=found.image, importing=found.task)
-    return dataclasses.replace(plan, export=_plan_export(plan, container))
+    export = _plan_export(plan, container)
+    inspected = None
+    if inspect and export.is_exported:
+        inspected = inspect_export(export, target)
+        inspected.verdict.enforce()
+    return dataclasses.replace(plan, export=export, inspected=inspected)
+
+
+def inspect_export(export: ExportPlan, target: Cloud, *, inspect: bool = True) -> Inspected:
+    """Look inside the disk of an exported image; what is not a VHD is refused elsewhere."""
+    try:
+        disk = exported_disk(export.cloud, export.target)
+    except VhdError:
+        return Inspected()
+    return inspect_departing(export.cloud, target, disk, inspect=inspect)
 
 
 def _plan_export(plan: TransferPlan, container: str) -> ExportPlan:

@@ -11,6 +11,7 @@ from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.jobs.arrivals import Arrival, judge_arrival, view_as
 from rackspace_imagetasks.jobs.imports import ALREADY_IMPORTED, ImportResult
+from rackspace_imagetasks.jobs.inspections import inspect_disk
 from rackspace_imagetasks.jobs.marks import import_mark
 from rackspace_imagetasks.jobs.names import staged_file, staged_name
 from rackspace_imagetasks.jobs.options import AUTO_METHOD, DEFAULT_DISK, DiskOptions
@@ -101,10 +102,14 @@ def plan_upload(
     form = disk_format or cloud.profile.disk_format
     with contextlib.ExitStack() as on_error:
         opened = on_error.enter_context(open_disk_of(file, format=disk.format))
-        verdict = policy.judge_standard(name, settings)
-        (verdict + judge_arrival(cloud, form, method)).enforce()
+        arrival_verdict = judge_arrival(cloud, form, method)
+        (policy.judge_standard(name, settings) + arrival_verdict).enforce()
         require_recognised(opened, disk.format)
         report_content(opened, cloud.progress, allow_truncated=disk.allow_truncated)
+        inspected = inspect_disk(cloud, opened, disk)
+        settings = settings.completed(inspected.properties)
+        verdict = policy.judge_standard(name, settings) + inspected.verdict
+        verdict.enforce()
         content = staged_name(opened, name)
         arrival = Arrival(
             cloud=cloud,

@@ -3,11 +3,12 @@
 
 from collections.abc import Iterator
 
-from rackspace_imagetasks.bytesource import Extent
+from rackspace_imagetasks.bytesource import ByteSource, Extent
 from rackspace_imagetasks.exceptions import IntegrityError, SourceChanged
 from rackspace_imagetasks.objects._manifest import read_layout
 from rackspace_imagetasks.objects._verified import verified_chunks
 from rackspace_imagetasks.objects.names import ObjectName
+from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.ordered import OrderedSource
 
@@ -27,6 +28,10 @@ class OrderedObject(OrderedSource):
         identity = "".join(filter(str.isalnum, info.etag)) or "object"
         parts = [Extent(segment.offset, segment.length) for segment in segments]
         super().__init__(str(name), info.size, identity, parts)
+
+    def unordered(self) -> ByteSource:
+        """Return the object for reads here and there."""
+        return ObjectSource(self._store, self._layout.info.object)
 
     def _verify_version(self) -> None:
         planned = self._layout.info

@@ -246,14 +246,25 @@ def add_truncated_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_inspect_option(parser: argparse.ArgumentParser) -> None:
+    """Add --no-inspect."""
+    parser.add_argument(
+        "--no-inspect",
+        action="store_true",
+        help=_("Do not look inside the disk; licences are then judged by properties alone"),
+    )
+
+
 def disk_options(parsed_args: argparse.Namespace) -> "DiskOptions":
-    """Return the values of --source-format, --no-convert and --allow-truncated."""
+    """Return the values of the options that say how a disk is read and judged."""
     from rackspace_imagetasks.jobs.options import DiskOptions
 
     return DiskOptions(
         format=parsed_args.source_format,
         convert=not parsed_args.no_convert,
         allow_truncated=parsed_args.allow_truncated,
+        inspect=not parsed_args.no_inspect,
+        boot_profile=parsed_args.boot_profile,
     )
 
 

@@ -26,7 +26,7 @@ LAYERS = (
     },
     {"formats", "http"},
     {"glance", "guest", "objects"},
-    {"cloud", "policy", "regions", "sources"},
+    {"cloud", "content_policy", "policy", "regions", "sources"},
     {"jobs"},
     {"batch"},
     {"imagetasks"},

@@ -38,6 +38,7 @@ class ExportImage(common.ImageTaskCommand):
             action="store_true",
             help=_("Create the container named by --container if it does not exist"),
         )
+        options.add_inspect_option(parser)
         options.add_wait_options(parser)
         options.add_save_options(parser, required=False)
         options.add_transfer_options(parser)
@@ -66,6 +67,7 @@ class ExportImage(common.ImageTaskCommand):
             container=parsed_args.container,
             create_container=parsed_args.create_container,
             save=options.save_options(parsed_args, self.app.stdout) if parsed_args.file else None,
+            inspect=not parsed_args.no_inspect,
         )
         self.warn(plan.warnings)
         if parsed_args.dry_run:

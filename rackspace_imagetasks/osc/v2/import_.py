@@ -87,6 +87,7 @@ class ImportImage(common.ImageTaskCommand):
             ),
         )
         options.add_truncated_option(parser)
+        options.add_inspect_option(parser)
         options.add_disk_format_option(parser)
         options.add_method_option(parser)
         keep = parser.add_mutually_exclusive_group()
@@ -127,9 +128,10 @@ class ImportImage(common.ImageTaskCommand):
         sources += [Location(path=Path(path)) for path in parsed_args.file]
         sources = list({source.key: source for source in sources}.values())
         with self.image_tasks(parsed_args) as tasks:
-            settings = _settings(tasks, parsed_args)
+            settings = _settings(parsed_args)
             uses_tasks = tasks.cloud.profile.uses_tasks
-            needs_wait = bool(settings and uses_tasks and not parsed_args.wait)
+            has_settings = bool(settings) or parsed_args.boot_profile not in ("auto", "none")
+            needs_wait = has_settings and uses_tasks and not parsed_args.wait
             _check_options(parsed_args, sources, needs_wait=needs_wait)
             results = self.run_batch(
                 sources,
@@ -169,11 +171,11 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--boot-profile",
         metavar="<profile>",
-        default="none",
+        default="auto",
         help=_(
             "Properties that an image from another platform needs to boot: 'hvm' sets vm_mode=hvm,"
-            " img_config_drive=mandatory and xenapi_use_agent=False, for Linux images;"
-            " 'none' (default) sets nothing"
+            " img_config_drive=mandatory and xenapi_use_agent=False, for Linux images; 'none' sets"
+            " nothing; 'auto' (default) chooses by what is inside the disk"
         ),
     )
     group.add_argument(
@@ -212,12 +214,11 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _settings(tasks: "ImageTasks", parsed_args: argparse.Namespace) -> "ImageSettings":
+def _settings(parsed_args: argparse.Namespace) -> "ImageSettings":
     from rackspace_imagetasks.glance.settings import ImageSettings
 
-    boot_properties = tasks.cloud.profile.boot_properties(parsed_args.boot_profile)
     return ImageSettings(
-        properties=boot_properties | (parsed_args.property or {}),
+        properties=parsed_args.property or {},
         tags=tuple(parsed_args.tag),
         min_disk=parsed_args.min_disk,
         min_ram=parsed_args.min_ram,
@@ -268,7 +269,7 @@ def _plan(
             settings=settings,
             delete_object=keep is False,
             new_copy=parsed_args.new_copy,
-            allow_truncated=parsed_args.allow_truncated,
+            disk=options.disk_options(parsed_args),
             disk_format=parsed_args.disk_format,
             method=parsed_args.method,
         )

@@ -44,6 +44,7 @@ class TransferImage(common.ImageTaskCommand):
         )
         options.add_disk_format_option(parser)
         options.add_method_option(parser)
+        options.add_inspect_option(parser)
         parser.add_argument(
             "--keep-properties",
             action="store_true",
@@ -86,6 +87,7 @@ class TransferImage(common.ImageTaskCommand):
             keep_properties=parsed_args.keep_properties,
             disk_format=parsed_args.disk_format,
             method=parsed_args.method,
+            inspect=not parsed_args.no_inspect,
         )
         self.warn(plan.warnings)
         if parsed_args.dry_run:
