@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from rackspace_imagetasks.guest._tree import Tree
-from rackspace_imagetasks.guest.filesystems.base import Damaged, Volume
+from rackspace_imagetasks.guest.filesystems.base import Damaged, FileSystem, Volume
+from rackspace_imagetasks.guest.filesystems.iso import Iso
 from rackspace_imagetasks.guest.systems._registry import Hive
 
 _FOLDERS = ("Windows/System32", "WINNT/system32")  # the latter until Windows 2000
@@ -29,6 +30,7 @@ _VALUES = (
     "ProductName", "InstallationType", "CurrentBuild", "CurrentBuildNumber", "UBR", "BuildLabEx",
     "CurrentVersion", "CurrentMajorVersionNumber", "CurrentMinorVersionNumber",
 )  # fmt: skip
+_PUBLISHER = "MICROSOFT CORPORATION"
 _FIRST_BUILD_OF_11 = 22000
 _HIBERNATION = "hiberfil.sys"
 _AGENTS = {
@@ -89,6 +91,8 @@ def find(tree: Tree) -> Windows | None:
 
     :raises Damaged: if that cannot be told.
     """
+    if disc := _installation_disc(tree.root):
+        return disc
     if tree.root.is_case_sensitive:
         return None  # no version of Windows is there, at most a copy of its files
     for folder in _FOLDERS:
@@ -116,6 +120,13 @@ def likeness(volume: Volume) -> str:
 
 
 _ENCODINGS = ("ascii", "utf-16-le")
+
+
+def _installation_disc(files: FileSystem) -> Windows | None:
+    """Return what a disc tells of itself: all files of one of Microsoft's are in UDF."""
+    if isinstance(files, Iso) and files.has_udf and files.publisher.upper().startswith(_PUBLISHER):
+        return Windows(Role.INSTALLER, f"the publisher of the disc, {files.publisher}")
+    return None
 
 
 class _Notes(list[str]):
