@@ -25,7 +25,7 @@ from benchmarks.fuzz.explore import READERS, explore
 from rackspace_imagetasks.bytesource import FileSource
 
 MUTANTS = 200_000
-_BATCH = 1000
+_BATCH = 500
 _FENCED = 250  # of so many mutants, one is read in the helper process, too
 _PATIENCE = 120  # seconds for one mutant, after which its process is ended
 _OUTCOMES = ("same", "different", "damaged", "endless", "hang", "crash", "unhandled")
@@ -115,9 +115,10 @@ def _fuzz(paths: dict[str, Path], mutants: int) -> int:
     ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = pool.map(lambda batch: list(_lines(batch[0], paths[batch[0]], batch[1])), work)
-        for (name, _), batch in zip(work, results, strict=True):
+        for done, ((name, _), batch) in enumerate(zip(work, results, strict=True), 1):
             for line in batch:
                 tallies[name].add(line)
+            print(f"{done} of {len(work)} batches", file=sys.stderr)
     _report(tallies, time.monotonic() - start)
     return int(any(tally.failures for tally in tallies.values()))
 
