@@ -14,7 +14,7 @@ SHOW_FAILURES := { $(BIN)/stestr last --no-subunit-trace | tail -n 40; \
 
 # The test runs share .stestr, and all targets share the virtual environment.
 .NOTPARALLEL:
-.PHONY: demo test unit functional test-wheel test-large style bench docs docs-output man wheel clean
+.PHONY: demo test unit functional test-wheel test-large style bench fuzz docs docs-output man wheel clean
 
 demo: $(READY)  ## import and export an image in a real Keystone, Glance and Swift on loopback
 	$(BIN)/python -m devcloud run -- $(BIN)/python -m devcloud.demo
@@ -51,6 +51,9 @@ style: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+fuzz: $(READY)  ## read 200,000 damaged disks, which takes most of an hour
+	$(BIN)/python -m benchmarks.fuzz
 
 docs: $(READY)
 	$(BIN)/sphinx-build -W -b html doc/source doc/build/html

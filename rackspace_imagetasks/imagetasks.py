@@ -21,7 +21,7 @@ from rackspace_imagetasks.jobs.conversions import ConversionPlan
 from rackspace_imagetasks.jobs.exports import ExportPlan
 from rackspace_imagetasks.jobs.import_checks import ImportRequest, plan_import
 from rackspace_imagetasks.jobs.imports import ImportPlan
-from rackspace_imagetasks.jobs.inspections import report_no_inspection
+from rackspace_imagetasks.jobs.inspected import report_no_inspection
 from rackspace_imagetasks.jobs.marks import import_mark, object_prefix
 from rackspace_imagetasks.jobs.names import staged_name
 from rackspace_imagetasks.jobs.options import (

@@ -33,6 +33,7 @@ class Hint(enum.Enum):
 
     # Images
     CHOOSE_METHOD = "Choose another method, or leave the choice to the job."
+    EXPORT_IMAGE = "Export the image first, then use the exported VHD."
     IMPORT_NEW_COPY = "To import another copy of it, request a new copy."
     LIST_IMAGES = "List the images to see which are available."
     MAKE_PRIVATE = "Make the image private first."

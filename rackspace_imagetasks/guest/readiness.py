@@ -6,7 +6,7 @@ documentation explains each check by its name.
 """
 
 import enum
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -289,8 +289,7 @@ _TARGETS: Mapping[str, tuple[_Rule, ...]] = {
 
 def judge_readiness(facts: DiskFacts, profile: ProviderProfile) -> Readiness:
     """Judge whether a disk will work in the cloud of a provider."""
-    rules = (*_licence_rules(profile), *_TARGETS[profile.hypervisor])
-    findings = [finding for rule in rules for finding in _findings(rule, facts)]
+    findings = [finding for rule in _rules(profile) for finding in _findings(rule, facts)]
     order = list(FindingSeverity)
     findings.sort(key=lambda finding: order.index(finding.severity))
     return Readiness(
@@ -300,26 +299,31 @@ def judge_readiness(facts: DiskFacts, profile: ProviderProfile) -> Readiness:
     )
 
 
-def check_names() -> frozenset[str]:
-    """Return the names of all checks."""
-    tables: Iterable[tuple[_Rule, ...]] = _TARGETS.values()
-    return frozenset({"licence", *(rule.check for rules in tables for rule in rules)})
+def severities(profile: ProviderProfile) -> dict[str, FindingSeverity]:
+    """Return the checks for the cloud of a provider by their names."""
+    return {rule.check: rule.severity for rule in _rules(profile)}
+
+
+def _rules(profile: ProviderProfile) -> tuple[_Rule, ...]:
+    return (*_licence_rules(profile), *_TARGETS[profile.hypervisor])
 
 
 def _licence_rules(profile: ProviderProfile) -> Iterator[_Rule]:
     """Yield the rules for systems that a provider does not accept, or does not give back."""
-    yield _Rule(
-        "licence",
-        _ERROR,
-        system.licensed(profile.immovable_systems),
-        "Build a new server from one of the provider's images: licences cannot be transferred.",
-    )
-    yield _Rule(
-        "export-licence",
-        _WARNING,
-        system.licensed(profile.licensed_systems - profile.immovable_systems),
-        "Keep the disk: the provider does not allow the export of such an image.",
-    )
+    if immovable := profile.immovable_systems:
+        yield _Rule(
+            "licence",
+            _ERROR,
+            system.licensed(immovable),
+            "Create a server from one of the provider's images: the licence cannot be transferred.",
+        )
+    if licensed := profile.licensed_systems - immovable:
+        yield _Rule(
+            "export-licence",
+            _WARNING,
+            system.licensed(licensed),
+            "Keep the disk: the provider does not allow the export of such an image.",
+        )
 
 
 def _findings(rule: _Rule, facts: DiskFacts) -> Iterator[DiskFinding]:

@@ -18,7 +18,7 @@ from rackspace_imagetasks.jobs._properties import settable
 from rackspace_imagetasks.jobs._same_import import Found, SameImport
 from rackspace_imagetasks.jobs.arrivals import Arrival, judge_arrival, view_as
 from rackspace_imagetasks.jobs.imports import ImportPlan
-from rackspace_imagetasks.jobs.inspections import Inspected, inspect_departing
+from rackspace_imagetasks.jobs.inspected import Inspected, inspect_departing
 from rackspace_imagetasks.jobs.marks import Mark
 from rackspace_imagetasks.jobs.names import exported_object, staged_file
 from rackspace_imagetasks.jobs.options import AUTO_METHOD

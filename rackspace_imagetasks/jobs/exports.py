@@ -13,7 +13,7 @@ from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs._containers import judge_container
 from rackspace_imagetasks.jobs._quotas import judge_unknown_size
 from rackspace_imagetasks.jobs._resumable import resumable, resumable_job
-from rackspace_imagetasks.jobs.inspections import judge_exported
+from rackspace_imagetasks.jobs.inspected import judge_exported
 from rackspace_imagetasks.jobs.names import exported_object
 from rackspace_imagetasks.jobs.options import SaveOptions
 from rackspace_imagetasks.jobs.saves import (

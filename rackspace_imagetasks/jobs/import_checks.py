@@ -14,7 +14,7 @@ from rackspace_imagetasks.jobs._containers import judge_container
 from rackspace_imagetasks.jobs._contents import judge_content
 from rackspace_imagetasks.jobs._quotas import judge_upload
 from rackspace_imagetasks.jobs.imports import ImportPlan
-from rackspace_imagetasks.jobs.inspections import Inspected, inspect_vhd
+from rackspace_imagetasks.jobs.inspected import Inspected, inspect_vhd
 from rackspace_imagetasks.jobs.marks import Mark
 from rackspace_imagetasks.jobs.options import DEFAULT_DISK, DiskOptions
 from rackspace_imagetasks.messages import Hint, Message

@@ -1,142 +1,66 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Look inside a disk before it moves: whether it may, and what its image should say about it."""
+"""Look inside a disk that is in an object or an image, or anywhere else."""
 
-import contextlib
-import dataclasses
-from collections.abc import Iterator, Mapping
+import threading
 
 from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.cloud import Cloud
-from rackspace_imagetasks.content_policy import (
-    boot_profile_for,
-    found_properties,
-    judge_arriving,
-    judge_leaving,
-)
-from rackspace_imagetasks.exceptions import SourceError, VhdError
-from rackspace_imagetasks.formats import vhd
+from rackspace_imagetasks.exceptions import Refused
+from rackspace_imagetasks.formats.signatures import recognise
+from rackspace_imagetasks.formats.window import Window
 from rackspace_imagetasks.guest.facts import DiskFacts
-from rackspace_imagetasks.guest.fence import InspectionFailed, run_fenced
-from rackspace_imagetasks.jobs.options import AUTO_BOOT_PROFILE, DEFAULT_DISK, DiskOptions
+from rackspace_imagetasks.guest.fence import run_fenced
+from rackspace_imagetasks.guest.inspection import inspect
+from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.source import ObjectSource
-from rackspace_imagetasks.ordered import OrderedSource
-from rackspace_imagetasks.policy import Verdict
 from rackspace_imagetasks.sources import DiskSource, open_disk_of
 
-_FUNCTION = "rackspace_imagetasks.guest.inspection:inspect"
-_NOT_CHECKED = "Licences were not checked inside the disk."
+_INSPECT = f"{inspect.__module__}:{inspect.__name__}"
 
 
-@dataclasses.dataclass(frozen=True)
-class Inspected:
-    """What follows from the content of a disk.
+def inspect_disk(
+    disk: ByteSource, *, deep: bool = False, stop: threading.Event | None = None
+) -> DiskFacts:
+    """Look inside a disk, in a process that can do nothing but read it.
 
-    :ivar properties: those of the image, unless the user has chosen other values.
+    :param deep: read the contents of initramfs files, too: some 60 MiB.
+    :param stop: set by any thread to end the inspection.
+    :raises Cancelled: if `stop` is set.
+    :raises InspectionFailed: if that fails for a reason that is not the disk's source.
+    :raises SourceError: if the disk cannot be read.
     """
-
-    verdict: Verdict = dataclasses.field(default_factory=Verdict)
-    properties: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    return run_fenced(disk, _INSPECT, DiskFacts, deep=deep, stop=stop).value
 
 
-def facts_of(cloud: Cloud, disk: ByteSource, *, deep: bool = False) -> DiskFacts:
-    """Return what is inside a disk.
+def open_disk_in(file: ByteSource) -> DiskSource:
+    """Open the disk in a file of any format; a CD image, which cannot be imported, is one, too.
 
-    :param cloud: the cloud whose work is stopped together with the inspection.
-    :raises InspectionFailed: if that cannot be found out.
-    :raises ImageTasksError: if the disk cannot be read.
+    :raises SourceError, VhdError: if there is no readable disk in it.
     """
-    return run_fenced(disk, _FUNCTION, DiskFacts, deep=deep, stop=cloud.stop).value
+    formats = {signature.format for signature in recognise(Window(file))}
+    return open_disk_of(file, format="raw" if formats == {"iso"} else None)
 
 
-def inspect_disk(cloud: Cloud, disk: ByteSource, options: DiskOptions = DEFAULT_DISK) -> Inspected:
-    """Look inside a disk that is to be an image of a cloud, unless the options forbid it.
+def open_object(cloud: Cloud, name: ObjectName) -> DiskSource:
+    """Open the disk in an object, of which only ranges are read.
 
-    What cannot be inspected is reported, and is no reason to refuse the disk.
-
-    :raises Refused: if the cloud does not have the boot profile.
+    :raises NotFound: if there is no such object.
+    :raises SourceError, VhdError: if there is no readable disk in it.
     """
-    facts = _facts(cloud, disk, inspect=options.inspect)
-    chosen = options.boot_profile
-    if chosen == AUTO_BOOT_PROFILE:
-        chosen = boot_profile_for(facts, cloud.profile)
-    properties = cloud.profile.boot_properties(chosen)
-    if facts is None:
-        return Inspected(properties=properties)
-    return Inspected(
-        verdict=judge_arriving(disk.name, facts, cloud.profile),
-        properties={**found_properties(facts, cloud.profile), **properties},
-    )
+    return open_disk_in(ObjectSource(cloud.objects, name))
 
 
-def inspect_departing(
-    source: Cloud, target: Cloud, disk: ByteSource, *, inspect: bool = True
-) -> Inspected:
-    """Look inside the disk of an image that is to move from one cloud to another."""
-    facts = _facts(source, disk, inspect=inspect)
-    if facts is None:
-        return Inspected()
-    return Inspected(
-        verdict=judge_leaving(disk.name, facts, source.profile)
-        + judge_arriving(disk.name, facts, target.profile),
-        properties=found_properties(facts, target.profile),
-    )
+def open_image(cloud: Cloud, image: str) -> DiskSource:
+    """Open the disk in the data of an image, of which only ranges are read.
 
-
-def inspect_vhd(
-    cloud: Cloud, content: ByteSource, options: DiskOptions = DEFAULT_DISK
-) -> Inspected:
-    """Look inside the disk in a VHD; see `inspect_disk`. What is not a VHD has no disk."""
-    try:
-        disk = vhd.open_disk(vhd.VhdFile(content))
-    except VhdError:
-        return Inspected()
-    return inspect_disk(cloud, disk, options)
-
-
-def judge_exported(cloud: Cloud, exported: ObjectName) -> Verdict:
-    """Judge by its content whether the disk of an exported image may leave the cloud."""
-    if not cloud.profile.licensed_systems:
-        return Verdict()
-    try:
-        disk = exported_disk(cloud, exported)
-    except VhdError:
-        return Verdict()
-    facts = _facts(cloud, disk, inspect=True)
-    return judge_leaving(disk.name, facts, cloud.profile) if facts else Verdict()
-
-
-def exported_disk(cloud: Cloud, exported: ObjectName) -> ByteSource:
-    """Return the disk in an exported VHD, for reads here and there.
-
-    :raises VhdError: if the object is not a VHD.
+    :param image: its name or ID.
+    :raises Refused: if the cloud does not give access to the data of images, or to ranges of them.
+    :raises NotFound, Refused: if there is no such image, or more than one.
+    :raises SourceError, VhdError: if there is no readable disk in it.
     """
-    return vhd.open_disk(vhd.VhdFile(ObjectSource(cloud.objects, exported)))
-
-
-def _facts(cloud: Cloud, disk: ByteSource, *, inspect: bool) -> DiskFacts | None:
-    """Return what is inside a disk, or None if that is not known, which is reported."""
-    if not inspect:
-        report_no_inspection(cloud, disk.name)
-        return None
-    try:
-        with _for_reads_anywhere(disk) as readable:
-            return facts_of(cloud, readable)
-    except (InspectionFailed, SourceError) as error:
-        cloud.progress.message(f"{error.text} {_NOT_CHECKED}")
-        return None
-
-
-def report_no_inspection(cloud: Cloud, name: str) -> None:
-    """Tell the user what follows from the choice not to look inside a disk."""
-    cloud.progress.message(f"'{name}' is not inspected. {_NOT_CHECKED}")
-
-
-@contextlib.contextmanager
-def _for_reads_anywhere(disk: ByteSource) -> Iterator[ByteSource]:
-    """Yield a disk that is not read in order, which is what the inspection cannot do."""
-    if isinstance(disk, DiskSource) and isinstance(disk.file, OrderedSource):
-        with open_disk_of(disk.file.unordered()) as other:
-            yield other
-    else:
-        yield disk
+    facts = cloud.images.find(image)
+    if cloud.profile.uses_tasks:
+        text = f"The data of {facts.title} cannot be read: this cloud exports images by tasks."
+        raise Refused(Message(text, Hint.EXPORT_IMAGE))
+    return open_disk_in(cloud.image_source(facts))

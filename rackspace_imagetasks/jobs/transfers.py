@@ -23,7 +23,7 @@ from rackspace_imagetasks.jobs._same_import import SameImport
 from rackspace_imagetasks.jobs.exports import ExportPlan
 from rackspace_imagetasks.jobs.import_checks import check
 from rackspace_imagetasks.jobs.imports import ImportPlan
-from rackspace_imagetasks.jobs.inspections import Inspected, exported_disk, inspect_departing
+from rackspace_imagetasks.jobs.inspected import Inspected, exported_disk, inspect_departing
 from rackspace_imagetasks.jobs.marks import Mark
 from rackspace_imagetasks.jobs.names import CONTAINER_PREFIX
 from rackspace_imagetasks.jobs.transfer_run import TransferRun

@@ -11,7 +11,7 @@ from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.jobs.arrivals import Arrival, judge_arrival, view_as
 from rackspace_imagetasks.jobs.imports import ALREADY_IMPORTED, ImportResult
-from rackspace_imagetasks.jobs.inspections import inspect_disk
+from rackspace_imagetasks.jobs.inspected import inspect_for_import
 from rackspace_imagetasks.jobs.marks import import_mark
 from rackspace_imagetasks.jobs.names import staged_file, staged_name
 from rackspace_imagetasks.jobs.options import AUTO_METHOD, DEFAULT_DISK, DiskOptions
@@ -106,7 +106,7 @@ def plan_upload(
         (policy.judge_standard(name, settings) + arrival_verdict).enforce()
         require_recognised(opened, disk.format)
         report_content(opened, cloud.progress, allow_truncated=disk.allow_truncated)
-        inspected = inspect_disk(cloud, opened, disk)
+        inspected = inspect_for_import(cloud, opened, disk)
         settings = settings.completed(inspected.properties)
         verdict = policy.judge_standard(name, settings) + inspected.verdict
         verdict.enforce()

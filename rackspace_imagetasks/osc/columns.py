@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Columns whose values differ for people and for programs."""
 
+import json
 import re
 from collections.abc import Iterable
 
@@ -43,6 +44,28 @@ class TextColumn(columns.FormattableColumn[object]):
         text = str(self._value)
         text = text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
         return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+class StructureColumn(columns.FormattableColumn[object]):
+    """Lists and dictionaries of texts from a disk: as JSON for people, as they are for programs."""
+
+    def human_readable(self) -> str:
+        """Return JSON, in which control characters are escaped."""
+        return json.dumps(self.machine_readable())
+
+    def machine_readable(self) -> object:
+        """Return the value; only what is not Unicode is replaced."""
+        return _unicode(self._value)
+
+
+def _unicode(value: object) -> object:
+    if isinstance(value, str):
+        return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", str(value))
+    if isinstance(value, dict):
+        return {key: _unicode(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_unicode(each) for each in value]
+    return value
 
 
 class DetailColumn(TextColumn):

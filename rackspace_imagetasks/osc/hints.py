@@ -26,6 +26,10 @@ WORDINGS: Mapping[Hint, str] = {
     ),
     # Images
     Hint.CHOOSE_METHOD: "Use another method, or omit --method.",
+    Hint.EXPORT_IMAGE: (
+        "Run `openstack image task export <image> --wait`, then specify the exported VHD as"
+        " <container>/<object>."
+    ),
     Hint.IMPORT_NEW_COPY: "To import another copy of it, add --new-copy.",
     Hint.LIST_IMAGES: "Run `openstack image list` to see the available images.",
     Hint.MAKE_PRIVATE: "Run `openstack image set --private <image>` first.",

@@ -4,7 +4,6 @@
 Everything that the helper sends is untrusted from its first read on.
 """
 
-import importlib.util
 import logging
 import os
 import signal
@@ -36,12 +35,10 @@ LOG = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 _BOOTSTRAP = (
-    "import sys; sys.path += sys.argv[3:];"
+    "import sys; sys.path.append(sys.argv[3]);"
     " from rackspace_imagetasks.guest.fence._worker import main; main(*sys.argv[1:3])"
 )
-_PACKAGE_ROOT = Path(rackspace_imagetasks.guest.__file__).parents[2]
-_LIBRARIES = ("pytsk3",)
-"""Optional libraries that functions can use."""
+_PACKAGE_ROOT = Path(rackspace_imagetasks.guest.__file__).absolute().parents[2]
 _POLL = 0.1  # seconds
 _GRACE = 2  # seconds for a helper that closed its connection to end, and say why by its status
 _MAX_SMALL = 64 * 2**10
@@ -223,7 +220,7 @@ def _start(job: Job, sock: socket.socket, stderr: int) -> "subprocess.Popen[byte
     return subprocess.Popen(
         [
             *(sys.executable or "python3", "-I", "-S", "-B", "-c", _BOOTSTRAP),
-            *(str(sock.fileno()), _records.encode(job).decode(), *_search_path()),
+            *(str(sock.fileno()), _records.encode(job).decode(), str(_PACKAGE_ROOT)),
         ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -233,14 +230,6 @@ def _start(job: Job, sock: socket.socket, stderr: int) -> "subprocess.Popen[byte
         env={},
         start_new_session=True,  # Ctrl-C is for this process, which ends the helper
     )
-
-
-def _search_path() -> list[str]:
-    """Return the directories with this package and with the optional libraries."""
-    found = map(importlib.util.find_spec, _LIBRARIES)
-    origins = [Path(spec.origin) for spec in found if spec and spec.origin]
-    paths = (_PACKAGE_ROOT, *(origin.parent for origin in origins))
-    return [str(path.absolute()) for path in paths]
 
 
 class _Service:

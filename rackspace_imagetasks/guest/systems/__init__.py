@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operating systems that are recognised by their files."""
+"""Operating systems, recognized by their files."""

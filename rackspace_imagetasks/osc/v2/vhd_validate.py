@@ -2,7 +2,6 @@
 """`openstack image vhd validate`."""
 
 import argparse
-import functools
 import typing
 
 from rackspace_imagetasks.i18n import _
@@ -10,14 +9,11 @@ from rackspace_imagetasks.osc import columns, local, options
 from rackspace_imagetasks.osc import command as common
 
 if typing.TYPE_CHECKING:
-    from rackspace_imagetasks.bytesource import ByteSource
-    from rackspace_imagetasks.cloud import Cloud
     from rackspace_imagetasks.exceptions import ImageTasksError
     from rackspace_imagetasks.formats.vhd import Finding, Report
-    from rackspace_imagetasks.objects.names import ObjectName
 
 
-class ValidateVhd(local.LocalCommand, common.BatchCommand):
+class ValidateVhd(local.SourceCommand, common.BatchCommand):
     path_arguments = ("file",)
     titles = ("File", "Severity", "Code", "Check", "Detail")
     _description = _(
@@ -56,7 +52,7 @@ class ValidateVhd(local.LocalCommand, common.BatchCommand):
         from rackspace_imagetasks.sources.confirmed import check_vhd
 
         try:
-            source = self._open(name)
+            source = self.open_bytes(name)
             try:
                 report = check_vhd(
                     source,
@@ -72,56 +68,6 @@ class ValidateVhd(local.LocalCommand, common.BatchCommand):
         if report.unread or not report.errors:
             self.tell(_verdict(report))
         return [_row(name, finding) for finding in report.findings]
-
-    def _open(self, name: str) -> "ByteSource":
-        from pathlib import Path
-
-        from rackspace_imagetasks.bytesource import FileSource
-        from rackspace_imagetasks.osc.locations import Location, is_there
-
-        if is_there(Path(name)):
-            return FileSource(name)
-        location = Location.parse(name)
-        if location.object is None:
-            return FileSource(str(location.path))
-        return self._open_object(location.object)
-
-    def _open_object(self, name: "ObjectName") -> "ByteSource":
-        from keystoneauth1.exceptions import ClientException
-        from openstack.exceptions import SDKException
-
-        from rackspace_imagetasks.exceptions import ImageTasksError, NotFound
-        from rackspace_imagetasks.messages import Message
-        from rackspace_imagetasks.objects.source import ObjectSource
-
-        try:
-            return ObjectSource(self._cloud.objects, name)
-        except ImageTasksError as error:
-            text = f"File '{name}' not found, and looking for an object with that name failed:"
-            last = error.messages[-1]
-            raise NotFound(Message(f"{text} {error.text}", last.hint, last.values)) from error
-        except (ClientException, SDKException) as error:
-            reason = str(error).rstrip(".")
-            raise NotFound(
-                f"File '{name}' not found, and no cloud is available to look for an object with"
-                f" that name: {reason}."
-            ) from error
-
-    @functools.cached_property
-    def _cloud(self) -> "Cloud":
-        """The cloud, which only objects need."""
-        import openstack.connection
-
-        from rackspace_imagetasks.imagetasks import ImageTasks
-        from rackspace_imagetasks.osc.progress import LineProgress, QuietProgress
-
-        config = self.app.cloud_config.get_one(
-            cloud=self.app.options.cloud, argparse=self.app.options
-        )
-        connection = openstack.connection.Connection(config=config)
-        is_quiet = self.app.options.verbose_level == 0
-        progress = QuietProgress() if is_quiet else LineProgress(self.app.stderr, verbose=False)
-        return ImageTasks(connection, progress=progress).cloud
 
 
 def _verdict(report: "Report") -> str:

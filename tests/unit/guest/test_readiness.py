@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
+import re
+from pathlib import Path
 
 from oslotest import base
 
+import rackspace_imagetasks
 from rackspace_imagetasks.guest.facts import (
     Agent,
     AgentKind,
@@ -21,7 +24,7 @@ from rackspace_imagetasks.guest.facts import (
     SystemKind,
     VolumeFacts,
 )
-from rackspace_imagetasks.guest.readiness import check_names, judge_readiness
+from rackspace_imagetasks.guest.readiness import judge_readiness, severities
 from rackspace_imagetasks.profile import FLEX, GLANCE, RACKSPACE
 
 ROOT = Place("partition 2")
@@ -253,9 +256,22 @@ class ChecksTest(base.BaseTestCase):
         both = ["system-not-read info"]
         self.assert_findings(disk(systems=(bsd,)), xen=both, kvm=both)
 
-    def test_names(self):
-        """Every check that these tests see is among the names."""
-        self.assertLessEqual({"licence", "device-name", "uefi-only"}, check_names())
+
+class DocumentationTest(base.BaseTestCase):
+    def test_table_of_checks(self):
+        """The page for users has every check, with its severity for each kind of cloud."""
+        page = Path(rackspace_imagetasks.__file__).parents[1] / "doc/source/user/inspect.rst"
+        rows = re.findall(
+            r"^   \* - ``(.+)``\n     -(.*)\n     -(.*)\n     - \S", page.read_text(), re.MULTILINE
+        )
+        for column, profile in ((1, RACKSPACE), (2, GLANCE)):
+            documented = {row[0]: row[column].strip() for row in rows if row[column].strip()}
+            words = {"info": "information"}
+            expected = {
+                check: words.get(severity, severity)
+                for check, severity in severities(profile).items()
+            }
+            self.assertEqual(expected, documented)
 
 
 class VerdictTest(base.BaseTestCase):
