@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What follows from the content of a disk that is to move: whether it may, and what its image says."""
+"""What follows from what is inside a disk: whether it may move, and what its image says."""
 
 import contextlib
 import dataclasses
