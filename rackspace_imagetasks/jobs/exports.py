@@ -186,6 +186,7 @@ def plan_export(
     if not (task or is_exported or judged.refusals):
         verdict += judge_unknown_size(cloud, name)
     verdict.enforce()
+    saving = plan_save(cloud, target, save) if save else None
     return ExportPlan(
         cloud=cloud,
         image=image,
@@ -193,8 +194,8 @@ def plan_export(
         create_container=not exists,
         task=task,
         is_exported=is_exported,
-        save=plan_save(cloud, target, save) if save else None,
-        warnings=verdict.warnings,
+        save=saving,
+        warnings=(*verdict.warnings, *(saving.warnings if saving else ())),
     )
 
 

@@ -12,6 +12,7 @@ from rackspace_imagetasks.exceptions import TargetError
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects._fetch import Fetch
 from rackspace_imagetasks.objects._manifest import Layout, read_layout
+from rackspace_imagetasks.objects._pieces import discard_pieces
 from rackspace_imagetasks.objects._sparse import SparseFile
 from rackspace_imagetasks.objects._verified import verified_chunks
 from rackspace_imagetasks.objects.data_transfer import DataTransfer
@@ -113,7 +114,8 @@ def find_download(
 def _fill(store: ObjectStore, layout: Layout, part: PartFile, transfer: DataTransfer) -> int:
     """Fetch what `FILE.part` does not contain, and return the number of bytes reused."""
     file = SparseFile(part)
-    _require_space(part.path.parent, layout.info.size - file.allocated)
+    discard_pieces(file)
+    require_space(part.path.parent, layout.info.size - file.allocated)
     return Fetch(store, layout, file, transfer).run()
 
 
@@ -148,8 +150,11 @@ def download_stream(
     return transfer.run(work)
 
 
-def _require_space(folder: Path, needed: int) -> None:
-    """Compare the free space with the bytes to write, not counting holes."""
+def require_space(folder: Path, needed: int) -> None:
+    """Check that there is space for the bytes to write, not counting holes.
+
+    :raises TargetError: if there is not.
+    """
     free = os.statvfs(folder)
     available = free.f_bavail * free.f_frsize
     if needed > available:

@@ -33,7 +33,14 @@ WORDINGS: Mapping[Hint, str] = {
     Hint.RETRY_WITHOUT_SETTING: (
         "Run the same command without the refused setting to apply the others."
     ),
+    Hint.SAVE_AS_QCOW2: (
+        "Save the disk with --disk-format qcow2 to a file that ends with '.qcow2', then convert the"
+        " file with `qemu-img convert`."
+    ),
     Hint.SAVE_IMAGE_DATA: "Use `openstack image save` instead.",
+    Hint.SAVE_TO_FILE_OR_AS_QCOW2: (
+        "Name a file with --file, or add --disk-format qcow2 to write the disk as qcow2."
+    ),
     Hint.SET_ATTRIBUTE: (
         "Use --name, --tag, --min-disk, --min-ram, --public or --private, or omit the property."
     ),
@@ -54,7 +61,7 @@ WORDINGS: Mapping[Hint, str] = {
     Hint.START_OVER: "The output is incomplete; run the same command again to start over.",
     # Files
     Hint.NAME_FILE: "Specify the file with --file.",
-    Hint.SAVE_UNVALIDATED: "Add --no-validate to save the VHD anyway.",
+    Hint.SAVE_UNVALIDATED: "Add --no-validate to save the data anyway.",
     # Objects
     Hint.CHECK_NETWORK: (
         "Check the network between this machine and the service, then run the command again."

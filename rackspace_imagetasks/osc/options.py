@@ -136,6 +136,16 @@ def add_save_options(parser: argparse.ArgumentParser, *, required: bool) -> None
         help=_("File to save to; a directory to use the object's name, or - for standard output"),
     )
     group.add_argument(
+        "--disk-format",
+        metavar="<format>",
+        help=_(
+            "Format of the file: vhd, qcow2 or raw (default: the one that the suffix of <file>"
+            " names, .vhd, .qcow2, .raw or .img, otherwise vhd)."
+            " It takes precedence over the suffix. For other formats, save as qcow2 and convert the"
+            " file with qemu-img."
+        ),
+    )
+    group.add_argument(
         "--overwrite", action="store_true", help=_("Replace an existing file with other content")
     )
     group.add_argument(
@@ -182,6 +192,7 @@ def save_options(parsed_args: argparse.Namespace, stdout: "TextIO") -> "SaveOpti
         overwrite=parsed_args.overwrite,
         validate=not parsed_args.no_validate,
         delete_object=parsed_args.delete_object,
+        disk_format=parsed_args.disk_format,
     )
 
 

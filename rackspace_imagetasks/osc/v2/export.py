@@ -87,7 +87,7 @@ def _check_options(parsed_args: argparse.Namespace) -> None:
     problems = []
     if parsed_args.file and not parsed_args.wait:
         problems.append("--file requires --wait, because only a finished export can be saved.")
-    for name in ("overwrite", "no_validate", "delete_object"):
+    for name in ("disk_format", "overwrite", "no_validate", "delete_object"):
         if getattr(parsed_args, name) and not parsed_args.file:
             option = "--" + name.replace("_", "-")
             problems.append(f"{option} applies to a saved file; add --file.")
