@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from rackspace_imagetasks.jobs.cleanup import CleanPlan, CleanResult
     from rackspace_imagetasks.jobs.conversions import ConversionPlan
     from rackspace_imagetasks.jobs.exports import ExportPlan, ExportResult
+    from rackspace_imagetasks.jobs.image_saves import ImageSavePlan
     from rackspace_imagetasks.jobs.imports import ImportPlan, ImportResult
     from rackspace_imagetasks.jobs.options import DiskOptions, SaveOptions, StagingOptions
     from rackspace_imagetasks.jobs.saves import SavePlan, SaveResult
@@ -88,6 +89,7 @@ __all__ = [
     "FileSource",
     "Finding",
     "Hint",
+    "ImageSavePlan",
     "ImageSettings",
     "ImageTasks",
     "ImageTasksError",
@@ -156,6 +158,7 @@ _HOMES = {
     "CleanResult": "jobs.cleanup",
     "ExportPlan": "jobs.exports",
     "ExportResult": "jobs.exports",
+    "ImageSavePlan": "jobs.image_saves",
     "ImportPlan": "jobs.imports",
     "ImportResult": "jobs.imports",
     "Orphan": "objects.orphans",

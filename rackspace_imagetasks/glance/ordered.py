@@ -22,6 +22,7 @@ class OrderedImage(OrderedSource):
                 f"The image service does not return parts of the data of image '{source.name}', so"
                 " that the image cannot be converted while it is read."
             )
+        self.etag = source.etag
         super().__init__(source.name, source.size, source.identity, [Extent(0, source.size)])
 
     def _receive(self, number: int) -> Iterator[bytes]:  # noqa: ARG002 - there is one part

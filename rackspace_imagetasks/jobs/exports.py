@@ -166,9 +166,10 @@ def plan_export(
     """
     if not cloud.profile.uses_tasks:
         text = (
-            f"The cloud has no image tasks in region '{cloud.region}', so it cannot export images."
+            f"The cloud has no image tasks in region '{cloud.region}', so it cannot export images"
+            " to a container."
         )
-        raise Refused(Message(text, Hint.SAVE_IMAGE_DATA))
+        raise Refused(Message(text, Hint.SAVE_TO_FILE))
     name = cloud.profile.export_container if container is None else container
     verdict = policy.judge_export(image, cloud.project_id, cloud.profile)
     exists, judged = judge_container(

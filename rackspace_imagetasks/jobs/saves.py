@@ -241,7 +241,7 @@ def _find_export(cloud: Cloud, text: str) -> tuple[ObjectName, Task | None]:
         problem = (
             f"The cloud has no image tasks in region '{cloud.region}', so there are no exports."
         )
-        raise Refused(Message(problem, Hint.SAVE_IMAGE_DATA))
+        raise Refused(Message(problem, Hint.SAVE_IMAGE))
     task = cloud.tasks.get(text)
     if task.type != "export":
         raise Refused(

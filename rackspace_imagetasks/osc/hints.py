@@ -37,9 +37,17 @@ WORDINGS: Mapping[Hint, str] = {
         "Save the disk with --disk-format qcow2 to a file that ends with '.qcow2', then convert the"
         " file with `qemu-img convert`."
     ),
-    Hint.SAVE_IMAGE_DATA: "Use `openstack image save` instead.",
+    Hint.SAVE_IMAGE: (
+        "To save an image, run `openstack image task export <image> --wait --file <file>`."
+    ),
+    Hint.SAVE_IN_OWN_FORMAT: (
+        "Save the image with --disk-format {format}, then convert the file with `qemu-img convert`."
+    ),
     Hint.SAVE_TO_FILE_OR_AS_QCOW2: (
         "Name a file with --file, or add --disk-format qcow2 to write the disk as qcow2."
+    ),
+    Hint.SAVE_TO_FILE: (
+        "Save the image to a file with --wait and --file <file>, without --container."
     ),
     Hint.SET_ATTRIBUTE: (
         "Use --name, --tag, --min-disk, --min-ram, --public or --private, or omit the property."

@@ -2,6 +2,7 @@
 """Images saved as VHD, qcow2 and raw from both kinds of cloud, also after something went wrong."""
 
 import filecmp
+import hashlib
 import os
 import subprocess
 
@@ -12,6 +13,7 @@ MIB = 1 << 20
 NOISE = 40 * MIB
 DISK = 64 * MIB
 STALLED = 20 * MIB  # what has arrived when a command is killed
+FLEX = {"cloud": "flex", "region": "SJC3"}
 DRIVERS = {"vhd": "vpc", "qcow2": "qcow2", "raw": "raw"}
 
 
@@ -163,3 +165,105 @@ class TasksTest(SaveFormatCase):
         self.assertIn("although its name ends with '.qcow2'", outcome.stderr)
         (self.out / "g.qcow2").rename(self.out / "g.raw")
         self.assert_saved("g.raw")
+
+
+class DataTest(SaveFormatCase):
+    def requests(self, log):
+        """Give the requests for data, but for those that show whether ranges work."""
+        return [r for r in log() if r.path.endswith("/file") and r.range != "bytes=0-0"]
+
+    def test_formats(self):
+        """An image in each format becomes a file in each format, or one with its very bytes."""
+        for own in DRIVERS:
+            image = self.sdk(**FLEX).image.get_image(self.imported(own, **FLEX))
+            for form in DRIVERS:
+                path = self.out / f"a.{form}"
+                row = self.task("export", image.id, "--wait", "--file", path, **FLEX).rows[0]
+                self.assertEqual(
+                    ("saved", str(path), None), (row["Status"], row["Location"], row["Task"])
+                )
+                if own == form:
+                    found = hashlib.new(image.hash_algo, path.read_bytes()).hexdigest()
+                    self.assertEqual(image.hash_value, found)
+                self.assert_saved(f"a.{form}")
+            self.sdk(**FLEX).image.delete_image(image.id)
+
+    def test_killed(self):
+        """After kill -9, the same command requests only the rest, and verifies all of it."""
+        for form in DRIVERS:
+            image = self.imported(form, **FLEX)
+            rule = Rule("GET", f"/{image}/file$", range="[^0]$", stall=600, offset=STALLED)
+            words = ("export", image, "--wait", "--file", self.out / f"b.{form}")
+            self.killed(rule, f"b.{form}", *words, service="glance", **FLEX)
+            log = self.log("SJC3", "glance")
+            self.task(*words, **FLEX)
+            (request,) = self.requests(log)
+            start = int(request.range.partition("=")[2].partition("-")[0])
+            self.assertGreaterEqual(start, STALLED - 4 * MIB)
+            self.assert_saved(f"b.{form}")
+            self.sdk(**FLEX).image.delete_image(image)
+
+    def test_broken_connection(self):
+        """A connection that breaks is made again, with and without conversion."""
+        image = self.imported("raw", **FLEX)
+        for form in ("raw", "qcow2"):
+            rules = self.inject(
+                Rule("GET", f"/{image}/file$", range="[^0]$", drop="download", offset=MIB, times=2),
+                region="SJC3",
+                service="glance",
+            )
+            self.task("export", image, "--wait", "--file", self.out / f"c.{form}", **FLEX)
+            self.assertEqual([2], rules.fired())
+            self.assert_saved(f"c.{form}")
+
+    def test_corrupt(self):
+        """Data that do not match the hash of the image get no file's name."""
+        image = self.imported("raw", **FLEX)
+        for form, times in (("raw", 3), ("qcow2", 1)):
+            rules = self.inject(
+                Rule("GET", f"/{image}/file$", range=f"=0-{DISK - 1}$", corrupt=True,
+                     offset=30 * MIB, times=times),
+                region="SJC3",
+                service="glance",
+            )  # fmt: skip
+            name = f"d.{form}"
+            said = self.refused("export", image, "--wait", "--file", self.out / name, **FLEX)
+            self.assertEqual([times], rules.fired())
+            self.assertIn("their SHA512 is", said)
+            self.assertEqual([self.out / f"{name}.part"], self.files())
+            self.task("export", image, "--wait", "--file", self.out / name, **FLEX)
+            self.assert_saved(name)
+
+    def test_without_ranges(self):
+        """A store that returns no parts: the image's own format works, another one is refused."""
+        image = self.imported("raw", **FLEX)
+        self.inject(
+            Rule("GET", f"/{image}/file$", range=".", status=400, times=None),
+            region="SJC3",
+            service="glance",
+        )
+        broken = self.inject(
+            Rule("GET", f"/{image}/file$", drop="download", offset=MIB, times=2),
+            region="SJC3",
+            service="glance",
+        )
+        self.task("export", image, "--wait", "--file", self.out / "e.raw", **FLEX)
+        self.assertEqual([2], broken.fired())
+        self.assert_saved("e.raw")
+        path = self.out / "e.qcow2"
+        said = self.refused("export", image, "--wait", "--file", path, **FLEX)
+        self.assertIn("does not return parts of the data", said)
+        self.assertIn("--disk-format raw, then convert the file with `qemu-img convert`", said)
+        self.assertEqual([], self.files())
+
+    def test_save(self):
+        """There are no exports to save; an object of the cloud's object store can be saved."""
+        said = self.refused("save", "0123", "--file", self.out / "f.raw", **FLEX)
+        self.assertIn("`openstack image task export <image> --wait --file <file>`", said)
+        place, swift = f"test-{self.mark}", self.swift(**FLEX)
+        swift.put_container(place)
+        vhd = self.tmp / "disk.vhd"
+        subprocess.run(["qemu-img", "convert", "-O", "vpc", self.raw, vhd], check=True)
+        swift.put_object(place, "a.vhd", vhd.read_bytes())
+        self.task("save", f"{place}/a.vhd", "--file", self.out / "f.qcow2", **FLEX)
+        subprocess.run(["qemu-img", "check", "-q", self.out / "f.qcow2"], check=True)

@@ -18,10 +18,11 @@ class ExportImage(common.ImageTaskCommand):
     data_argument = "file"
     titles = ("Image", "Name", "Task", "Status", "Location", "Size")
     _description = _(
-        "Export images of this project as VHDs into a container.\n\n"
+        "Export images of this project as VHDs into a container, or save them to files.\n\n"
         "Everything that the service would refuse is reported before anything is sent. Without"
         " --wait, the task continues in the cloud; run `openstack image task wait <task>` to follow"
-        " it."
+        " it. A cloud without image tasks has no exports; there, --wait --file saves the data of an"
+        " image."
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

@@ -171,7 +171,7 @@ class FormatTest(MadeFileCase):
         self.cloud.profile = GLANCE
         options = SaveOptions(target=self.dir / "b.raw")
         error = self.assertRaises(Refused, saves.plan_save, self.cloud, "0123", options)
-        self.assertIn("Download the data of the image", str(error))
+        self.assertIn("Export the image itself", str(error))
         self.save("a.raw")
         self.assert_disk(self.dir / "a.raw")
 
