@@ -38,11 +38,14 @@ class OrderedSource(BaseSource):
     parts that they touched.
 
     :param parts: the extents that can be verified, ascending and adjacent.
+    :ivar has_ranges: whether a read can be a request of its own; otherwise, each read before the
+        stream begins the stream again.
     :ivar etag: a text that changes with the content.
     :ivar received: the number of bytes that were received.
     """
 
     etag: str
+    has_ranges = True
 
     def __init__(self, name: str, size: int, identity: str, parts: Sequence[Extent]) -> None:
         super().__init__(name, size, identity)
@@ -132,8 +135,7 @@ class OrderedSource(BaseSource):
             if self._is_apart or offset < self._trusted_end:
                 return self._read_alone(Extent(offset, length))
             if not self._is_near(offset, length):
-                is_earlier_part = self._part_at(offset) < self._part_at(self._position)
-                if length < _BULK or (offset < self._position and not is_earlier_part):
+                if self.has_ranges and self._is_aside(offset, length):
                     return self._read_alone(Extent(offset, length))
                 self._start_at(offset)
             self._advance(offset, end)
@@ -148,6 +150,11 @@ class OrderedSource(BaseSource):
         first = self._window[0].offset if self._window else self._position
         skipped = _SKIP if length >= _BULK else _SKIP_FOR_LITTLE
         return first <= offset <= self._position + skipped
+
+    def _is_aside(self, offset: int, length: int) -> bool:
+        """Return whether a read elsewhere is little, or before the position in its own part."""
+        is_earlier_part = self._part_at(offset) < self._part_at(self._position)
+        return length < _BULK or (offset < self._position and not is_earlier_part)
 
     def _part_at(self, offset: int) -> int:
         return bisect.bisect_right(self._parts, offset, key=lambda part: part.offset) - 1

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from rackspace_imagetasks import policy
+from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.exceptions import Refused
 from rackspace_imagetasks.glance.facts import ImageFacts
@@ -39,6 +40,12 @@ class Departure(Protocol):
         :param timeout: maximum number of seconds to wait for a task.
         """
 
+    def undivided(self, form: str, transfer: DataTransfer) -> ByteSource | None:
+        """Return the image's data, to be read in order, if that is the only way to read them.
+
+        :param form: the format that the image must have; data in another one are of no use.
+        """
+
     def finish(self, *, keep_objects: bool) -> None:
         """Delete what the departure has left in the cloud, once the image has arrived."""
 
@@ -63,6 +70,9 @@ class TaskDeparture:
         source = OrderedObject(transfer.connect(self.export.cloud.objects), self.export.target)
         with open_disk_of(source) as disk:
             yield disk
+
+    def undivided(self, form: str, transfer: DataTransfer) -> None:
+        """Return None: every part of an object can be read."""
 
     def finish(self, *, keep_objects: bool) -> None:
         """Delete the exported VHD, unless it is to be kept."""
@@ -91,6 +101,13 @@ class DataDeparture:
         source = OrderedImage(transfer.connect(self.cloud.image_source(self.image)))
         with open_disk_of(source) as disk:
             yield disk
+
+    def undivided(self, form: str, transfer: DataTransfer) -> OrderedImage | None:
+        """Return the data if they are in the format and the service does not return parts."""
+        source = transfer.connect(self.cloud.image_source(self.image))
+        if form != self.image.disk_format or source.supports_ranges:
+            return None
+        return OrderedImage(source, in_order=True)
 
     def finish(self, *, keep_objects: bool) -> None:
         """Do nothing: nothing was left."""

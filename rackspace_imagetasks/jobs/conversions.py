@@ -8,6 +8,7 @@ one cloud while it is written to the other, in the format that the other cloud n
 import dataclasses
 
 from rackspace_imagetasks import policy
+from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
@@ -22,7 +23,7 @@ from rackspace_imagetasks.jobs.names import exported_object, staged_file
 from rackspace_imagetasks.jobs.options import AUTO_METHOD
 from rackspace_imagetasks.jobs.transfer_run import TransferRun
 from rackspace_imagetasks.messages import Message
-from rackspace_imagetasks.objects.data_transfer import TransferOptions
+from rackspace_imagetasks.objects.data_transfer import DataTransfer, TransferOptions
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.policy import Verdict
 from rackspace_imagetasks.sources import DiskSource
@@ -64,12 +65,20 @@ class ConversionPlan(TransferRun):
         if self.importing:
             return self._import(None, timeout, transfer)
         context = self.source.data_transfer(transfer)
+        if data := self._undivided(context):
+            return self.arrival.run(data, transfer).id
         with self.departure.open(context, timeout) as disk:
             for warning in require_complete(disk, allow_truncated=False):
                 self.target.progress.message(warning)
             if self.target.profile.uses_tasks:
                 return self._import(disk, timeout, transfer)
             return self.arrival.run(view_as(self.disk_format, disk), transfer).id
+
+    def _undivided(self, transfer: DataTransfer) -> ByteSource | None:
+        """Return data that become those of the copy without their disk being read, if they must."""
+        if self.target.profile.uses_tasks:
+            return None
+        return self.departure.undivided(self.disk_format, transfer)
 
     @property
     def arrival(self) -> Arrival:
