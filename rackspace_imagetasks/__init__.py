@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from rackspace_imagetasks.jobs.cleanup import CleanPlan, CleanResult
     from rackspace_imagetasks.jobs.conversions import ConversionPlan
     from rackspace_imagetasks.jobs.exports import ExportPlan, ExportResult
+    from rackspace_imagetasks.jobs.image_saves import ImageSavePlan
     from rackspace_imagetasks.jobs.imports import ImportPlan, ImportResult
     from rackspace_imagetasks.jobs.options import DiskOptions, SaveOptions, StagingOptions
     from rackspace_imagetasks.jobs.saves import SavePlan, SaveResult
@@ -100,6 +101,7 @@ __all__ = [
     "Finding",
     "FindingSeverity",
     "Hint",
+    "ImageSavePlan",
     "ImageSettings",
     "ImageTasks",
     "ImageTasksError",
@@ -172,6 +174,7 @@ _HOMES = {
     "CleanResult": "jobs.cleanup",
     "ExportPlan": "jobs.exports",
     "ExportResult": "jobs.exports",
+    "ImageSavePlan": "jobs.image_saves",
     "ImportPlan": "jobs.imports",
     "ImportResult": "jobs.imports",
     "Orphan": "objects.orphans",

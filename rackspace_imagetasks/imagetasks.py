@@ -14,11 +14,20 @@ from rackspace_imagetasks.exceptions import TaskFailed
 from rackspace_imagetasks.glance.failures import failure_of
 from rackspace_imagetasks.glance.settings import NO_SETTINGS, ImageSettings
 from rackspace_imagetasks.glance.task import Task
-from rackspace_imagetasks.jobs import cleanup, conversions, exports, saves, transfers, uploads
+from rackspace_imagetasks.jobs import (
+    cleanup,
+    conversions,
+    exports,
+    image_saves,
+    saves,
+    transfers,
+    uploads,
+)
 from rackspace_imagetasks.jobs.arrivals import judge_arrival
 from rackspace_imagetasks.jobs.cleanup import CleanPlan
 from rackspace_imagetasks.jobs.conversions import ConversionPlan
 from rackspace_imagetasks.jobs.exports import ExportPlan
+from rackspace_imagetasks.jobs.image_saves import ImageSavePlan
 from rackspace_imagetasks.jobs.import_checks import ImportRequest, plan_import
 from rackspace_imagetasks.jobs.imports import ImportPlan
 from rackspace_imagetasks.jobs.inspected import report_no_inspection
@@ -73,17 +82,23 @@ class ImageTasks:
         create_container: bool = False,
         save: SaveOptions | None = None,
         inspect: bool = True,
-    ) -> ExportPlan:
-        """Find an image by name or ID, and check that it can be exported.
+    ) -> ExportPlan | ImageSavePlan:
+        """Find an image by name or ID, and check that it can be exported, or saved to a file.
+
+        In a cloud without image tasks, an image cannot be exported to a container. With `save`, its
+        data are read from the Image service.
 
         :param container: the container to export to; by default the profile's, which is created if
             it does not exist.
         :param create_container: create a named container, too, if it does not exist.
-        :param save: save the VHD afterwards; a VHD from an earlier export is used.
+        :param save: save the VHD afterwards, or its disk in another format; a VHD from an earlier
+            export is used.
         :param inspect: look inside the disk once its VHD is there.
         :raises Refused: with all reasons.
         """
         facts = self.cloud.images.find(image)
+        if save and container is None and not self.cloud.profile.uses_tasks:
+            return image_saves.plan_image_save(self.cloud, facts, save)
         if not inspect:
             report_no_inspection(self.cloud, facts.label)
         return exports.plan_export(
@@ -210,7 +225,7 @@ class ImageTasks:
         return plan_import(self.cloud, request)
 
     def plan_save(self, export: str | ObjectName, options: SaveOptions) -> SavePlan:
-        """Check that an exported VHD can be saved.
+        """Check that an exported VHD can be saved, as it is or in another format.
 
         :param export: `container/object`, or the ID of an export task.
         :raises Refused, NotFound, TargetError: if it cannot.

@@ -40,7 +40,11 @@ class Hint(enum.Enum):
     NAME_IMAGE = "Choose a name for the image."
     NAME_IMAGE_BY_ID = "Specify the image by its ID."
     RETRY_WITHOUT_SETTING = "Repeat the import without the refused setting to apply the others."
-    SAVE_IMAGE_DATA = "Download the data of the image instead."
+    SAVE_AS_QCOW2 = "Save the disk as qcow2, then convert the file with QEMU."
+    SAVE_IMAGE = "Export the image itself, and save it to a file."
+    SAVE_IN_OWN_FORMAT = "Save the image as {format}, then convert the file with QEMU."
+    SAVE_TO_FILE = "Specify a file to save the image to."
+    SAVE_TO_FILE_OR_AS_QCOW2 = "Write the disk to a file, or as qcow2."
     SET_ATTRIBUTE = "Set the attribute instead, or omit the property."
     WAIT_FOR_IMAGE = "Wait for the import to finish."
 
@@ -61,7 +65,7 @@ class Hint(enum.Enum):
 
     # Files
     NAME_FILE = "Specify the file to write."
-    SAVE_UNVALIDATED = "Save the VHD without validation if this is what you want."
+    SAVE_UNVALIDATED = "Save the data without validation if this is what you want."
 
     # Objects
     CHECK_NETWORK = "Check the network between this machine and the service, then try again."

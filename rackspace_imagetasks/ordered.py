@@ -38,13 +38,23 @@ class OrderedSource(BaseSource):
     parts that they touched.
 
     :param parts: the extents that can be verified, ascending and adjacent.
+    :ivar has_ranges: whether a read can be a request of its own; otherwise, each read before the
+        stream begins the stream again.
+    :ivar etag: a text that changes with the content.
+    :ivar received: the number of bytes that were received.
     """
+
+    etag: str
+    has_ranges = True
 
     def __init__(self, name: str, size: int, identity: str, parts: Sequence[Extent]) -> None:
         super().__init__(name, size, identity)
         self._parts = parts
+        self.received = 0
         self._touched: set[int] = set()
         self._verified: set[int] = set()
+        self._trusted_end = 0
+        self._is_apart = False
         self._stream: Iterator[_Chunk] | None = None
         self._streaming = contextlib.ExitStack()
         self._window: deque[_Chunk] = deque()
@@ -86,6 +96,36 @@ class OrderedSource(BaseSource):
                     pass
         self._verify_version()
 
+    @contextlib.contextmanager
+    def apart(self) -> Iterator[None]:
+        """Have all reads in a `with` block be requests of their own, such as those of tables."""
+        self._is_apart = True
+        try:
+            yield
+        finally:
+            self._is_apart = False
+
+    @property
+    def position(self) -> int:
+        """The offset at which the next read in order begins."""
+        return self._position
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether all parts before the position are verified, or trusted."""
+        last = self._part_at(self._position - 1) if self._position else -1
+        first = self._part_at(self._trusted_end)
+        return all(number in self._verified for number in range(first, last + 1))
+
+    def trust(self, end: int) -> None:
+        """Rely on an earlier run, which has verified all parts before `end`.
+
+        They are not received in order again; the next read in order begins in the part with `end`.
+        """
+        number = self._part_at(end) if end < self.size else len(self._parts)
+        self._trusted_end = self._position = self._parts[number].offset if end < self.size else end
+        self._verified.update(range(number))
+
     def close(self) -> None:
         """End the stream."""
         self._end_stream()
@@ -96,19 +136,29 @@ class OrderedSource(BaseSource):
         end = offset + length
         with self._lock:
             self._touched.update(range(self._part_at(offset), self._part_at(end - 1) + 1))
+            if self._is_apart or offset < self._trusted_end:
+                return self._read_alone(Extent(offset, length))
             if not self._is_near(offset, length):
-                is_earlier_part = self._part_at(offset) < self._part_at(self._position)
-                if length < _BULK or (offset < self._position and not is_earlier_part):
-                    return self._read_range(Extent(offset, length))
+                if self.has_ranges and self._is_aside(offset, length):
+                    return self._read_alone(Extent(offset, length))
                 self._start_at(offset)
             self._advance(offset, end)
             return self._from_window(offset, end)
+
+    def _read_alone(self, extent: Extent) -> bytes:
+        self.received += extent.length
+        return self._read_range(extent)
 
     def _is_near(self, offset: int, length: int) -> bool:
         """Return whether the window has this offset, or soon will have it."""
         first = self._window[0].offset if self._window else self._position
         skipped = _SKIP if length >= _BULK else _SKIP_FOR_LITTLE
         return first <= offset <= self._position + skipped
+
+    def _is_aside(self, offset: int, length: int) -> bool:
+        """Return whether a read elsewhere is little, or before the position in its own part."""
+        is_earlier_part = self._part_at(offset) < self._part_at(self._position)
+        return length < _BULK or (offset < self._position and not is_earlier_part)
 
     def _part_at(self, offset: int) -> int:
         return bisect.bisect_right(self._parts, offset, key=lambda part: part.offset) - 1
@@ -158,5 +208,6 @@ class OrderedSource(BaseSource):
         for data in self._receive(number):
             if offset + len(data) == part.offset + part.length:
                 self._verified.add(number)
+            self.received += len(data)
             yield _Chunk(offset, data)
             offset += len(data)

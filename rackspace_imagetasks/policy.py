@@ -83,6 +83,14 @@ def judge_image_data(image: ImageFacts, project_id: str) -> Verdict:
     )
 
 
+def judge_saved_data(image: ImageFacts, *, convert: bool) -> Verdict:
+    """Judge whether the data of an image can be saved to a file; any project may that sees it.
+
+    :param convert: whether the file gets another format than the image has.
+    """
+    return Verdict(refusals=(*_inactive(image, "saved"), *(_unreadable(image) if convert else ())))
+
+
 def _unreadable(image: ImageFacts) -> Iterable[Message]:
     for kind, value, known in (
         ("container format", image.container_format, ("bare",)),

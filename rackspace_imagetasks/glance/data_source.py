@@ -9,7 +9,7 @@ import functools
 import hashlib
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from rackspace_imagetasks.bytesource import BaseSource
 from rackspace_imagetasks.exceptions import (
@@ -26,9 +26,6 @@ from rackspace_imagetasks.http.answers import Stream
 from rackspace_imagetasks.http.client import Client
 from rackspace_imagetasks.http.ranges import resumed_chunks
 from rackspace_imagetasks.messages import Hint, Message
-
-if TYPE_CHECKING:
-    from hashlib import _Hash as Hash
 
 _CHUNK = 256 * 1024  # small enough to be hashed from the processor's cache
 _NO_RANGES = 400
@@ -71,13 +68,29 @@ class ImageDataSource(BaseSource):
         with self._open(0, 1, frozenset({_NO_RANGES})) as stream:
             return stream.status == 206
 
+    @property
+    def etag(self) -> str:
+        """The hash that the service has of the data; empty if it has none."""
+        return self.hash[1] if self.hash else ""
+
+    @functools.cached_property
+    def hash(self) -> tuple[str, str] | None:
+        """The algorithm and the hash of the data in hex, if the service has one to compare with.
+
+        It is the MD5 if that is all the service has, or the other algorithm is unknown here.
+        """
+        image = self._image
+        if image.hash_value and image.hash_algo in hashlib.algorithms_available:
+            return image.hash_algo, image.hash_value.lower()
+        return ("md5", image.checksum.lower()) if image.checksum else None
+
     def _read(self, offset: int, length: int) -> bytes:
         if not self.supports_ranges:
             raise SourceError(
                 f"The image service of {self._place} does not return parts of image"
                 f" '{self.name}', so its data can only be read from the start."
             )
-        return b"".join(self._chunks(offset, offset + length))
+        return b"".join(self.chunks_of(offset, length))
 
     def chunks(self) -> Iterator[bytes]:
         """Yield all data in order, the last chunk only if the hash of the image is right.
@@ -88,19 +101,27 @@ class ImageDataSource(BaseSource):
         :raises IntegrityError: if the data are not those of the image.
         :raises AccessDenied, NotFound, SourceError, ServiceError: if the data cannot be read.
         """
-        check = _Check.of(self._image)
+        hashed = hashlib.new(self.hash[0], usedforsecurity=False) if self.hash else None
         held_back = b""
-        for chunk in self._chunks(0, self.size):
+        for chunk in self.chunks_of(0, self.size):
             if held_back:
                 yield held_back
-            if check:
-                check.update(chunk)
+            if hashed:
+                hashed.update(chunk)
             held_back = chunk
-        if check and (problem := check.problem()):
-            text = f"The data of image '{self.name}' in {self._place} are corrupt: {problem}."
-            raise IntegrityError(Message(text, Hint.TRY_AGAIN))
+        if hashed and hashed.hexdigest() != self.etag:
+            raise self.corrupt(hashed.hexdigest())
         if held_back:
             yield held_back
+
+    def corrupt(self, digest: str) -> IntegrityError:
+        """Return the error that the data that were received have another hash."""
+        algorithm = self.hash[0].upper() if self.hash else ""
+        text = (
+            f"The data of image '{self.name}' in {self._place} are corrupt: their {algorithm} is"
+            f" {digest[:40]}, expected {self.etag[:40]}."
+        )
+        return IntegrityError(Message(text, Hint.TRY_AGAIN))
 
     def verify_unchanged(self) -> None:
         """Check that the image still exists, with the same data.
@@ -118,14 +139,21 @@ class ImageDataSource(BaseSource):
     def _title(self) -> str:
         return f"{self._image.title} in {self._place}"
 
-    def _chunks(self, start: int, end: int) -> Iterator[bytes]:
+    def chunks_of(self, start: int, length: int) -> Iterator[bytes]:
+        """Yield the data of an extent in order, unverified.
+
+        Without ranges, the data are read from their beginning, and those before are dropped.
+        """
+
         def open_at(offset: int) -> Stream:
+            end = start + length
             stream = self._open(offset, end) if self.supports_ranges else self._open(0, None)
             if stream.status == 200:
                 _skip(stream, offset)
             return stream
 
-        return resumed_chunks(self._client, self._action, open_at, (start, end), _CHUNK)
+        extent = (start, start + length)
+        return resumed_chunks(self._client, self._action, open_at, extent, _CHUNK)
 
     def _open(self, start: int, end: int | None, accept: frozenset[int] = frozenset()) -> Stream:
         """Open the data from `start`; up to `end`, or all of them where that is None.
@@ -159,33 +187,6 @@ class ImageDataSource(BaseSource):
         return IntegrityError(
             f"Cannot {self._action}: the service returned {found[:60]}, expected {expected}."
         )
-
-
-class _Check:
-    """Compares data that pass with the hash of an image, or with its MD5 if that is all it has."""
-
-    def __init__(self, algorithm: str, expected: str) -> None:
-        self._algorithm = algorithm
-        self._expected = expected.lower()
-        self._hash: Hash = hashlib.new(algorithm, usedforsecurity=False)
-
-    @classmethod
-    def of(cls, image: ImageFacts) -> Self | None:
-        """Return the check of an image's data; None if it has no hash that can be computed."""
-        if image.hash_value and image.hash_algo in hashlib.algorithms_available:
-            return cls(image.hash_algo, image.hash_value)
-        return cls("md5", image.checksum) if image.checksum else None
-
-    def update(self, chunk: bytes) -> None:
-        """Add data."""
-        self._hash.update(chunk)
-
-    def problem(self) -> str:
-        """Return in which way all data differ from those of the image; empty if they do not."""
-        found = self._hash.hexdigest()
-        if found == self._expected:
-            return ""
-        return f"their {self._algorithm.upper()} is {found[:40]}, expected {self._expected[:40]}"
 
 
 def _skip(stream: Stream, length: int) -> None:

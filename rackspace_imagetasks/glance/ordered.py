@@ -12,16 +12,19 @@ from rackspace_imagetasks.ordered import OrderedSource
 class OrderedImage(OrderedSource):
     """The data of an active image.
 
-    :raises SourceError: if the service does not return parts of the data.
+    :param in_order: the data are read only in order, which every service supports.
+    :raises SourceError: if the service does not return parts of the data, and `in_order` is false.
     """
 
-    def __init__(self, source: ImageDataSource) -> None:
+    def __init__(self, source: ImageDataSource, *, in_order: bool = False) -> None:
         self._source = source
-        if not source.supports_ranges:
+        self.has_ranges = not in_order
+        if not (in_order or source.supports_ranges):
             raise SourceError(
                 f"The image service does not return parts of the data of image '{source.name}', so"
                 " that the image cannot be converted while it is read."
             )
+        self.etag = source.etag
         super().__init__(source.name, source.size, source.identity, [Extent(0, source.size)])
 
     def unordered(self) -> ByteSource:

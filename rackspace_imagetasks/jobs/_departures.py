@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from rackspace_imagetasks import policy
+from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.exceptions import Refused
 from rackspace_imagetasks.glance.facts import ImageFacts
@@ -43,6 +44,12 @@ class Departure(Protocol):
     def present(self) -> "contextlib.AbstractContextManager[DiskSource | None]":
         """Return the disk, for small reads within a `with` block, if it can be read already."""
 
+    def undivided(self, form: str, transfer: DataTransfer) -> ByteSource | None:
+        """Return the image's data, to be read in order, if that is the only way to read them.
+
+        :param form: the format that the image must have; data in another one are of no use.
+        """
+
     def finish(self, *, keep_objects: bool) -> None:
         """Delete what the departure has left in the cloud, once the image has arrived."""
 
@@ -76,6 +83,9 @@ class TaskDeparture:
             return
         with open_disk_of(ObjectSource(self.export.cloud.objects, self.export.target)) as disk:
             yield disk
+
+    def undivided(self, form: str, transfer: DataTransfer) -> None:
+        """Return None: every part of an object can be read."""
 
     def finish(self, *, keep_objects: bool) -> None:
         """Delete the exported VHD, unless it is to be kept."""
@@ -114,6 +124,13 @@ class DataDeparture:
             return
         with open_disk_of(data) as disk:
             yield disk
+
+    def undivided(self, form: str, transfer: DataTransfer) -> OrderedImage | None:
+        """Return the data if they are in the format and the service does not return parts."""
+        source = transfer.connect(self.cloud.image_source(self.image))
+        if form != self.image.disk_format or source.supports_ranges:
+            return None
+        return OrderedImage(source, in_order=True)
 
     def finish(self, *, keep_objects: bool) -> None:
         """Do nothing: nothing was left."""

@@ -9,6 +9,7 @@ import dataclasses
 from typing import Self
 
 from rackspace_imagetasks import policy
+from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
@@ -18,13 +19,13 @@ from rackspace_imagetasks.jobs._properties import settable
 from rackspace_imagetasks.jobs._same_import import Found, SameImport
 from rackspace_imagetasks.jobs.arrivals import Arrival, judge_arrival, view_as
 from rackspace_imagetasks.jobs.imports import ImportPlan
-from rackspace_imagetasks.jobs.inspected import Inspected, inspect_departing
+from rackspace_imagetasks.jobs.inspected import Inspected, inspect_departing, report_no_inspection
 from rackspace_imagetasks.jobs.marks import Mark
 from rackspace_imagetasks.jobs.names import exported_object, staged_file
 from rackspace_imagetasks.jobs.options import AUTO_METHOD
 from rackspace_imagetasks.jobs.transfer_run import TransferRun
 from rackspace_imagetasks.messages import Message
-from rackspace_imagetasks.objects.data_transfer import TransferOptions
+from rackspace_imagetasks.objects.data_transfer import DataTransfer, TransferOptions
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.policy import Verdict
 from rackspace_imagetasks.sources import DiskSource
@@ -71,6 +72,9 @@ class ConversionPlan(TransferRun):
         if self.importing:
             return self._import(None, timeout, transfer)
         context = self.source.data_transfer(transfer)
+        if data := self._undivided(context):
+            report_no_inspection(self.source, self.image.label)
+            return self.arrival.run(data, transfer).id
         with self.departure.open(context, timeout) as disk:
             for warning in require_complete(disk, allow_truncated=False):
                 self.target.progress.message(warning)
@@ -99,6 +103,12 @@ class ConversionPlan(TransferRun):
         if self.target.profile.uses_tasks:
             return self._import(disk, timeout, transfer)
         return self.arrival.run(view_as(self.disk_format, disk), transfer).id
+
+    def _undivided(self, transfer: DataTransfer) -> ByteSource | None:
+        """Return data that become those of the copy without their disk being read, if they must."""
+        if self.target.profile.uses_tasks:
+            return None
+        return self.departure.undivided(self.disk_format, transfer)
 
     @property
     def arrival(self) -> Arrival:

@@ -180,9 +180,10 @@ def plan_export(
     """
     if not cloud.profile.uses_tasks:
         text = (
-            f"The cloud has no image tasks in region '{cloud.region}', so it cannot export images."
+            f"The cloud has no image tasks in region '{cloud.region}', so it cannot export images"
+            " to a container."
         )
-        raise Refused(Message(text, Hint.SAVE_IMAGE_DATA))
+        raise Refused(Message(text, Hint.SAVE_TO_FILE))
     name = cloud.profile.export_container if container is None else container
     verdict = policy.judge_export(image, cloud.project_id, cloud.profile)
     exists, judged = judge_container(
@@ -202,6 +203,7 @@ def plan_export(
     if inspect and is_exported:
         verdict += judge_exported(cloud, target)
     verdict.enforce()
+    saving = plan_save(cloud, target, save) if save else None
     return ExportPlan(
         cloud=cloud,
         image=image,
@@ -209,9 +211,9 @@ def plan_export(
         create_container=not exists,
         task=task,
         is_exported=is_exported,
-        save=plan_save(cloud, target, save) if save else None,
+        save=saving,
         inspect=inspect,
-        warnings=verdict.warnings,
+        warnings=(*verdict.warnings, *(saving.warnings if saving else ())),
     )
 
 

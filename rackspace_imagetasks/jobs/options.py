@@ -54,7 +54,7 @@ DEFAULT_STAGING = StagingOptions()
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SaveOptions:
-    """Where and how an exported VHD is saved.
+    """Where and how an exported VHD, or the data of an image, is saved.
 
     :ivar target: a file, a directory that receives a file with the object's name, or a binary
         stream.
@@ -62,9 +62,12 @@ class SaveOptions:
     :ivar validate: check that the object is a valid VHD before the file gets its name, or before
         the stream receives a byte.
     :ivar delete_object: delete the object and its segments once it is saved.
+    :ivar disk_format: vhd, qcow2, or raw; by default the one that the suffix of the file names, or
+        else the one in which the disk is stored.
     """
 
     target: str | os.PathLike[str] | BinaryIO
     overwrite: bool = False
     validate: bool = True
     delete_object: bool = False
+    disk_format: str | None = None

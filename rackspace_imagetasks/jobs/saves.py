@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Save: an exported VHD in a container becomes a local file, verified segment by segment."""
+"""Save: an exported VHD in a container becomes a local file, verified segment by segment.
+
+The file is the VHD itself, or is made of it in another format while it is received.
+"""
 
 import dataclasses
 import os
@@ -18,7 +21,9 @@ from rackspace_imagetasks.exceptions import (
 )
 from rackspace_imagetasks.glance.failures import require_success
 from rackspace_imagetasks.glance.task import Task
+from rackspace_imagetasks.jobs._file_formats import Target, file_name, format_of, misnamed
 from rackspace_imagetasks.jobs._in_use import shown_in_use
+from rackspace_imagetasks.jobs._made_files import make_file
 from rackspace_imagetasks.jobs._resumable import resumable
 from rackspace_imagetasks.jobs.names import exported_object
 from rackspace_imagetasks.jobs.options import SaveOptions
@@ -32,10 +37,13 @@ from rackspace_imagetasks.objects.download import (
     find_download,
 )
 from rackspace_imagetasks.objects.names import ObjectName
+from rackspace_imagetasks.objects.ordered import OrderedObject
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.partfile import require_writable
+from rackspace_imagetasks.sources import detect
 from rackspace_imagetasks.sources.confirmed import check_vhd
 
+EXPORT_FORMAT = "vhd"
 SAVED = "saved"
 ALREADY_SAVED = "already saved"
 
@@ -45,6 +53,7 @@ class SaveResult:
     """A saved object; sizes in bytes.
 
     :ivar path: None if the object was written to a stream.
+    :ivar size: the length of the file.
     :ivar fetched_bytes: bytes that this run fetched.
     :ivar status: "saved", or "already saved" if the file had exactly this content before.
     """
@@ -62,17 +71,21 @@ class SavePlan:
 
     :ivar source: the object to save.
     :ivar task: the export task that writes the object, if one was named and still runs.
+    :ivar disk_format: the format of the file.
     """
 
     cloud: Cloud
     source: ObjectName
     options: SaveOptions
     task: Task | None = None
+    disk_format: str = EXPORT_FORMAT
+    warnings: tuple[Message, ...] = ()
 
     def run(self, *, transfer: TransferOptions = DEFAULT_TRANSFER) -> SaveResult:
         """Fetch the object; after a failure, a second run fetches only what is missing.
 
-        A file that already has exactly the object's content is left as it is.
+        A file that already has exactly the object's content is left as it is. A file in another
+        format than the object is made anew.
 
         :raises TaskFailed: if the export task fails.
         :raises TransferError, TargetError: what was fetched stays in `FILE.part`.
@@ -83,32 +96,61 @@ class SavePlan:
             title = f"Waiting for task '{self.task.id}'"
             require_consistent(self.cloud.wait_for(self.task, title))
         with shown_in_use(self.cloud, self.source):
-            existing = self._find_saved(transfer)
-            done = existing or self._save(transfer)
+            converts = self.disk_format not in (EXPORT_FORMAT, self._stored_format())
+            existing = None if converts else self._find_saved(transfer)
+            done = existing or (self._convert(transfer) if converts else self._save(transfer))
         if self.options.delete_object:
             self._delete(done)
         status = ALREADY_SAVED if existing else SAVED
         return SaveResult(str(self.source), done.path, done.size, done.fetched_bytes, status)
+
+    def _stored_format(self) -> str:
+        """Return the format of the disk in the object, unless the format of the file is enough."""
+        if self.disk_format == EXPORT_FORMAT:
+            return EXPORT_FORMAT
+        return detect(ObjectSource(self.cloud.objects, self.source))
+
+    def _convert(self, transfer: TransferOptions) -> Downloaded:
+        context = self.cloud.data_transfer(transfer)
+        target: Target = self.options.target
+        hint = Hint.START_OVER
+        if isinstance(target, str | os.PathLike):
+            target, hint = self._file(Path(target)), Hint.RESUME
+        with resumable(f"saving '{self.source}' as {self.disk_format}", hint):
+            return make_file(
+                lambda: OrderedObject(context.connect(self.cloud.objects), self.source),
+                target,
+                self.disk_format,
+                context,
+                overwrite=self.options.overwrite,
+            )
+
+    def _file(self, target: Path) -> Path:
+        return _file_for(self.source, target, self.disk_format)
+
+    @property
+    def _validates(self) -> bool:
+        return self.options.validate and self.disk_format == EXPORT_FORMAT
 
     def _find_saved(self, transfer: TransferOptions) -> Downloaded | None:
         """Return what an earlier run has saved, if the file has exactly the object's content."""
         target = self.options.target
         if not isinstance(target, str | os.PathLike):
             return None
-        file = _file_for(self.source, Path(target))
+        file = self._file(Path(target))
         with resumable(f"comparing '{file}' with '{self.source}'"):
             saved = find_download(
                 self.cloud.objects, self.source, file, self.cloud.data_transfer(transfer)
             )
-        if saved and self.options.validate:
+        if saved and self._validates:
             with FileSource(file) as content:
-                _require_vhd(content)
+                require_vhd(content)
         return saved
 
     def _save(self, transfer: TransferOptions) -> Downloaded:
         target = self.options.target
         if isinstance(target, str | os.PathLike):
-            return self._to_file(_file_for(self.source, Path(target)), transfer)
+            return self._to_file(self._file(Path(target)), transfer)
         return self._to_stream(target, transfer)
 
     def _to_file(self, file: Path, transfer: TransferOptions) -> Downloaded:
@@ -119,12 +161,12 @@ class SavePlan:
                 file,
                 self.cloud.data_transfer(transfer),
                 overwrite=self.options.overwrite,
-                validate=_require_vhd if self.options.validate else None,
+                validate=require_vhd if self._validates else None,
             )
 
     def _to_stream(self, output: BinaryIO, transfer: TransferOptions) -> Downloaded:
-        if self.options.validate:
-            _require_vhd(ObjectSource(self.cloud.objects, self.source))
+        if self._validates:
+            require_vhd(ObjectSource(self.cloud.objects, self.source))
         with resumable(f"writing '{self.source}' to the output", Hint.START_OVER):
             return download_stream(
                 self.cloud.objects,
@@ -140,7 +182,7 @@ class SavePlan:
         """
         store = self.cloud.objects
         info = store.head_object(self.source)
-        if info is not None and (info.etag, info.size) != (saved.etag, saved.size):
+        if info is not None and info.etag != saved.etag:
             raise IntegrityError(
                 f"Object '{self.source}' was replaced after it was saved, so it was not deleted."
                 " The saved data is complete."
@@ -165,20 +207,22 @@ def plan_save(cloud: Cloud, export: str | ObjectName, options: SaveOptions) -> S
     """Check that an export can be saved.
 
     :param export: `container/object`, or the ID of an export task.
-    :raises Refused: if it is neither, or the task is not an export.
+    :raises Refused: if it is neither, or the task is not an export, or the cloud has no tasks, or
+        the format of the file cannot be written.
     :raises NotFound: if the task does not exist.
     :raises TargetError: if the file exists, unless it may be a copy of the object, or cannot be
         written.
     :raises IntegrityError: if a task reports another object than its input names.
     """
     task = None
+    target, form = options.target, format_of(options.target, options.disk_format, EXPORT_FORMAT)
     if isinstance(export, str):
         export, task = _find_export(cloud, export)
-    if isinstance(options.target, str | os.PathLike):
-        file = _file_for(export, Path(options.target))
+    if isinstance(target, str | os.PathLike):
+        file = _file_for(export, Path(target), form)
         may_be_saved = task is None and _has_size_of(cloud, export, file)
         require_writable(file, overwrite=options.overwrite or may_be_saved)
-    return SavePlan(cloud, export, options, task)
+    return SavePlan(cloud, export, options, task, form, misnamed(target, form))
 
 
 def _has_size_of(cloud: Cloud, source: ObjectName, file: Path) -> bool:
@@ -193,6 +237,11 @@ def _find_export(cloud: Cloud, text: str) -> tuple[ObjectName, Task | None]:
     """Return the object that `container/object` or a task's ID names, and a task that runs."""
     if "/" in text:
         return ObjectName.parse(text), None
+    if not cloud.profile.uses_tasks:
+        problem = (
+            f"The cloud has no image tasks in region '{cloud.region}', so there are no exports."
+        )
+        raise Refused(Message(problem, Hint.SAVE_IMAGE))
     task = cloud.tasks.get(text)
     if task.type != "export":
         raise Refused(
@@ -233,7 +282,7 @@ def _expected_object(task: Task) -> ObjectName:
     return exported_object(str(container), str(image))
 
 
-def _file_for(source: ObjectName, target: Path) -> Path:
+def _file_for(source: ObjectName, target: Path, form: str) -> Path:
     """Return the file to write; in a directory, its name is the last part of the object's."""
     if not target.is_dir():
         return target
@@ -241,14 +290,18 @@ def _file_for(source: ObjectName, target: Path) -> Path:
     if last in ("", ".", "..") or not last.isprintable():
         text = f"'{source.name}' cannot be used as a file name."
         raise Refused(Message(text, Hint.NAME_FILE))
-    return target / last
+    return target / file_name(last, EXPORT_FORMAT, form)
 
 
-def _require_vhd(source: ByteSource) -> None:
+def require_vhd(source: ByteSource) -> None:
+    """Check that what was saved is a valid VHD.
+
+    :raises IntegrityError: with all errors.
+    """
     report = check_vhd(source)
     if report.errors:
         raise IntegrityError(
             f"'{source.name}' is not a valid VHD:",
             *(f"- {finding.detail}" for finding in report.errors),
-            Message("The object contains exactly these bytes.", Hint.SAVE_UNVALIDATED),
+            Message("The cloud has stored exactly these bytes.", Hint.SAVE_UNVALIDATED),
         )

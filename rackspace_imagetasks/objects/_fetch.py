@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fetch the segments of an object into a file, or only the parts that the file does not have."""
+"""Fetch parts with hashes into a file, or only what of them the file does not have."""
 
 import contextlib
 import functools
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from rackspace_imagetasks.bytesource import Extent
 from rackspace_imagetasks.objects._body import CHUNK
-from rackspace_imagetasks.objects._manifest import Layout, StoredSegment
 from rackspace_imagetasks.objects._sparse import ZEROS, SparseFile
-from rackspace_imagetasks.objects._verified import SegmentCorrupt
 from rackspace_imagetasks.objects.data_transfer import DataTransfer
 from rackspace_imagetasks.objects.meter import Meter
-from rackspace_imagetasks.objects.store import ObjectStore
+from rackspace_imagetasks.objects.origin import Origin, Part
 from rackspace_imagetasks.threads import InOrder
 from rackspace_imagetasks.units import MIB
 
@@ -22,77 +21,79 @@ if TYPE_CHECKING:
     from hashlib import _Hash as Hash
 
 PIECE = 64 * MIB
-"""How much of a plain object to fetch with one GET; a smaller object is fetched with one."""
+"""How much of a single part to fetch with one GET; a smaller one is fetched with one."""
 _ATTEMPTS = 3
 
 
-class _PartialSegment(NamedTuple):
-    """The first `length` bytes of a segment that an earlier run left, and their MD5."""
+class _Partial(NamedTuple):
+    """The first `length` bytes of a part that an earlier run left, and their hash."""
 
     length: int = 0
-    md5: "Hash | None" = None
+    hash: "Hash | None" = None
 
 
 @dataclass(frozen=True)
 class Fetch:
-    """The download of one object into a file."""
+    """The download of one origin into a file."""
 
-    store: ObjectStore
-    layout: Layout
+    origin: Origin
     file: SparseFile
     transfer: DataTransfer
 
     def run(self) -> int:
         """Fetch what the file does not contain yet, and return the number of bytes reused."""
-        segments, size = self.layout.segments, self.layout.info.size
-        if len(segments) == 1 and size > PIECE and self.transfer.connections.maximum > 1:
-            reused = self._fetch_plain(segments[0])
+        parts, size = self.origin.parts, self.origin.size
+        is_divisible = len(parts) == 1 and size > PIECE and self.origin.has_ranges
+        if is_divisible and self.transfer.connections.maximum > 1:
+            reused = self._fetch_pieces(parts[0])
         else:
-            reused = self._fetch_segments(segments)
+            reused = self._fetch_parts(parts)
         self.file.resize(size)
         return reused
 
     def is_complete(self) -> bool:
-        """Return whether the file already has exactly the object's content; fetch nothing."""
-        segments, size = self.layout.segments, self.layout.info.size
-        if self.file.size != size:
+        """Return whether the file already has exactly the content; fetch nothing."""
+        parts = self.origin.parts
+        if self.file.size != self.origin.size or any(part.digest is None for part in parts):
             return False
-        found = self._find_partial(segments)
-        return all(f.length == s.length for f, s in zip(found, segments, strict=True))
+        found = self._find_partial(parts)
+        return all(f.length == p.length for f, p in zip(found, parts, strict=True))
 
-    def _fetch_segments(self, segments: list[StoredSegment]) -> int:
-        """Fetch the segments, or the rest of each; return the number of bytes reused."""
-        partial = self._find_partial(segments)
+    def _fetch_parts(self, parts: Sequence[Part]) -> int:
+        """Fetch the parts, or the rest of each; return the number of bytes reused."""
+        partial = self._find_partial(parts)
         present = sum(each.length for each in partial)
         self.transfer.keep(present)
-        if len(segments) > 1:  # a single one is written in order: the end of the file is its end
-            self.file.resize(self.layout.info.size)
-        missing = [(s, p) for s, p in zip(segments, partial, strict=True) if p.length < s.length]
-        with self._downloading(self.layout.info.size - present) as meter:
+        if len(parts) > 1:  # a single one is written in order: the end of the file is its end
+            self.file.resize(self.origin.size)
+        missing = [
+            (part, found)
+            for part, found in zip(parts, partial, strict=True)
+            if found.length < part.length
+        ]
+        with self._downloading(self.origin.size - present) as meter:
             wrong = self.transfer.each(lambda each: self._fetch(*each, meter), missing)
         return present - sum(wrong)
 
-    def _fetch(self, segment: StoredSegment, partial: _PartialSegment, meter: Meter) -> int:
-        """Fetch the rest of a segment until its MD5 is right; return the number of wrong bytes."""
+    def _fetch(self, part: Part, partial: _Partial, meter: Meter) -> int:
+        """Fetch the rest of a part until its hash is right; return the number of wrong bytes."""
         wrong = 0
         for _ in range(_ATTEMPTS):
-            md5, position = partial.md5 or _md5(), partial.length
-            for chunk in self.store.get_range(
-                segment.object, position, segment.length - position, segment.md5
-            ):
-                md5.update(chunk)
-                self._write(segment.offset + position, chunk, meter)
+            hashed, position = partial.hash or self._new_hash(), partial.length
+            for chunk in self.origin.receive(part, position, part.length - position):
+                hashed.update(chunk)
+                self._write(part.offset + position, chunk, meter)
                 position += len(chunk)
-            found = md5.hexdigest()
-            if found == segment.md5:
+            found = hashed.hexdigest()
+            if part.matches(found):
                 return wrong
             self._take_back(position, partial.length, meter)
             wrong += partial.length
-            partial = _PartialSegment()
-        raise SegmentCorrupt(segment, found)
+            partial = _Partial()
+        raise self.origin.corrupt(part, found)
 
-    def _fetch_plain(self, whole: StoredSegment) -> int:
-        """Fetch a large plain object in several ranges at once; return the bytes reused."""
+    def _fetch_pieces(self, whole: Part) -> int:
+        """Fetch a large part in several ranges at once; return the number of bytes reused."""
         pieces = [
             Extent(start, min(PIECE, whole.length - start))
             for start in range(0, whole.length, PIECE)
@@ -101,61 +102,61 @@ class Fetch:
         self.file.resize(whole.length)
         with self._downloading(whole.length - sum(present)) as meter:
             for _ in range(_ATTEMPTS):
-                found = self._fetch_pieces(whole, pieces, present, meter)
-                if found == whole.md5:
+                found = self._fetch_each(whole, pieces, present, meter)
+                if whole.matches(found):
                     return sum(present)
                 self._take_back(whole.length, sum(present), meter)
                 present = [0] * len(pieces)
-        raise SegmentCorrupt(whole, found)
+        raise self.origin.corrupt(whole, found)
 
-    def _fetch_pieces(
-        self, whole: StoredSegment, pieces: list[Extent], present: list[int], meter: Meter
+    def _fetch_each(
+        self, whole: Part, pieces: list[Extent], present: list[int], meter: Meter
     ) -> str:
-        """Fetch the rest of each piece; return the MD5 of the whole, computed on the way."""
-        md5 = _md5()
-        hashing = InOrder(lambda index: self._hash(pieces[index], md5))
+        """Fetch the rest of each piece; return the hash of the whole, computed on the way."""
+        whole_hash = self._new_hash()
+        hashing = InOrder(lambda index: self._hash(pieces[index], whole_hash))
 
         def fetch(index: int) -> None:
             (start, length), done = pieces[index], present[index]
             self.transfer.keep(done)
-            position, left = start + done, length - done
-            for chunk in self.store.get_range(whole.object, position, left, whole.md5):
+            position = start + done
+            for chunk in self.origin.receive(whole, position, length - done):
                 self._write(position, chunk, meter)
                 position += len(chunk)
             hashing.ready(index)
 
         self.transfer.each(fetch, range(len(pieces)))
         hashing.finish()
-        return md5.hexdigest()
+        return whole_hash.hexdigest()
 
-    def _find_partial(self, segments: list[StoredSegment]) -> list[_PartialSegment]:
-        """Return what an earlier run left of each segment."""
+    def _find_partial(self, parts: Sequence[Part]) -> list[_Partial]:
+        """Return what an earlier run left of each part."""
         if not self.file.size:
-            return [_PartialSegment()] * len(segments)
-        with self.transfer.checking(self.layout.info.size) as meter:
+            return [_Partial()] * len(parts)
+        with self.transfer.checking(self.origin.size) as meter:
 
-            def check(segment: StoredSegment) -> _PartialSegment:
-                partial = self._check(segment)
-                meter.advance(segment.length)
+            def check(part: Part) -> _Partial:
+                partial = self._check(part)
+                meter.advance(part.length)
                 return partial
 
-            return self.transfer.each(check, segments)
+            return self.transfer.each(check, parts)
 
-    def _check(self, segment: StoredSegment) -> _PartialSegment:
-        """Return the whole segment if its MD5 is correct; else the part that may be correct."""
-        extent = Extent(segment.offset, segment.length)
+    def _check(self, part: Part) -> _Partial:
+        """Return the whole part if its hash is correct; else as much as may be correct."""
+        extent = Extent(part.offset, part.length)
         written = self._written(extent)
         if not written:  # a hole: zeros, or nothing yet
-            is_right = _md5_of_zeros(segment.length) == segment.md5
-            return _PartialSegment(segment.length) if is_right else _PartialSegment()
+            is_right = _hash_of_zeros(self.origin.algorithm, part.length) == part.digest
+            return _Partial(part.length) if is_right else _Partial()
         reliable = self._reliable(extent, written)
-        md5 = self._hash(Extent(extent.offset, reliable), _md5())
-        partial = _PartialSegment(reliable, md5.copy())
-        self._hash(Extent(extent.offset + reliable, written - reliable), md5)
-        _hash_zeros(segment.length - written, md5)
-        if md5.hexdigest() == segment.md5:
-            return _PartialSegment(segment.length)
-        return partial if reliable < segment.length else _PartialSegment()
+        hashed = self._hash(Extent(extent.offset, reliable), self._new_hash())
+        partial = _Partial(reliable, hashed.copy())
+        self._hash(Extent(extent.offset + reliable, written - reliable), hashed)
+        _hash_zeros(part.length - written, hashed)
+        if hashed.hexdigest() == part.digest:
+            return _Partial(part.length)
+        return partial if reliable < part.length else _Partial()
 
     def _written(self, extent: Extent) -> int:
         """Return the number of bytes from the start of a range to the end of its last data."""
@@ -179,27 +180,30 @@ class Fetch:
         self.transfer.keep(-wrong)
         meter.take_back(wrong - present)
 
-    def _hash(self, extent: Extent, md5: "Hash") -> "Hash":
+    def _hash(self, extent: Extent, hashed: "Hash") -> "Hash":
         for chunk in self.file.read_chunks(*extent):
-            md5.update(chunk)
+            hashed.update(chunk)
             self.transfer.check()
-        return md5
+        return hashed
+
+    def _new_hash(self) -> "Hash":
+        return _new_hash(self.origin.algorithm)
 
     def _downloading(self, total: int) -> contextlib.AbstractContextManager[Meter]:
-        return self.transfer.phase(f"Downloading {self.layout.info.object.name}", total)
+        return self.transfer.phase(f"Downloading {self.origin.name}", total)
 
 
-def _md5() -> "Hash":
-    return hashlib.md5(usedforsecurity=False)
+def _new_hash(algorithm: str) -> "Hash":
+    return hashlib.new(algorithm, usedforsecurity=False)
 
 
-def _hash_zeros(length: int, md5: "Hash") -> None:
+def _hash_zeros(length: int, hashed: "Hash") -> None:
     for start in range(0, length, len(ZEROS)):
-        md5.update(ZEROS[: length - start])
+        hashed.update(ZEROS[: length - start])
 
 
 @functools.cache
-def _md5_of_zeros(length: int) -> str:
-    md5 = _md5()
-    _hash_zeros(length, md5)
-    return md5.hexdigest()
+def _hash_of_zeros(algorithm: str, length: int) -> str:
+    hashed = _new_hash(algorithm)
+    _hash_zeros(length, hashed)
+    return hashed.hexdigest()

@@ -56,14 +56,18 @@ class SparseFile:
             return length  # unknown: all of it may be data
         return min(at - offset, length)
 
+    def read_some(self, offset: int, length: int) -> bytes:
+        """Return up to `length` bytes from `offset`; fewer at the end of the file."""
+        try:
+            return os.pread(self._part.fd, length, offset)
+        except OSError as error:
+            raise TargetError(f"Cannot read '{self._part.path}': {error.strerror}.") from error
+
     def read_chunks(self, offset: int, length: int) -> Iterator[bytes]:
         """Read a range of the file in chunks."""
         end = offset + length
         while offset < end:
-            try:
-                chunk = os.pread(self._part.fd, min(CHUNK, end - offset), offset)
-            except OSError as error:
-                raise TargetError(f"Cannot read '{self._part.path}': {error.strerror}.") from error
+            chunk = self.read_some(offset, min(CHUNK, end - offset))
             if not chunk:
                 raise TargetError(f"'{self._part.path}' was truncated by another program.")
             offset += len(chunk)

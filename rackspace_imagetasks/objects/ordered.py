@@ -27,6 +27,7 @@ class OrderedObject(OrderedSource):
         info, segments = self._layout
         identity = "".join(filter(str.isalnum, info.etag)) or "object"
         parts = [Extent(segment.offset, segment.length) for segment in segments]
+        self.etag = info.etag
         super().__init__(str(name), info.size, identity, parts)
 
     def unordered(self) -> ByteSource:

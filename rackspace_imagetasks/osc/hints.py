@@ -37,7 +37,22 @@ WORDINGS: Mapping[Hint, str] = {
     Hint.RETRY_WITHOUT_SETTING: (
         "Run the same command without the refused setting to apply the others."
     ),
-    Hint.SAVE_IMAGE_DATA: "Use `openstack image save` instead.",
+    Hint.SAVE_AS_QCOW2: (
+        "Save the disk with --disk-format qcow2 to a file that ends with '.qcow2', then convert the"
+        " file with `qemu-img convert`."
+    ),
+    Hint.SAVE_IMAGE: (
+        "To save an image, run `openstack image task export <image> --wait --file <file>`."
+    ),
+    Hint.SAVE_IN_OWN_FORMAT: (
+        "Save the image with --disk-format {format}, then convert the file with `qemu-img convert`."
+    ),
+    Hint.SAVE_TO_FILE_OR_AS_QCOW2: (
+        "Name a file with --file, or add --disk-format qcow2 to write the disk as qcow2."
+    ),
+    Hint.SAVE_TO_FILE: (
+        "Save the image to a file with --wait and --file <file>, without --container."
+    ),
     Hint.SET_ATTRIBUTE: (
         "Use --name, --tag, --min-disk, --min-ram, --public or --private, or omit the property."
     ),
@@ -58,7 +73,7 @@ WORDINGS: Mapping[Hint, str] = {
     Hint.START_OVER: "The output is incomplete; run the same command again to start over.",
     # Files
     Hint.NAME_FILE: "Specify the file with --file.",
-    Hint.SAVE_UNVALIDATED: "Add --no-validate to save the VHD anyway.",
+    Hint.SAVE_UNVALIDATED: "Add --no-validate to save the data anyway.",
     # Objects
     Hint.CHECK_NETWORK: (
         "Check the network between this machine and the service, then run the command again."

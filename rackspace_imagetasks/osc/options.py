@@ -134,7 +134,20 @@ def add_save_options(parser: argparse.ArgumentParser, *, required: bool) -> None
         "--file",
         metavar="<file>",
         required=required,
-        help=_("File to save to; a directory to use the object's name, or - for standard output"),
+        help=_(
+            "File to save to; a directory to use the object's name or the image's ID, or - for"
+            " standard output"
+        ),
+    )
+    group.add_argument(
+        "--disk-format",
+        metavar="<format>",
+        help=_(
+            "Format of the file: vhd, qcow2 or raw (default: the one that the suffix of <file>"
+            " names, .vhd, .qcow2, .raw or .img, otherwise the format of the export or the image)."
+            " It takes precedence over the suffix. For other formats, save as qcow2 and convert the"
+            " file with qemu-img."
+        ),
     )
     group.add_argument(
         "--overwrite", action="store_true", help=_("Replace an existing file with other content")
@@ -142,7 +155,10 @@ def add_save_options(parser: argparse.ArgumentParser, *, required: bool) -> None
     group.add_argument(
         "--no-validate",
         action="store_true",
-        help=_("Save the object even if it is not a valid VHD (checksums are still verified)"),
+        help=_(
+            "Save the data even if they are not a valid VHD, or not in the format of the image"
+            " (checksums are still verified)"
+        ),
     )
     group.add_argument(
         "--delete-object",
@@ -183,6 +199,7 @@ def save_options(parsed_args: argparse.Namespace, stdout: "TextIO") -> "SaveOpti
         overwrite=parsed_args.overwrite,
         validate=not parsed_args.no_validate,
         delete_object=parsed_args.delete_object,
+        disk_format=parsed_args.disk_format,
     )
 
 

@@ -52,4 +52,4 @@ def reserve_for_data(app: "OpenStackShell") -> None:
         raise osc_exceptions.CommandError(problem)
     if app.options.timing:
         app.options.timing = False
-        LOG.warning("Ignoring --timing: standard output is used for the VHD.")
+        LOG.warning("Ignoring --timing: standard output is used for the disk.")

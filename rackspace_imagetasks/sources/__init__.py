@@ -5,7 +5,7 @@
 `open_disk_of` does so for a file that is any byte source.
 """
 
-from rackspace_imagetasks.sources._detect import FORMATS
+from rackspace_imagetasks.sources._detect import FORMATS, detect
 from rackspace_imagetasks.sources.disk import DiskSource, open_disk_of, open_source
 
-__all__ = ["FORMATS", "DiskSource", "open_disk_of", "open_source"]
+__all__ = ["FORMATS", "DiskSource", "detect", "open_disk_of", "open_source"]

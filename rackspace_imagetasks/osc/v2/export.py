@@ -18,10 +18,11 @@ class ExportImage(common.ImageTaskCommand):
     data_argument = "file"
     titles = ("Image", "Name", "Task", "Status", "Location", "Size")
     _description = _(
-        "Export images of this project as VHDs into a container.\n\n"
+        "Export images of this project as VHDs into a container, or save them to files.\n\n"
         "Everything that the service would refuse is reported before anything is sent. Without"
         " --wait, the task continues in the cloud; run `openstack image task wait <task>` to follow"
-        " it."
+        " it. A cloud without image tasks has no exports; there, --wait --file saves the data of an"
+        " image."
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -89,7 +90,7 @@ def _check_options(parsed_args: argparse.Namespace) -> None:
     problems = []
     if parsed_args.file and not parsed_args.wait:
         problems.append("--file requires --wait, because only a finished export can be saved.")
-    for name in ("overwrite", "no_validate", "delete_object"):
+    for name in ("disk_format", "overwrite", "no_validate", "delete_object"):
         if getattr(parsed_args, name) and not parsed_args.file:
             option = "--" + name.replace("_", "-")
             problems.append(f"{option} applies to a saved file; add --file.")

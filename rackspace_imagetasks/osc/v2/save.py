@@ -18,9 +18,10 @@ class SaveExport(common.ImageTaskCommand):
     data_argument = "file"
     titles = ("Location", "File", "Status", "Size", "Fetched")
     _description = _(
-        "Save exported VHDs to local files.\n\n"
+        "Save exported VHDs to local files, as VHD, qcow2 or raw.\n\n"
         "The MD5 of each segment is verified, and the VHD is checked, before a file gets its name."
-        " If the command is run again, it fetches only what is missing, and accepts a file that is"
+        " Another format is written while the segments are received, without a second copy. If the"
+        " command is run again, it fetches only what is missing, and accepts a VHD that is"
         " complete."
     )
 
@@ -54,6 +55,7 @@ class SaveExport(common.ImageTaskCommand):
         self, tasks: "ImageTasks", export: str, parsed_args: argparse.Namespace
     ) -> "SaveResult":
         plan = tasks.plan_save(export, options.save_options(parsed_args, self.app.stdout))
+        self.warn(plan.warnings)
         return plan.run(transfer=options.transfer_options(parsed_args))
 
 

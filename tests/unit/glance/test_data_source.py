@@ -3,7 +3,9 @@
 
 import hashlib
 import threading
+from unittest import mock
 
+from rackspace_imagetasks import ordered as ordered_module
 from rackspace_imagetasks.exceptions import (
     AccessDenied,
     Cancelled,
@@ -13,6 +15,7 @@ from rackspace_imagetasks.exceptions import (
     SourceChanged,
     SourceError,
 )
+from rackspace_imagetasks.glance.ordered import OrderedImage
 from rackspace_imagetasks.threads import in_parallel
 from tests.unit.glance.dataservice import PLACE, DataCase, refused
 from tests.unit.objects import faults
@@ -234,3 +237,19 @@ class RefusalTest(SourceCase):
         self.service.images.clear()
         error = self.assertRaises(SourceChanged, source.verify_unchanged)
         self.assertIn("was deleted", str(error))
+
+
+class OrderedTest(SourceCase):
+    def test_without_ranges(self):
+        """Data that come only in one stream are read in order, and again from their start."""
+        self.service.ranges = "refused"
+        self.assertRaises(SourceError, OrderedImage, self.source(self.image))
+        ordered = OrderedImage(self.source(self.image), in_order=True)
+        self.addCleanup(ordered.close)
+        with mock.patch.object(ordered_module, "_BEHIND", 0):
+            for _ in range(2):
+                self.assertEqual(CONTENT[:MIB], ordered.read_at(0, MIB))
+                self.assertEqual(CONTENT[MIB:-7], ordered.read_at(MIB, MIB))
+                self.assertEqual(CONTENT[-7:], ordered.read_at(2 * MIB, 7))
+            ordered.verify_unchanged()
+        self.assertEqual(4, self.count("GET", "/file"), "two probes, and two streams")

@@ -88,9 +88,9 @@ class TestFile(SaveCase):
         """The last part of an object's name is the file's; what cannot be one is refused."""
         for location in ("c/a", "c/x/a", "c/../a"):
             source = ObjectName.parse(location)
-            self.assertEqual(self.dir / "a", saves._file_for(source, self.dir))
+            self.assertEqual(self.dir / "a", saves._file_for(source, self.dir, "vhd"))
         for name in ("..", ".", "", "a\x1b[2J", "a\n"):
-            self.assertRaises(Refused, saves._file_for, ObjectName("c", name), self.dir)
+            self.assertRaises(Refused, saves._file_for, ObjectName("c", name), self.dir, "vhd")
 
     def test_target_is_checked_before(self):
         """A file in the way is refused before long work."""

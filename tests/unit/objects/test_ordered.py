@@ -74,3 +74,41 @@ class OrderedTest(SwiftCase):
     def test_absent(self):
         """An object that does not exist is an error."""
         self.assertRaises(NotFound, self.open, ObjectName("images", "none"))
+
+    def asked(self):
+        """Return the ends of the names of the objects that were requested, in order."""
+        return [request.target[-8:] for request in self.swift.requests("GET")]
+
+    def test_apart(self):
+        """Reads of tables, however long, are requests of their own and do not begin the stream."""
+        source = self.open()
+        with source.apart():
+            for offset in (9 * MIB, 0, MIB):
+                expected = self.content[offset : offset + MIB]
+                self.assertEqual(expected, source.read_at(offset, MIB))
+        self.assertEqual((["images/a"] * 3, 0), (self.asked(), source.position))
+        self.assertEqual(self.content[: 2 * MIB], source.read_at(0, 2 * MIB))
+        source.verify_unchanged()
+        self.assertEqual("00000000", self.asked()[3])
+        self.assertEqual(1, self.asked().count("00000003"), "the last segment is verified")
+
+    def test_trusted(self):
+        """Parts that an earlier run has verified are not received in order, nor verified again."""
+        source = self.open()
+        source.trust(4 * MIB)
+        self.assertEqual((_SEGMENT, True), (source.position, source.is_verified))
+        self.assertEqual(self.content[:MIB], source.read_at(0, MIB))
+        self.assertEqual(self.content[4 * MIB : 5 * MIB], source.read_at(4 * MIB, MIB))
+        self.assertFalse(source.is_verified)
+        for offset in range(5 * MIB, 10 * MIB, MIB):
+            source.read_at(offset, MIB)
+        source.verify_unchanged()
+        self.assertTrue(source.is_verified)
+        self.assertEqual(["images/a", "00000001", "00000002", "00000003"], self.asked())
+
+    def test_all_trusted(self):
+        """If an earlier run has verified everything, only the version is looked up."""
+        source = self.open()
+        source.trust(source.size)
+        source.verify_unchanged()
+        self.assertEqual([], self.asked())

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Save an image of a cloud without image tasks: its data become a file, verified.
+
+The file has exactly the data, or is made of them in another format while they are received.
+"""
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from rackspace_imagetasks import policy
+from rackspace_imagetasks.bytesource import ByteSource
+from rackspace_imagetasks.cloud import Cloud
+from rackspace_imagetasks.exceptions import IntegrityError, Refused, SourceError
+from rackspace_imagetasks.glance.download import (
+    download_image,
+    find_image_download,
+    stream_image,
+)
+from rackspace_imagetasks.glance.facts import ImageFacts
+from rackspace_imagetasks.glance.ordered import OrderedImage
+from rackspace_imagetasks.jobs._file_formats import format_of, misnamed
+from rackspace_imagetasks.jobs._made_files import make_file
+from rackspace_imagetasks.jobs._resumable import resumable
+from rackspace_imagetasks.jobs.exports import ExportResult
+from rackspace_imagetasks.jobs.options import SaveOptions
+from rackspace_imagetasks.jobs.saves import ALREADY_SAVED, SAVED, require_vhd
+from rackspace_imagetasks.messages import Hint, Message
+from rackspace_imagetasks.objects.data_transfer import (
+    DEFAULT_TRANSFER,
+    DataTransfer,
+    TransferOptions,
+)
+from rackspace_imagetasks.objects.download import Downloaded
+from rackspace_imagetasks.partfile import require_writable
+from rackspace_imagetasks.sources import FORMATS, detect
+
+_STREAM = "-"
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageSavePlan:
+    """A checked save of an image, ready to run.
+
+    :ivar target: the file, or the stream.
+    :ivar disk_format: the format of the file.
+    """
+
+    cloud: Cloud
+    image: ImageFacts
+    options: SaveOptions
+    target: Path | BinaryIO
+    disk_format: str
+    warnings: tuple[Message, ...] = ()
+
+    def preview(self) -> ExportResult:
+        """Return the expected result of a run, without a request."""
+        return self._result("not started", None)
+
+    def start(self) -> ExportResult:
+        """Save the image: without a task, there is nothing to continue in the cloud."""
+        return self.run()
+
+    def run(
+        self,
+        *,
+        timeout: float | None = None,  # noqa: ARG002 - there is no task to wait for
+        transfer: TransferOptions = DEFAULT_TRANSFER,
+    ) -> ExportResult:
+        """Save the image; a file that already has exactly its data is left as it is.
+
+        After a failure, a second run fetches only what is missing, if the service returns ranges
+        and the file has the format of the image; otherwise it starts again.
+
+        :raises TransferError, ServiceError, TargetError: if the data cannot be fetched or written.
+        :raises IntegrityError: if the data are not those that the cloud has stored, or not in the
+            format that the image has.
+        """
+        with resumable(f"saving image '{self.image.label}'", self._hint):
+            existing = self._find_saved(self.cloud.data_transfer(transfer))
+            done = existing or self._save(self.cloud.data_transfer(transfer))
+        return self._result(ALREADY_SAVED if existing else SAVED, done.size)
+
+    @property
+    def _converts(self) -> bool:
+        return self.disk_format != self.image.disk_format
+
+    @property
+    def _hint(self) -> Hint:
+        return Hint.RESUME if isinstance(self.target, Path) else Hint.START_OVER
+
+    def _find_saved(self, context: DataTransfer) -> Downloaded | None:
+        if self._converts or not isinstance(self.target, Path):
+            return None
+        return find_image_download(self.cloud.image_source(self.image), self.target, context)
+
+    def _save(self, context: DataTransfer) -> Downloaded:
+        source = self.cloud.image_source(self.image)
+        if self._converts:
+            return make_file(
+                lambda: OrderedImage(context.connect(source)),
+                self.target,
+                self.disk_format,
+                context,
+                overwrite=self.options.overwrite,
+                own=self.image.disk_format,
+                validate=self._require_format if self.options.validate else None,
+            )
+        if not isinstance(self.target, Path):
+            return stream_image(source, self.target, context)
+        return download_image(
+            source,
+            self.target,
+            context,
+            overwrite=self.options.overwrite,
+            validate=self._validate if self.options.validate else None,
+        )
+
+    def _validate(self, content: ByteSource) -> None:
+        self._require_format(content)
+        if self.disk_format == "vhd":
+            require_vhd(content)
+
+    def _require_format(self, content: ByteSource) -> None:
+        """Check that the data are a disk in the format that the image has.
+
+        :raises IntegrityError: if they are not.
+        """
+        form = self.image.disk_format
+        if form not in FORMATS:
+            return
+        try:
+            found = detect(content)
+        except SourceError as error:
+            problem = error.messages[0].text
+        else:
+            problem = "" if found == form else f"They look like {found}."
+        if problem:
+            raise IntegrityError(
+                Message(
+                    f"The data of image '{self.image.label}' are not a disk in its format"
+                    f" '{form}'. {problem}",
+                    Hint.SAVE_UNVALIDATED,
+                )
+            )
+
+    def _result(self, status: str, size: int | None) -> ExportResult:
+        location = str(self.target) if isinstance(self.target, Path) else _STREAM
+        image = self.image
+        return ExportResult(image.id, image.name, None, status, location, size)
+
+
+def plan_image_save(cloud: Cloud, image: ImageFacts, options: SaveOptions) -> ImageSavePlan:
+    """Check everything that would make the save of an image fail.
+
+    :raises Refused: with all reasons.
+    :raises SourceError: if the image has no data.
+    :raises TargetError: if the file exists, unless it may be a copy of the data, or cannot be
+        written.
+    """
+    form = format_of(options.target, options.disk_format, image.disk_format)
+    converts = form != image.disk_format
+    verdict = policy.judge_saved_data(image, convert=converts)
+    if options.delete_object:
+        verdict += policy.Verdict.refuse(
+            f"The cloud has no image tasks in region '{cloud.region}', so saving an image writes no"
+            " object that could be deleted."
+        )
+    verdict.enforce()
+    if converts:
+        _require_ranges(cloud, image)
+    target = options.target
+    if isinstance(target, str | os.PathLike):
+        target = _file_of(image, Path(target), form)
+        may_be_saved = not converts and target.is_file() and target.stat().st_size == image.size
+        require_writable(target, overwrite=options.overwrite or may_be_saved)
+    warnings = misnamed(target, form)
+    return ImageSavePlan(cloud, image, options, target, form, warnings)
+
+
+def _require_ranges(cloud: Cloud, image: ImageFacts) -> None:
+    """Check that any part of the data can be read, as every reader of a format has to.
+
+    :raises Refused: if it cannot.
+    """
+    if not cloud.image_source(image).supports_ranges:
+        text = (
+            f"The Image service does not return parts of the data of image '{image.label}', so the"
+            " image cannot be converted while it is received."
+        )
+        hint, values = Hint.SAVE_IN_OWN_FORMAT, {"format": image.disk_format}
+        raise Refused(Message(text, hint, values))
+
+
+def _file_of(image: ImageFacts, target: Path, form: str) -> Path:
+    """Return the file to write; in a directory, it is called after the ID of the image."""
+    name = "".join(each for each in image.id if each.isalnum() or each == "-")
+    return target / f"{name}.{form}" if target.is_dir() else target
