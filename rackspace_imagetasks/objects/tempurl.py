@@ -118,8 +118,8 @@ def temporary_url(
     """Yield a URL with which an object can be read for a while, or until the context ends.
 
     A key that the account has is used. If it has none, its second key is set, and removed when the
-    context ends, however it ends; if the process is killed, the next context removes it. Enter the context in the thread that signals interrupt: a
-    process does not wait for other threads.
+    context ends, however it ends; if the process is killed, the next context removes the key. Enter
+    the context in the thread that signals interrupt: a process does not wait for other threads.
 
     :param digest: what `tempurl_digest` returned.
     :param lifetime: seconds by the clock of the service.
