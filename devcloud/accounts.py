@@ -58,6 +58,7 @@ IMAGES_ONLY = Account("flex-images", "1000004_Flex", ("member",), FLEX_DOMAIN)
 FLEX_USERS = (
     Account("flex", "1000001_Flex", ("member",), FLEX_DOMAIN),
     Account("flex-bob", "1000002_Flex", ("member",), FLEX_DOMAIN),
+    Account("flex-carol", "1000005_Flex", ("member",), FLEX_DOMAIN),
     Account("flex-reader", "1000001_Flex", ("reader",), FLEX_DOMAIN),
     SMALL,
     IMAGES_ONLY,

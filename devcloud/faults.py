@@ -83,8 +83,8 @@ class Injected:
         return self._fired
 
     def remove(self) -> None:
-        """Remove the rules."""
-        self._path.unlink()
+        """Remove the rules, if they are still in force."""
+        self._path.unlink(missing_ok=True)
         self.fired()
         fired_file(self._path).unlink(missing_ok=True)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operations on a running cloud: kill, restart and limit servers, find objects on Swift's disk."""
+"""Operations on a running cloud: kill, restart and limit servers, find data on their disks."""
 
 import contextlib
 import hashlib
@@ -75,6 +75,11 @@ def object_file(
     digest = hashlib.md5(path.encode(), usedforsecurity=False).hexdigest()
     objects = Plan.load(Path(root)).swift_dir(region) / "devices" / DEVICE / "objects"
     return next(objects.glob(f"*/{digest[-3:]}/{digest}/*.data"))
+
+
+def image_file(root: str | os.PathLike[str], region: str, image_id: str) -> Path:
+    """Return the file with the data of an image; write to it to corrupt the image."""
+    return Plan.load(Path(root)).glance_dir(region) / "images" / image_id
 
 
 def _pids_file(root: str | os.PathLike[str]) -> Path:

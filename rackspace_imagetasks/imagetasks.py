@@ -135,6 +135,7 @@ class ImageTasks:
         :raises Refused, SourceError: with all reasons.
         """
         if not self.cloud.profile.uses_tasks:
+            uploads.judge_staging(staging).enforce()
             return uploads.plan_upload(
                 self.cloud,
                 FileSource(path),
@@ -202,6 +203,7 @@ class ImageTasks:
         :raises Refused: with all reasons.
         """
         if not self.cloud.profile.uses_tasks:
+            uploads.judge_staging(DEFAULT_STAGING, delete_object=delete_object).enforce()
             return uploads.plan_upload(
                 self.cloud,
                 OrderedObject(self.cloud.objects.until(self.cloud.stop), source),

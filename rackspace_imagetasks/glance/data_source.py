@@ -132,6 +132,8 @@ class ImageDataSource(BaseSource):
             image = ImageClient(self._client).get(self._image.id)
         except NotFound as error:
             raise SourceChanged(f"{self._title} was deleted while it was being read.") from error
+        if image.status != self._image.status:
+            raise SourceChanged(f"{self._title} became '{image.status}' while it was being read.")
         if _version(image) != _version(self._image):
             raise SourceChanged(f"{self._title} changed while it was being read.")
 
@@ -203,4 +205,4 @@ def _skip(stream: Stream, length: int) -> None:
 
 
 def _version(image: ImageFacts) -> tuple[object, ...]:
-    return (image.status, image.size, image.checksum, image.hash_value)
+    return (image.size, image.checksum, image.hash_value)

@@ -335,9 +335,9 @@ class Client:
     ) -> ImageTasksError:
         said = said_in(content, response.headers.get("Content-Type", ""))
         status = response.status_code
-        if status == 404 and request.method == "PUT":
-            return self.words.refusal(request.action, status, response.reason or "", said, NO_PLACE)
-        return self.words.refusal(request.action, status, response.reason or "", said)
+        is_place_missing = status == 404 and request.method == "PUT"
+        meaning = self.words.meanings.get(status, NO_PLACE) if is_place_missing else None
+        return self.words.refusal(request.action, status, response.reason or "", said, meaning)
 
     def _no_response(
         self, request: Request, error: Exception, handled: BaseException | None

@@ -31,7 +31,7 @@ from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.hashed import HashedSource
 from rackspace_imagetasks.glance.web_download import WEB_DOWNLOAD, WebDownload, import_methods
 from rackspace_imagetasks.jobs._in_use import shown_in_use
-from rackspace_imagetasks.jobs._resumable import resumable
+from rackspace_imagetasks.jobs._resumable import kept_in, resumable
 from rackspace_imagetasks.jobs.options import AUTO_METHOD, METHODS
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.data_transfer import TransferOptions
@@ -99,10 +99,13 @@ class Staged:
 
     def run(self, delivery: Delivery) -> ImageFacts:
         """Upload what an earlier run has not uploaded, and have the service download it."""
-        file = HashedSource(delivery.file)
+        cloud, staged = delivery.cloud, delivery.staged
+        with kept_in(staged.container, cloud.image_data.place):
+            return self._arrived(delivery, HashedSource(delivery.file))
+
+    def _arrived(self, delivery: Delivery, file: HashedSource) -> ImageFacts:
         _stage(delivery, file)
-        with shown_in_use(delivery.cloud, delivery.staged):
-            return _downloaded(delivery, file)
+        return _downloaded(delivery, file)
 
     def clean_up(self, delivery: Delivery) -> None:
         """Delete the object and all its segments; the image is complete even if that fails."""
@@ -124,9 +127,8 @@ class StagedOrDirect(Staged):
     again by the other method.
     """
 
-    def run(self, delivery: Delivery) -> ImageFacts:
+    def _arrived(self, delivery: Delivery, file: HashedSource) -> ImageFacts:
         """Return the image that one of the two creates, or that another run has completed."""
-        file = HashedSource(delivery.file)
         try:
             _stage(delivery, file)
         except (AccessDenied, QuotaExceeded) as error:
@@ -234,10 +236,13 @@ def _downloaded(delivery: Delivery, file: HashedSource) -> ImageFacts:
     digest = tempurl_digest(store)
     if digest is None:
         raise ServiceError(_unavailable(cloud, _NO_TEMPORARY_URLS))
-    new = cloud.image_data.create(delivery.new)
-    with temporary_url(
-        store, delivery.staged, digest, progress=cloud.progress, account_key=cloud.account_key
-    ) as url:
+    with (
+        shown_in_use(cloud, delivery.staged),
+        temporary_url(
+            store, delivery.staged, digest, progress=cloud.progress, account_key=cloud.account_key
+        ) as url,
+    ):
+        new = cloud.image_data.create(delivery.new)  # when nothing else can refuse
 
         def act(download: WebDownload, timeout: float, on_status: _OnStatus) -> ImageFacts:
             try:

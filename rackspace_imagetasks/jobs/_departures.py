@@ -9,7 +9,7 @@ from typing import Protocol
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.cloud import Cloud
-from rackspace_imagetasks.exceptions import Refused
+from rackspace_imagetasks.exceptions import Refused, SourceError
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.ordered import OrderedImage
 from rackspace_imagetasks.jobs import exports
@@ -113,6 +113,7 @@ class DataDeparture:
         """Open the disk in the image's data."""
         source = OrderedImage(transfer.connect(self.cloud.image_source(self.image)))
         with open_disk_of(source) as disk:
+            _require_declared(disk, self.image, self.cloud.image_data.place)
             yield disk
 
     @contextlib.contextmanager
@@ -134,6 +135,22 @@ class DataDeparture:
 
     def finish(self, *, keep_objects: bool) -> None:
         """Do nothing: nothing was left."""
+
+
+def _require_declared(disk: DiskSource, image: ImageFacts, place: str) -> None:
+    """Check that the data of an image is in the image's disk format.
+
+    A server can write the header of another format to its own raw disk. Whoever then believes the
+    header reads another disk than the server did (CVE-2024-32498).
+
+    :raises SourceError: if the data is in another format.
+    """
+    found = disk.format.partition("-")[0]  # without the kind of a VHD
+    if found != image.disk_format:
+        raise SourceError(
+            f"{image.title} in {place} has the disk format '{image.disk_format}', but its data is"
+            f" in the format '{found}'. Create the image again with the format of its data."
+        )
 
 
 def departure_of(cloud: Cloud, image: ImageFacts, container: str) -> Departure:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an interrupt or a time-out reports: how far the job got, and how to resume it."""
+"""What an interrupt, a time-out or an error reports: how far the job got, and how to resume it."""
 
 import contextlib
 from collections.abc import Iterator
 
-from rackspace_imagetasks.exceptions import Cancelled, TaskTimeout
+from rackspace_imagetasks.exceptions import Cancelled, ImageTasksError, TaskTimeout
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.text import format_size
 
@@ -44,6 +44,24 @@ def resumable_job(doing: str) -> Iterator[None]:
             raise
         with resumable(doing):
             raise
+
+
+@contextlib.contextmanager
+def kept_in(container: str, place: str) -> Iterator[None]:
+    """Have an error name the container where the job has left what it uploaded.
+
+    :param place: the cloud and region in messages.
+    """
+    try:
+        yield
+    except (Cancelled, TaskTimeout):
+        raise
+    except ImageTasksError as error:
+        error.add(
+            f"What was uploaded remains in container '{container}' in {place}. Another run uses it,"
+            " and a cleanup deletes it."
+        )
+        raise
 
 
 def _so_far(error: Cancelled) -> str:

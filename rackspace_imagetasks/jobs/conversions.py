@@ -16,6 +16,7 @@ from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.jobs import marks, transfers
 from rackspace_imagetasks.jobs._departures import Departure, departure_of, plan_departure
 from rackspace_imagetasks.jobs._properties import settable
+from rackspace_imagetasks.jobs._resumable import kept_in
 from rackspace_imagetasks.jobs._same_import import Found, SameImport
 from rackspace_imagetasks.jobs.arrivals import Arrival, judge_arrival, view_as
 from rackspace_imagetasks.jobs.imports import ImportPlan
@@ -148,8 +149,9 @@ class ConversionPlan(TransferRun):
             any_name=True,
         )
         # The disk is read in order, so that each part of it is received once and verified.
-        result = plan.run(timeout=timeout, transfer=dataclasses.replace(options, threads=1))
-        return str(result.image_id)
+        in_order = dataclasses.replace(options, threads=1)
+        with kept_in(self.staged.container, self.target.image_data.place):
+            return str(plan.run(timeout=timeout, transfer=in_order).image_id)
 
 
 def plan_conversion(

@@ -14,10 +14,11 @@ from rackspace_imagetasks.jobs.imports import ALREADY_IMPORTED, ImportResult
 from rackspace_imagetasks.jobs.inspected import inspect_for_import
 from rackspace_imagetasks.jobs.marks import import_mark
 from rackspace_imagetasks.jobs.names import staged_file, staged_name
-from rackspace_imagetasks.jobs.options import AUTO_METHOD, DEFAULT_DISK, DiskOptions
+from rackspace_imagetasks.jobs.options import AUTO_METHOD, DEFAULT_DISK, DiskOptions, StagingOptions
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.objects.names import ObjectName
+from rackspace_imagetasks.policy import Verdict
 from rackspace_imagetasks.sources import DiskSource, open_disk_of
 from rackspace_imagetasks.sources.convert import report_content
 from rackspace_imagetasks.sources.staging import require_recognised
@@ -78,6 +79,21 @@ class UploadPlan:
             size=self.disk.size,
             image_id=image.id if image else None,
         )
+
+
+def judge_staging(staging: StagingOptions, *, delete_object: bool = False) -> Verdict:
+    """Judge what is asked for about staged objects: a cloud without tasks needs them only briefly.
+
+    :param delete_object: whether the object that is imported is to be deleted.
+    """
+    wishes = (
+        (staging.container is not None, "the container for uploads cannot be chosen"),
+        (staging.keep_object, "no object is kept"),
+        (delete_object, "an imported object is not deleted"),
+    )
+    return Verdict.refuse(
+        *(f"This cloud has no image tasks, so {what}." for is_wanted, what in wishes if is_wanted)
+    )
 
 
 def plan_upload(

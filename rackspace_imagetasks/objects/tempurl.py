@@ -24,6 +24,7 @@ from rackspace_imagetasks.progress import SILENT, Progress
 _DIGESTS = ("sha512", "sha256", "sha1")  # the strongest first; a service may not accept the last
 _KEYS = ("X-Account-Meta-Temp-URL-Key", "X-Account-Meta-Temp-URL-Key-2")
 _OWN_KEY = _KEYS[1]
+_OWN_PREFIX = "image-tasks-"  # of the keys that this package sets
 _REMOVED_KEY = "X-Remove-Account-Meta-Temp-URL-Key-2"
 
 
@@ -69,7 +70,8 @@ def tempurl_digest(store: ObjectStore) -> str | None:
 class AccountKey:
     """The key with which temporary URLs of one account are signed; safe to use from threads.
 
-    A key that was set for one URL is removed only when no other URL needs it.
+    A key that was set for one URL is removed only when no other URL needs it. The key that a killed
+    process has left is known by its prefix, and removed as well.
     """
 
     def __init__(self) -> None:
@@ -85,8 +87,10 @@ class AccountKey:
         try:
             with self._lock:
                 answer = client.request("HEAD", "", "read the account's keys")
-                existing = filter(None, map(answer.headers.get, _KEYS))
-                key = next(existing, None) or self._set(client)
+                first, second = (answer.headers.get(name, "") for name in _KEYS)
+                if second.startswith(_OWN_PREFIX):
+                    self._own = second
+                key = first or second or self._set(client)
             yield key, _time_of(answer.headers)
         finally:
             with self._lock:
@@ -96,7 +100,7 @@ class AccountKey:
                     self._own = ""
 
     def _set(self, client: Client) -> str:
-        self._own = secrets.token_hex(32)
+        self._own = _OWN_PREFIX + secrets.token_hex(32)
         client.request("POST", "", "set a key of the account", headers={_OWN_KEY: self._own})
         return self._own
 
@@ -114,8 +118,8 @@ def temporary_url(
     """Yield a URL with which an object can be read for a while, or until the context ends.
 
     A key that the account has is used. If it has none, its second key is set, and removed when the
-    context ends, however it ends. Enter the context in the thread that signals interrupt: a
-    process does not wait for other threads.
+    context ends, however it ends; if the process is killed, the next context removes the key. Enter
+    the context in the thread that signals interrupt: a process does not wait for other threads.
 
     :param digest: what `tempurl_digest` returned.
     :param lifetime: seconds by the clock of the service.

@@ -171,6 +171,18 @@ class ImportTest(ConversionCase):
             self.assertIn("Disk format 'ova' is not available for this cloud", said)
             self.assertEqual([], self.changes())
 
+    def test_options_about_objects(self):
+        """Where no object is staged for long, none can be kept, and nothing is sent."""
+        for words, reason in (
+            (("--container", "a"), "the container for uploads cannot be chosen"),
+            (("--keep-object",), "no object is kept"),
+        ):
+            said = self.refused("import", self.disk("qcow2"), *words, **FLEX)
+            self.assertIn(f"This cloud has no image tasks, so {reason}.", said)
+        said = self.refused("import", "container/object", "--delete-object", **FLEX)
+        self.assertIn("This cloud has no image tasks, so an imported object is not deleted.", said)
+        self.assertEqual([], self.changes())
+
 
 class AgainTest(ConversionCase):
     def test_transfer_again(self):

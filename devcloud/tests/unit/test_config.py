@@ -49,6 +49,7 @@ class TestConfig(base.BaseTestCase):
             self.assertEqual(0.1, entry["image_tasks"]["poll_interval"])
         self.assertEqual("http://127.0.0.1:1000/v2.0/", entries["alice-apikey"]["auth"]["auth_url"])
         self.assertEqual("acme", entries["carol"]["auth"]["project_name"])
-        flex = {"flex", "flex-bob", "flex-reader", "flex-small", "flex-images", "flex-admin"}
+        users = {"flex", "flex-bob", "flex-carol", "flex-reader", "flex-small", "flex-images"}
+        flex = users | {"flex-admin"}
         self.assertEqual(flex, entries.keys() - with_tasks)
         self.assertEqual("http://127.0.0.1:1011/v3", entries["flex"]["auth"]["auth_url"])

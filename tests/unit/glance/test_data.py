@@ -247,6 +247,7 @@ class FailureTest(UploadCase):
         """Each refusal is final, has its reason, and leaves nothing."""
         for status, kind, words in (
             (403, AccessDenied, "role"),
+            (404, NotFound, "was deleted"),
             (410, NotFound, "was deleted"),
             (413, QuotaExceeded, "full"),
             (400, ServiceError, "too bad"),
@@ -257,7 +258,7 @@ class FailureTest(UploadCase):
             self.assertIn(words, text)
             self.assertIn(PLACE, text)
             self.assertEqual({}, self.service.images)
-        self.assertEqual(([1] * 4, 4), (self.fired(), self.count("PUT")))
+        self.assertEqual(([1] * 5, 5), (self.fired(), self.count("PUT")))
 
     def test_quota_before_the_data(self):
         """A service that does not wait for the data is understood."""

@@ -230,9 +230,13 @@ class RefusalTest(SourceCase):
         """An image that is deleted, deactivated or has other data is a source that changed."""
         source = self.source(self.image)
         source.verify_unchanged()
-        for change in ({"status": "deactivated"}, {"os_hash_value": "1"}):
+        for change, how in (
+            ({"status": "deactivated"}, "became 'deactivated'"),
+            ({"status": "active", "os_hash_value": "1"}, "changed"),
+        ):
             self.service.changes = [change]
-            self.assertRaises(SourceChanged, source.verify_unchanged)
+            error = self.assertRaises(SourceChanged, source.verify_unchanged)
+            self.assertIn(f"{how} while it was being read", str(error))
             self.assertEqual([], self.service.changes)
         self.service.images.clear()
         error = self.assertRaises(SourceChanged, source.verify_unchanged)

@@ -4,7 +4,7 @@ import contextlib
 from oslotest import base
 
 from rackspace_imagetasks.exceptions import Cancelled, NotFound, TaskTimeout
-from rackspace_imagetasks.jobs._resumable import resumable, resumable_job
+from rackspace_imagetasks.jobs._resumable import kept_in, resumable, resumable_job
 from rackspace_imagetasks.messages import Hint
 
 
@@ -56,6 +56,20 @@ class ResumableTest(base.BaseTestCase):
             ):
                 raise Cancelled("Stopped on request.")
             self.assertIn(said, str(caught.exception))
+
+    def test_what_is_left(self):
+        """An error names the container of what was uploaded; an interrupt says how to resume."""
+        with self.assertRaises(NotFound) as caught, kept_in("c", "region 'R'"):
+            raise NotFound("It is gone.")
+        self.assertEqual(
+            "It is gone.\nWhat was uploaded remains in container 'c' in region 'R'. Another run"
+            " uses it, and a cleanup deletes it.",
+            str(caught.exception),
+        )
+        for error in (Cancelled("stopped"), TaskTimeout("over", task_id="t1")):
+            with self.assertRaises(type(error)), kept_in("c", "region 'R'"):
+                raise error
+            self.assertNotIn("remains", str(error))
 
     def test_other_errors(self):
         """Other errors pass unchanged."""

@@ -151,6 +151,21 @@ class UrlTest(TempurlCase):
             self.assertGreaterEqual(len(key), 32)
         self.assertEqual({}, self.swift.keys)
 
+    def test_key_of_a_killed_run(self):
+        """The key that a killed run has left is used if there is no other one, and removed."""
+        killed = self.url()
+        killed.__enter__()
+        left = dict(self.swift.keys)
+        for others in ({}, {KEY: "theirs"}):
+            self.store = self.new_store()
+            self.swift.keys = {**others, **left}
+            with self.url() as secret:
+                _, signature, expires = self.parts(secret)
+                key = next(iter({**others, **left}.values()))
+                self.assertEqual(sign(f"/v1/AUTH_test/{NAME}", expires, key, "sha512"), signature)
+            self.assertEqual(others, self.swift.keys)
+        self.assertEqual(3, len(self.posts()))
+
     def test_key_is_removed_after_any_end(self):
         """The key is removed after an error, an interrupt, and a cancellation of the store."""
         for kind in (ServiceError, KeyboardInterrupt):
