@@ -139,7 +139,7 @@ class OrderedSource(BaseSource):
             if self._is_apart or offset < self._trusted_end:
                 return self._read_alone(Extent(offset, length))
             if not self._is_near(offset, length):
-                if self.has_ranges and self._is_aside(offset, length):
+                if self.has_ranges and not self._is_start(offset, end):
                     return self._read_alone(Extent(offset, length))
                 self._start_at(offset)
             self._advance(offset, end)
@@ -155,10 +155,15 @@ class OrderedSource(BaseSource):
         skipped = _SKIP if length >= _BULK else _SKIP_FOR_LITTLE
         return first <= offset <= self._position + skipped
 
-    def _is_aside(self, offset: int, length: int) -> bool:
-        """Return whether a read elsewhere is little, or before the position in its own part."""
+    def _is_start(self, offset: int, end: int) -> bool:
+        """Return whether reading is expected to continue where a read elsewhere ends.
+
+        A read up to the end of the source, such as that of a VHD's footer, is followed by none.
+        """
+        if end - offset < _BULK or end == self.size:
+            return False
         is_earlier_part = self._part_at(offset) < self._part_at(self._position)
-        return length < _BULK or (offset < self._position and not is_earlier_part)
+        return offset >= self._position or is_earlier_part
 
     def _part_at(self, offset: int) -> int:
         return bisect.bisect_right(self._parts, offset, key=lambda part: part.offset) - 1
