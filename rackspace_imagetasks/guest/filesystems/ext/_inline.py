@@ -7,9 +7,9 @@ The first 60 bytes take the place of the map of blocks; the rest is the extended
 
 import struct
 
-from rackspace_imagetasks.guest.filesystems._ext_inode import Inode
-from rackspace_imagetasks.guest.filesystems._ext_superblock import BASIC_INODE
 from rackspace_imagetasks.guest.filesystems.base import Damaged
+from rackspace_imagetasks.guest.filesystems.ext._inode import Inode
+from rackspace_imagetasks.guest.filesystems.ext._superblock import BASIC_INODE
 
 _MAGIC = struct.pack("<I", 0xEA020000)
 _ENTRY = struct.Struct("<BBHII4x")  # ext4_xattr_entry

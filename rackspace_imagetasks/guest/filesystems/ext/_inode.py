@@ -6,12 +6,12 @@ import struct
 from typing import NamedTuple
 
 from rackspace_imagetasks.guest.filesystems._crc32c import crc32c
-from rackspace_imagetasks.guest.filesystems._ext_superblock import (
+from rackspace_imagetasks.guest.filesystems.base import Damaged, Kind
+from rackspace_imagetasks.guest.filesystems.ext._superblock import (
     BASIC_INODE,
     Incompatible,
     Superblock,
 )
-from rackspace_imagetasks.guest.filesystems.base import Damaged, Kind
 
 _KINDS = {
     0x8: Kind.FILE,

@@ -1,24 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ext2, ext3 and ext4, after Linux, Documentation/filesystems/ext4.
-
-Structures that have checksums are verified. The journal is not replayed: `notes` says if it should
-have been.
-"""
+"""The reader of ext2, ext3 and ext4: inodes, what they contain, and the names in directories."""
 
 import functools
 from collections.abc import Iterator
 
-from rackspace_imagetasks.guest.filesystems._ext_blocks import runs
-from rackspace_imagetasks.guest.filesystems._ext_directory import DirectoryBlocks, Entry, folded
-from rackspace_imagetasks.guest.filesystems._ext_inline import inline_content
-from rackspace_imagetasks.guest.filesystems._ext_inode import Inode, InodeFlag
-from rackspace_imagetasks.guest.filesystems._ext_superblock import (
+from rackspace_imagetasks.guest.filesystems.base import Damaged, Kind, Status, Volume
+from rackspace_imagetasks.guest.filesystems.ext._blocks import runs
+from rackspace_imagetasks.guest.filesystems.ext._directory import DirectoryBlocks, Entry, folded
+from rackspace_imagetasks.guest.filesystems.ext._inline import inline_content
+from rackspace_imagetasks.guest.filesystems.ext._inode import Inode, InodeFlag
+from rackspace_imagetasks.guest.filesystems.ext._superblock import (
     ROOT_INODE,
     SUPERBLOCK_AT,
     SUPERBLOCK_SIZE,
     Superblock,
 )
-from rackspace_imagetasks.guest.filesystems.base import Damaged, Kind, Status, Volume
 
 _MAX_DIRECTORY = 16 << 20  # bytes; 60,000 names of the largest length
 _MAX_LINK = 4096

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from rackspace_imagetasks.guest.filesystems._crc32c import crc32c
-from rackspace_imagetasks.guest.filesystems._ext_inode import Inode, InodeFlag
 from rackspace_imagetasks.guest.filesystems.base import Damaged
+from rackspace_imagetasks.guest.filesystems.ext._inode import Inode, InodeFlag
 
 _ENTRY = struct.Struct("<IHBB")  # ext4_dir_entry_2; if entries tell no kinds, that is 0
 _TAIL = struct.Struct("<IHBBI")  # ext4_dir_entry_tail

@@ -11,8 +11,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from rackspace_imagetasks.guest.filesystems._crc32c import crc32c
-from rackspace_imagetasks.guest.filesystems._ext_inode import Inode, InodeFlag
 from rackspace_imagetasks.guest.filesystems.base import Damaged
+from rackspace_imagetasks.guest.filesystems.ext._inode import Inode, InodeFlag
 
 _HEADER = struct.Struct("<HHHH4x")  # ext4_extent_header
 _INDEX = struct.Struct("<IIH2x")  # ext4_extent_idx
