@@ -10,7 +10,14 @@ import itertools
 import struct
 from collections.abc import Iterator, Mapping
 
-from rackspace_imagetasks.guest.filesystems.base import Damaged, FileSystem, Kind, Node, Status
+from rackspace_imagetasks.guest.filesystems.base import (
+    Damaged,
+    FileSystem,
+    HasRanges,
+    Kind,
+    Node,
+    Status,
+)
 
 MAX_LINKS = 40  # as Linux follows at most
 MAX_NAMES = 10_000
@@ -41,6 +48,27 @@ class _Place:
 
     def status(self) -> Status:
         return self.files.status(self.node)
+
+
+class File:
+    """A regular file, of which any part can be read.
+
+    :ivar size: in bytes.
+    """
+
+    def __init__(self, path: str, files: HasRanges, node: Node, size: int) -> None:
+        self.size = size
+        self._path = path
+        self._files = files
+        self._node = node
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return exactly `length` bytes from `offset`.
+
+        :raises Damaged: if the file does not have them, or they cannot be read.
+        """
+        with reading(self._path):
+            return self._files.read_range(self._node, offset, length)
 
 
 class Tree:
@@ -83,6 +111,19 @@ class Tree:
             if place is None or place.status().kind is not Kind.FILE:
                 return None
             return place.files.read(place.node, limit)
+
+    def open(self, path: str) -> File | None:
+        """Return a regular file to read in parts, or None if there is none at the path.
+
+        :raises Damaged: if that cannot be told, or its file system is read as a whole only.
+        """
+        with reading(path):
+            place = self._find(path)
+            if place is None or (status := place.status()).kind is not Kind.FILE:
+                return None
+            if not isinstance(place.files, HasRanges):
+                raise Damaged(f"Parts of '{path}' cannot be read.")
+            return File(path, place.files, place.node, status.size)
 
     def text(self, path: str, limit: int = MAX_FILE) -> str | None:
         """Return the beginning of a file as text; what is not UTF-8 is replaced."""

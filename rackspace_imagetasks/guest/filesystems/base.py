@@ -3,7 +3,7 @@
 
 import enum
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.exceptions import SourceError
@@ -56,11 +56,14 @@ class FileSystem(Protocol):
 
     kind: str
     size: int
-    used: int | None
     label: str
     uuid: str
     notes: tuple[str, ...]
     is_case_sensitive: bool
+
+    @property
+    def used(self) -> int | None:
+        """The bytes in use; may be counted when it is asked for."""
 
     @property
     def root(self) -> Node:
@@ -83,6 +86,14 @@ class FileSystem(Protocol):
 
     def link(self, node: Node) -> str:
         """Return the target of a symbolic link."""
+
+
+@runtime_checkable
+class HasRanges(Protocol):
+    """A file system that can read any part of a file; needed for large files, such as databases."""
+
+    def read_range(self, node: Node, offset: int, length: int) -> bytes:
+        """Return exactly `length` bytes of a file from `offset`; `Damaged` if it has fewer."""
 
 
 class Volume:
