@@ -2,23 +2,37 @@
 """The volumes of a disk, and what is in each of them."""
 
 import itertools
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from rackspace_imagetasks.bytesource import BaseSource, ByteSource
+from rackspace_imagetasks.formats.contents import Content, Role, read_content
 from rackspace_imagetasks.formats.partitions import Partition, Table, read_table
-from rackspace_imagetasks.guest._contents import ISO, LVM, Content, Reader, identify, is_blank
 from rackspace_imagetasks.guest._devices import OpenVolume
 from rackspace_imagetasks.guest.facts import Place, Seen, VolumeFacts
-from rackspace_imagetasks.guest.filesystems.base import Damaged, Volume
+from rackspace_imagetasks.guest.filesystems.base import Damaged, FileSystem, Volume
+from rackspace_imagetasks.guest.filesystems.ext import Ext
+from rackspace_imagetasks.guest.filesystems.fat import Fat
+from rackspace_imagetasks.guest.filesystems.iso import Iso
+from rackspace_imagetasks.guest.filesystems.ntfs import Ntfs
+from rackspace_imagetasks.guest.filesystems.xfs import Xfs
 from rackspace_imagetasks.guest.lvm import PhysicalVolume, logical_volumes, physical_volume
 from rackspace_imagetasks.guest.systems.files import cut
 from rackspace_imagetasks.guest.systems.windows import likeness
 from rackspace_imagetasks.units import SECTOR
 
 WHOLE_DISK = "disk"
-_MAX_VOLUMES = 256
+_Reader = Callable[[Volume], FileSystem]
+# By the names in `formats.contents`.
+_LVM, _DISC = "LVM", "ISO 9660"
+_READERS: Mapping[str, _Reader] = {
+    "FAT": Fat, _DISC: Iso, "NTFS": Ntfs, "XFS": Xfs, "ext": Ext,
+}  # fmt: skip
+# By the names in `formats.partitions`.
 _EXTENDED = "extended"
 _WITHOUT_FILES = ("BIOS boot", "Microsoft reserved", "Linux reserved")
+_MAX_VOLUMES = 256
+_BLANK = 4096
 
 
 class _Part(BaseSource):
@@ -60,18 +74,18 @@ class Walk:
         try:
             self._add_logical_volumes()
         except Damaged as error:
-            self._note(WHOLE_DISK, error.text)
+            self._note(error.text)
 
-    def _note(self, volume: str, text: str) -> None:
-        self.notes.append(Seen(cut(text), Place(volume)))
+    def _note(self, text: str) -> None:
+        self.notes.append(Seen(cut(text), Place(WHOLE_DISK)))
 
     def _add_partitions(self, table: Table) -> None:
         for note in table.notes:
-            self._note(WHOLE_DISK, note)
+            self._note(note)
         if len(table.partitions) > _MAX_VOLUMES:
-            self._note(WHOLE_DISK, f"Only the first {_MAX_VOLUMES} partitions were read.")
-        disc = identify(Volume(self._disk))
-        if disc and disc.name == ISO:  # a disc that also boots from a USB stick
+            self._note(f"Only the first {_MAX_VOLUMES} partitions were read.")
+        whole = read_content(self._disk)
+        if whole and whole.name == _DISC:  # a disc that also boots from a USB stick
             self._add(self._disk, VolumeFacts(name=WHOLE_DISK, size=self._disk.size))
         for partition in table.partitions[:_MAX_VOLUMES]:
             if partition.type_name != _EXTENDED:
@@ -106,67 +120,63 @@ class Walk:
                 self._add(volume.source, facts)
 
     def _add(self, source: ByteSource, facts: VolumeFacts, partition_uuid: str = "") -> None:
-        """Add a volume with what is in it."""
-        try:
-            if physical := physical_volume(source):
-                self._add_physical_volume(physical, facts)
-            elif content := identify(Volume(source)):
-                self._add_content(source, facts, content, partition_uuid)
-            elif not is_blank(Volume(source)) and facts.type not in _WITHOUT_FILES:
-                problem = "The content of the volume is unknown."
-                self.volumes.append(replace(facts, problem=problem))
-            elif facts.name != WHOLE_DISK:
-                self.volumes.append(facts)
-        except Damaged as error:
-            self.volumes.append(replace(facts, problem=cut(error.text)))
-
-    def _add_physical_volume(self, physical: PhysicalVolume, facts: VolumeFacts) -> None:
-        self._physical.append(physical)
-        problem = physical.problem and cut(f"LVM cannot be read: {physical.problem}")
-        self.volumes.append(replace(facts, content=LVM, problem=problem))
+        """Add a volume with what is in it; a disk of zeros has no volume."""
+        content = read_content(source)
+        if content is not None:
+            self._add_content(source, facts, content, partition_uuid)
+        elif facts.type not in _WITHOUT_FILES and not _is_blank(source):
+            problem = "The content of the volume is unknown."
+            self.volumes.append(replace(facts, problem=problem))
+        elif facts.name != WHOLE_DISK:
+            self.volumes.append(facts)
 
     def _add_content(
         self, source: ByteSource, facts: VolumeFacts, content: Content, partition_uuid: str
     ) -> None:
         facts = replace(
             facts,
-            content=content.name,
-            is_encrypted=content.is_encrypted,
-            uuid=cut(content.uuid),
-            label=cut(content.label),
+            content=content.full_name,
             used=content.used,
+            label=cut(content.label),
+            uuid=cut(content.uuid),
+            is_encrypted=content.role is Role.ENCRYPTED,
         )
-        if content.reader:
-            self._read(source, facts, content.reader, partition_uuid)
-            return
-        problem = ""
-        if content.is_encrypted:
-            problem = f"The volume is encrypted with {content.name}."
-        elif content.has_files:
-            problem = f"{content.name} is not read."
-        self.volumes.append(replace(facts, problem=problem))
-        self._compare_with_windows(source, facts.name)
-
-    def _read(
-        self, source: ByteSource, facts: VolumeFacts, reader: Reader, partition_uuid: str
-    ) -> None:
         try:
-            files = reader(Volume(source))
+            if reader := _READERS.get(content.name):
+                files = reader(Volume(source))
+                facts = _with_file_system(facts, files)
+                self.readable.append(OpenVolume(facts, files, partition_uuid))
+            else:
+                facts = replace(facts, problem=self._problem(source, content))
         except Damaged as error:
-            self.volumes.append(replace(facts, problem=cut(error.text)))
-            self._compare_with_windows(source, facts.name)
-            return
-        facts = replace(
-            facts,
-            content=files.kind,
-            used=files.used,
-            label=cut(files.label),
-            uuid=cut(files.uuid),
-            notes=tuple(map(cut, files.notes)),
-        )
+            facts = replace(facts, problem=cut(error.text))
         self.volumes.append(facts)
-        self.readable.append(OpenVolume(facts, files, partition_uuid))
+        if facts.problem and (reason := likeness(Volume(source))):
+            self.windows_like.append(Seen(reason, Place(facts.name)))
 
-    def _compare_with_windows(self, source: ByteSource, name: str) -> None:
-        if reason := likeness(Volume(source)):
-            self.windows_like.append(Seen(reason, Place(name)))
+    def _problem(self, source: ByteSource, content: Content) -> str:
+        """Return why the files in a volume are not read; empty if there are none in itself."""
+        if content.name == _LVM:
+            physical = physical_volume(source)
+            self._physical += [physical] if physical else []
+            problem = physical.problem if physical else ""
+            return problem and cut(f"LVM cannot be read: {problem}")
+        if content.role is Role.ENCRYPTED:
+            return f"The volume is encrypted with {content.full_name}."
+        return "" if content.role is Role.SWAP else f"{content.full_name} is not read."
+
+
+def _with_file_system(facts: VolumeFacts, files: FileSystem) -> VolumeFacts:
+    return replace(
+        facts,
+        content=files.kind,
+        used=files.used,
+        label=cut(files.label),
+        uuid=cut(files.uuid),
+        notes=tuple(map(cut, files.notes)),
+    )
+
+
+def _is_blank(source: ByteSource) -> bool:
+    """Return whether a volume begins with zeros."""
+    return not any(source.read_at(0, min(source.size, _BLANK)))
