@@ -42,7 +42,7 @@ def main() -> None:
 
 def _export(raw: Path, region: cloud.Region) -> str:
     """Import a disk and transfer the image; return the container and the name of the VHD."""
-    words = ["image", "task", "import", raw, "--source-format", "raw", "--wait"]
+    words: Command = ["image", "task", "import", raw, "--source-format", "raw", "--wait"]
     subprocess.run([*_OPENSTACK, *words], check=True)
     subprocess.run(_transfer("direct"), check=True)
     store = region.connection.object_store
