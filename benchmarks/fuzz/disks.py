@@ -36,7 +36,7 @@ def _new(path: Path, size: int) -> None:
         file.truncate(size)
 
 
-def _system(root: Path) -> None:
+def write_system(root: Path) -> None:
     """Write the files of a small system: what an inspection reads, and one thing of each kind."""
     files = {
         "etc/os-release": _OS_RELEASE,
@@ -64,7 +64,7 @@ def _system(root: Path) -> None:
 def _ext(kind: str, *options: str) -> Callable[[Path], None]:
     def make(path: Path) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            _system(Path(folder))
+            write_system(Path(folder))
             _new(path, 32 * MIB)
             _run("mke2fs", "-q", "-F", "-t", kind, "-d", folder, *options, path)
 
@@ -74,7 +74,7 @@ def _ext(kind: str, *options: str) -> Callable[[Path], None]:
 def _xfs(*options: str) -> Callable[[Path], None]:
     def make(path: Path) -> None:
         with tempfile.TemporaryDirectory() as folder, tempfile.NamedTemporaryFile("w") as prototype:
-            _system(Path(folder))
+            write_system(Path(folder))
             prototype.write("\n".join(["/dev/null", "0 0", *_prototype(Path(folder), "")]) + "\n")
             prototype.flush()
             _new(path, 320 * MIB)
@@ -125,7 +125,7 @@ def _ntfs(path: Path) -> None:
 
 def _iso(path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        _system(Path(folder))
+        write_system(Path(folder))
         options = ("-as", "mkisofs", "-quiet", "-R", "-J", "-o")
         _run("xorriso", *options, path, folder)
 
