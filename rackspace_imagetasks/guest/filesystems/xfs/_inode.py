@@ -6,9 +6,9 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from rackspace_imagetasks.guest.filesystems._xfs_checks import check_crc, check_owner
-from rackspace_imagetasks.guest.filesystems._xfs_superblock import Superblock
 from rackspace_imagetasks.guest.filesystems.base import Damaged, Kind, Volume
+from rackspace_imagetasks.guest.filesystems.xfs._checks import check_crc, check_owner
+from rackspace_imagetasks.guest.filesystems.xfs._superblock import Superblock
 
 LOCAL = 1  # the formats of a data fork
 EXTENTS = 2
