@@ -75,10 +75,17 @@ class Xfs:
 
     def read(self, node: int, limit: int) -> bytes:
         """Return the first bytes of a file, at most `limit`."""
+        return self.read_range(node, 0, min(limit, self._inode(node).size))
+
+    def read_range(self, node: int, offset: int, length: int) -> bytes:
+        """Return exactly `length` bytes of a file from `offset`."""
         inode = self._inode_of(node, Kind.FILE)
-        content = bytearray(min(inode.size, limit))
-        for offset, piece in pieces(self._volume, self._superblock, inode, len(content)):
-            content[offset : offset + len(piece)] = piece
+        end = offset + length
+        if not 0 <= offset <= end <= inode.size:
+            raise Damaged(f"Inode {node} of XFS has no {length} bytes at offset {offset}.")
+        content = bytearray(length)
+        for start, piece in pieces(self._volume, self._superblock, inode, end, offset):
+            content[start - offset : start - offset + len(piece)] = piece
         return bytes(content)
 
     def link(self, node: int) -> str:
