@@ -25,6 +25,7 @@ _NAME_LENGTH = 64  # in the key, which is a FILE_NAME attribute
 _DOS = 2
 _MAX_DEPTH = 16
 _MAX_BLOCK = 64 << 10
+_MAX_KEPT = 32  # nodes of a directory
 _ASCII_UPPER = {ord(letter): letter.upper() for letter in string.ascii_lowercase}
 
 
@@ -59,6 +60,7 @@ class Index:
             raise Damaged(f"The index of a directory of NTFS has blocks of {self._block} bytes.")
         self._root = tuple(_entries(root[_ROOT.size :]))
         self._blocks = blocks
+        self._nodes: dict[int, tuple[Entry, ...]] = {}
         self._unit = cluster if cluster <= self._block else 512  # of the numbers of blocks
 
     def find(self, name: str) -> Reference | None:
@@ -99,6 +101,13 @@ class Index:
                     yield entry
 
     def _node(self, number: int) -> tuple[Entry, ...]:
+        if number not in self._nodes:
+            if len(self._nodes) >= _MAX_KEPT:
+                self._nodes.clear()
+            self._nodes[number] = self._read_node(number)
+        return self._nodes[number]
+
+    def _read_node(self, number: int) -> tuple[Entry, ...]:
         if self._blocks is None:
             raise Damaged("The index of a directory of NTFS has no blocks.")
         block = unprotected(self._blocks.read(number * self._unit, self._block), b"INDX")
