@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from rackspace_imagetasks.glance.settings import ImageSettings
     from rackspace_imagetasks.glance.task import Task
     from rackspace_imagetasks.guest.facts import DiskFacts, SystemFacts, VolumeFacts
+    from rackspace_imagetasks.guest.fence import InspectionFailed
     from rackspace_imagetasks.guest.readiness import (
         DiskFinding,
         FindingSeverity,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from rackspace_imagetasks.jobs.conversions import ConversionPlan
     from rackspace_imagetasks.jobs.exports import ExportPlan, ExportResult
     from rackspace_imagetasks.jobs.imports import ImportPlan, ImportResult
+    from rackspace_imagetasks.jobs.inspections import inspect_disk
     from rackspace_imagetasks.jobs.options import DiskOptions, SaveOptions, StagingOptions
     from rackspace_imagetasks.jobs.saves import SavePlan, SaveResult
     from rackspace_imagetasks.jobs.transfer_run import TransferResult
@@ -103,6 +105,7 @@ __all__ = [
     "ImageTasksError",
     "ImportPlan",
     "ImportResult",
+    "InspectionFailed",
     "IntegrityError",
     "Message",
     "NotFound",
@@ -151,6 +154,7 @@ __all__ = [
     "copy_object",
     "delete_object",
     "download_object",
+    "inspect_disk",
     "judge_readiness",
     "open_source",
     "open_vhd",
@@ -228,6 +232,7 @@ _HOMES = {
     "Readiness": "guest.readiness",
     "SystemFacts": "guest.facts",
     "VolumeFacts": "guest.facts",
+    "inspect_disk": "jobs.inspections",
     "judge_readiness": "guest.readiness",
     # Objects
     "Downloaded": "objects.download",
@@ -244,6 +249,7 @@ _HOMES = {
     "AccessDenied": "exceptions",
     "Cancelled": "exceptions",
     "ImageTasksError": "exceptions",
+    "InspectionFailed": "guest.fence",
     "IntegrityError": "exceptions",
     "NotFound": "exceptions",
     "QuotaExceeded": "exceptions",

@@ -14,7 +14,16 @@ from rackspace_imagetasks.exceptions import TaskFailed
 from rackspace_imagetasks.glance.failures import failure_of
 from rackspace_imagetasks.glance.settings import NO_SETTINGS, ImageSettings
 from rackspace_imagetasks.glance.task import Task
-from rackspace_imagetasks.jobs import cleanup, conversions, exports, saves, transfers, uploads
+from rackspace_imagetasks.guest.facts import DiskFacts
+from rackspace_imagetasks.jobs import (
+    cleanup,
+    conversions,
+    exports,
+    inspections,
+    saves,
+    transfers,
+    uploads,
+)
 from rackspace_imagetasks.jobs.arrivals import judge_arrival
 from rackspace_imagetasks.jobs.cleanup import CleanPlan
 from rackspace_imagetasks.jobs.conversions import ConversionPlan
@@ -252,6 +261,25 @@ class ImageTasks:
         :param older_than: objects written later may belong to a running transfer.
         """
         return cleanup.plan_clean(self.cloud, container, older_than)
+
+    def inspect_object(self, source: ObjectName, *, deep: bool = False) -> DiskFacts:
+        """Look inside the disk in an object, such as an exported VHD; only ranges are read.
+
+        :param deep: read the contents of initramfs files, too: some 60 MiB.
+        :raises NotFound, SourceError, VhdError, InspectionFailed: if that is not possible.
+        """
+        with inspections.open_object(self.cloud, source) as disk:
+            return inspections.inspect_disk(disk, deep=deep)
+
+    def inspect_image(self, image: str, *, deep: bool = False) -> DiskFacts:
+        """Look inside the disk in the data of an image; only ranges are read.
+
+        :param deep: as for `inspect_object`.
+        :raises Refused: if this cloud does not give access to the data of images.
+        :raises NotFound, SourceError, VhdError, InspectionFailed: if that is not possible.
+        """
+        with inspections.open_image(self.cloud, image) as disk:
+            return inspections.inspect_disk(disk, deep=deep)
 
     def image_id(self, image: str) -> str:
         """Return the ID of the image with this name or ID.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The signatures by which disk images, archives and raw disks are recognised."""
+"""The signatures by which disk images and archives are recognised."""
 
 import struct
 from typing import NamedTuple
@@ -45,16 +45,6 @@ SIGNATURES = (
     Signature("zip", "a ZIP archive", 0, b"PK\x03\x04"),
     Signature("tar", "a tar archive", 257, b"ustar"),
     Signature("iso", "a CD image", 32769, b"CD001"),
-)
-
-RAW_SIGNATURES = (
-    Signature("raw", "a boot sector", 510, b"\x55\xaa"),  # of an MBR, which a GPT disk has too
-    # File systems without a partition table, from which Xen can boot.
-    Signature("raw", "an ext file system", 0x438, b"\x53\xef"),
-    Signature("raw", "an XFS file system", 0, b"XFSB"),
-    Signature("raw", "a Btrfs file system", 0x10040, b"_BHRfS_M"),
-    Signature("raw", "a LUKS header", 0, b"LUKS\xba\xbe"),
-    Signature("raw", "a GPT for sectors of 4096 bytes", 4096, b"EFI PART"),
 )
 
 

@@ -39,6 +39,13 @@ def windows_like(facts: DiskFacts) -> Iterator[Sighting]:
             yield Sighting(text, system.place)
 
 
+def hibernated(facts: DiskFacts) -> Iterator[Sighting]:
+    """Find systems that will continue what they did on another server."""
+    for system in facts.systems:
+        if system.is_hibernated:
+            yield Sighting(f"{system.name} is hibernated.", system.place)
+
+
 def foreign_architecture(facts: DiskFacts) -> Iterator[Sighting]:
     """Find systems for processors other than x86."""
     for system in systems(facts, *SystemKind):

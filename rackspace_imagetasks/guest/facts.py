@@ -219,6 +219,7 @@ class SystemFacts:
     :ivar addresses: addresses that another server does not have.
     :ivar consoles: devices of consoles and of logins on them.
     :ivar identities: what must be different in each server, but is set.
+    :ivar is_hibernated: whether Windows will continue what it did on the old server.
     :ivar unreadable: files that could not be read, and why.
     """
 
@@ -241,6 +242,7 @@ class SystemFacts:
     addresses: tuple[Seen, ...] = ()
     consoles: tuple[Seen, ...] = ()
     identities: tuple[Seen, ...] = ()
+    is_hibernated: bool = False
     unreadable: tuple[Seen, ...] = ()
 
     @property

@@ -121,6 +121,12 @@ _ANYWHERE = (
         "Delete the file or the setting: a new server has another network card.",
     ),
     _Rule(
+        "hibernated",
+        _WARNING,
+        system.hibernated,
+        "Turn off fast startup, and shut the system down.",
+    ),
+    _Rule(
         "installation-media",
         _WARNING,
         system.installer,

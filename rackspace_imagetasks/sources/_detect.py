@@ -3,7 +3,9 @@
 
 from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.exceptions import SourceError
-from rackspace_imagetasks.formats.signatures import RAW_SIGNATURES, recognise
+from rackspace_imagetasks.formats.contents import read_content
+from rackspace_imagetasks.formats.partitions import read_table
+from rackspace_imagetasks.formats.signatures import recognise
 from rackspace_imagetasks.formats.vhd import VhdFile
 from rackspace_imagetasks.formats.window import Window
 from rackspace_imagetasks.messages import Hint, Message
@@ -86,9 +88,10 @@ def _check_whole_sectors(file: VhdFile) -> None:
 
 
 def looks_like_raw(disk: ByteSource) -> bool:
-    """Return whether a disk has a boot sector, a file system or a header of LUKS.
+    """Return whether a disk has a boot sector, a partition table, or contents that are known.
 
     A file that has none may be in a format that is not known here.
     """
     window = Window(disk)
-    return any(signature.matches(window) for signature in RAW_SIGNATURES)
+    has_boot_sector = window.read(SECTOR - 2, 2) == b"\x55\xaa"
+    return has_boot_sector or read_table(disk) is not None or read_content(disk) is not None

@@ -6,12 +6,10 @@ A few small reads decide, so that a disk in an object store can be checked too.
 
 from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.exceptions import Refused
-from rackspace_imagetasks.formats.filesystems import read_file_system
+from rackspace_imagetasks.formats.contents import Content, Role, read_content
 from rackspace_imagetasks.formats.partitions import LARGE_SECTOR, Region, read_table
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.text import format_sizes
-
-_LUKS = b"LUKS\xba\xbe"
 
 
 def require_complete(disk: ByteSource, *, allow_truncated: bool = False) -> tuple[Message, ...]:
@@ -28,9 +26,10 @@ def require_complete(disk: ByteSource, *, allow_truncated: bool = False) -> tupl
     warnings = []
     if table and table.sector_size == LARGE_SECTOR:
         warnings.append(_large_sectors(disk))
-    if is_encrypted(disk):
-        warnings.append(_encrypted(disk))
-    regions = table.regions if table else _file_system_region(disk)
+    content = None if table else read_content(disk)
+    if content and content.role is Role.ENCRYPTED:
+        warnings.append(_encrypted(disk, content))
+    regions = table.regions if table else _file_system_region(content)
     if truncation := _truncation(disk, regions):
         if not allow_truncated:
             raise Refused(truncation)
@@ -38,14 +37,10 @@ def require_complete(disk: ByteSource, *, allow_truncated: bool = False) -> tupl
     return tuple(warnings)
 
 
-def is_encrypted(disk: ByteSource) -> bool:
-    """Return whether a disk is encrypted as a whole, with LUKS."""
-    return disk.size >= len(_LUKS) and disk.read_at(0, len(_LUKS)) == _LUKS
-
-
-def _file_system_region(disk: ByteSource) -> tuple[Region, ...]:
-    found = read_file_system(disk)
-    return (Region(f"its {found.name} file system", found.size),) if found else ()
+def _file_system_region(content: Content | None) -> tuple[Region, ...]:
+    if content is None or content.role is not Role.FILE_SYSTEM or content.size is None:
+        return ()
+    return (Region(f"its {content.name} file system", content.size),)
 
 
 def _truncation(disk: ByteSource, regions: tuple[Region, ...]) -> Message | None:
@@ -68,7 +63,8 @@ def _large_sectors(disk: ByteSource) -> Message:
     )
 
 
-def _encrypted(disk: ByteSource) -> Message:
+def _encrypted(disk: ByteSource, content: Content) -> Message:
     return Message(
-        f"The disk in '{disk.name}' is encrypted with LUKS as a whole; servers cannot boot from it."
+        f"The disk in '{disk.name}' is encrypted with {content.name} as a whole; servers cannot"
+        " boot from it."
     )

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from devcloud.faults import Rule
+from tests.unit.guest import inspecteddisks
 
 Preparation = Callable[[Any], None]  # of the test case that runs the page
 PREPARATIONS: dict[str, Preparation] = {}
@@ -51,6 +52,16 @@ def write_disk(path: Path, blocks: int, used: int) -> None:
 def _disk(page):
     write_disk(Path("disk.raw"), 128, 17)
     page.tool("qemu-img convert -f raw -O qcow2 disk.raw disk.qcow2")
+
+
+@prepares("debian.qcow2")
+def _debian_disk(page):
+    files = inspecteddisks.debian(**{"etc/fstab": "/dev/xvda1 / ext4 defaults 0 1\n"})
+    root = inspecteddisks.ext4(Path("root.img"), files)
+    code = inspecteddisks.grub_code()
+    script = "label: dos\n,48M,83,*\n,16M,82\n"
+    inspecteddisks.partitioned(Path("debian.raw"), script, {1: root}, boot_code=code)
+    page.tool("qemu-img convert -f raw -O qcow2 debian.raw debian.qcow2")
 
 
 @prepares("web-server.raw, web-server.qcow2, web-server-qemu.vhd")

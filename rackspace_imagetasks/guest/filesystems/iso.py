@@ -72,7 +72,9 @@ class Iso:
         self.publisher = primary[_PUBLISHER].decode("ascii", "replace").rstrip(" \0")
         self.uuid = _uuid(primary)
         self.has_udf = self._has_udf(len(descriptors))
-        self.notes = ("The disc also has a UDF file system.",) if self.has_udf else ()
+        self.notes: tuple[str, ...] = (
+            ("The disc also has a UDF file system.",) if self.has_udf else ()
+        )
         self._is_joliet = False
         self.root = self._root(root)
         self._skipped = self._find_skipped()

@@ -15,8 +15,8 @@ from rackspace_imagetasks.guest.systems._identities import identities_of
 from rackspace_imagetasks.guest.systems._initramfs_settings import initramfs_setting
 from rackspace_imagetasks.guest.systems._kernels import kernels_of
 from rackspace_imagetasks.guest.systems._network import network_of
-from rackspace_imagetasks.guest.systems._programs import HEAD, elf_architecture
 from rackspace_imagetasks.guest.systems.files import SystemFiles, cut, settings
+from rackspace_imagetasks.guest.systems.programs import HEAD, elf_architecture
 
 _OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
 # Of systems that are older than os-release: the file, and the ID that os-release would have.

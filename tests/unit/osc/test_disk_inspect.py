@@ -24,6 +24,7 @@ class TestDiskInspect(local_shell.LocalShellTest):
             ["mkfs.ext4", "-q", "-L", "top", "-d", root, name, "16M"],
             check=True,
             cwd=self.directory,
+            stdout=subprocess.DEVNULL,
         )
 
     def inspect(self, *arguments):

@@ -13,7 +13,7 @@ from oslotest import base
 from rackspace_imagetasks.bytesource import BytesSource, FileSource
 from rackspace_imagetasks.exceptions import Refused
 from rackspace_imagetasks.formats import vhd
-from rackspace_imagetasks.formats.filesystems import read_file_system
+from rackspace_imagetasks.formats.contents import read_content
 from rackspace_imagetasks.formats.partitions import read_table
 from rackspace_imagetasks.messages import Hint
 from rackspace_imagetasks.profile import RACKSPACE
@@ -219,6 +219,15 @@ class FileSystemsTest(CompletenessTest):
         (warning,) = require_complete(BytesSource(b"LUKS\xba\xbe\0\2".ljust(MIB, b"\0")))
         self.assertIn("encrypted with LUKS", str(warning))
 
+    def test_f2fs(self):
+        self.make(64 * MIB, "mkfs.f2fs", "-q", "-f")
+        self.assert_end_is_needed("F2FS", 64 * MIB)
+
+    def test_bitlocker(self):
+        """A volume that Windows encrypted causes a warning that names BitLocker."""
+        (warning,) = require_complete(BytesSource(b"\xeb\x58\x90-FVE-FS-".ljust(MIB, b"\0")))
+        self.assertIn("encrypted with BitLocker", str(warning))
+
     @given(st.binary(max_size=600), st.integers(0, 4096))
     def test_any_content(self, content, size):
         """No content causes an unexpected exception, whatever the size of the disk."""
@@ -226,7 +235,7 @@ class FileSystemsTest(CompletenessTest):
             disk = Image(size, (at, content)).put(510, b"\x55\xaa")
             disk.size = size
             read_table(disk)
-            read_file_system(disk)
+            read_content(disk)
 
 
 class SourcesTest(CompletenessTest):
