@@ -100,9 +100,10 @@ class Batch:
 
     def _judged(self, number: int, explored: Explored) -> Line:
         outcome = "same" if explored.digest == self._clean.digest else "different"
-        if explored.damaged or (explored.has_problem and not self._clean.has_problem):
+        problems = set(explored.problems) - set(self._clean.problems)
+        if explored.damaged > self._clean.damaged or problems:
             outcome = "damaged"
-        lost = self._clean.has_windows and not explored.has_windows and not explored.has_problem
+        lost = self._clean.has_windows and not explored.has_windows and not problems
         return Line(number, outcome, caught=explored.caught, lost_windows=lost)
 
     def _explore_fenced(self, number: int, explored: Explored | None) -> str:

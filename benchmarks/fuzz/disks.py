@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-MIB = 1 << 20
+from rackspace_imagetasks.units import MIB, round_up
+from tests.unit.sources.disks import packed
+
 _FIRST_PARTITION = MIB
 _OS_RELEASE = 'ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n'
 _FSTAB = "UUID=6d0b54a0-8f2c-4b4e-9d4a-2f6f3c5b7a11 / ext4 errors=remount-ro 0 1\n"
@@ -36,7 +38,7 @@ def _new(path: Path, size: int) -> None:
         file.truncate(size)
 
 
-def _system(root: Path) -> None:
+def write_system(root: Path) -> None:
     """Write the files of a small system: what an inspection reads, and one thing of each kind."""
     files = {
         "etc/os-release": _OS_RELEASE,
@@ -64,7 +66,7 @@ def _system(root: Path) -> None:
 def _ext(kind: str, *options: str) -> Callable[[Path], None]:
     def make(path: Path) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            _system(Path(folder))
+            write_system(Path(folder))
             _new(path, 32 * MIB)
             _run("mke2fs", "-q", "-F", "-t", kind, "-d", folder, *options, path)
 
@@ -74,7 +76,7 @@ def _ext(kind: str, *options: str) -> Callable[[Path], None]:
 def _xfs(*options: str) -> Callable[[Path], None]:
     def make(path: Path) -> None:
         with tempfile.TemporaryDirectory() as folder, tempfile.NamedTemporaryFile("w") as prototype:
-            _system(Path(folder))
+            write_system(Path(folder))
             prototype.write("\n".join(["/dev/null", "0 0", *_prototype(Path(folder), "")]) + "\n")
             prototype.flush()
             _new(path, 320 * MIB)
@@ -123,9 +125,18 @@ def _ntfs(path: Path) -> None:
             _run("ntfscp", "-q", path, file.name, f"A file with a long name {number}.dll")
 
 
+def _packed(name: str) -> Callable[[Path], None]:
+    """Return what writes a disk of the tests that only root can make."""
+
+    def make(path: Path) -> None:
+        path.write_bytes(packed(name))
+
+    return make
+
+
 def _iso(path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        _system(Path(folder))
+        write_system(Path(folder))
         options = ("-as", "mkisofs", "-quiet", "-R", "-J", "-o")
         _run("xorriso", *options, path, folder)
 
@@ -143,7 +154,7 @@ def _disk(label: str, *partitions: tuple[str, Callable[[Path], None]]) -> Callab
                 lines.append(f"start={end // 512}, size={size // 512}, type={kind}")
                 _run("dd", f"if={file.name}", f"of={path}", "bs=1M", f"seek={end // MIB}",
                      "conv=sparse,notrunc")  # fmt: skip
-                end += size
+                end += round_up(size, MIB)
         with path.open("r+b") as file:
             file.truncate(end + MIB)
         _run("sfdisk", "-q", path, text="\n".join(lines))
@@ -171,9 +182,10 @@ DISKS = {
     "fat16": Disk("fat", _fat(16, 32 * MIB)),
     "fat32": Disk("fat", _fat(32, 64 * MIB)),
     "ntfs": Disk("ntfs", _ntfs),
+    "ntfs-features": Disk("ntfs", _packed("features.ntfs")),
     "iso": Disk("iso", _iso),
     "disk-mbr-ext4": Disk("inspect", _disk("dos", ("83,bootable", _PLAIN_EXT4))),
-    "disk-mbr-ntfs": Disk("inspect", _disk("dos", ("7,bootable", _ntfs))),
+    "disk-mbr-windows": Disk("inspect", _disk("dos", ("7,bootable", _packed("windows.ntfs")))),
     "disk-gpt-fat-xfs": Disk(
         "inspect", _disk("gpt", (_ESP, _fat(32, 64 * MIB)), (_LINUX, _xfs("-m", "crc=0")))
     ),

@@ -39,14 +39,14 @@ class Explored:
     :ivar damaged: the number of paths that could not be read.
     :ivar caught: the errors of readers that only the last resort in `Tree` caught, by type.
     :ivar has_windows: whether Windows was found.
-    :ivar has_problem: whether the facts say that something could not be read.
+    :ivar problems: what the facts call unreadable or doubtful.
     """
 
     digest: str
     damaged: int = 0
     caught: tuple[str, ...] = ()
     has_windows: bool = False
-    has_problem: bool = False
+    problems: tuple[str, ...] = ()
 
 
 def _imported(path: str) -> Callable[..., object] | None:
@@ -117,7 +117,7 @@ def _inspected(facts: object, caught: list[str]) -> Explored:
         _digest(values),
         caught=tuple(caught),
         has_windows="windows" in values,
-        has_problem=any(name in ("problem", "notes", "unreadable") for name in _filled(facts)),
+        problems=tuple(sorted(set(_problems(facts)))),
     )
 
 
@@ -133,16 +133,18 @@ def _values(facts: object) -> Iterator[object]:
         yield getattr(facts, "value", facts)
 
 
-def _filled(facts: object) -> Iterator[str]:
-    """Yield the names of all fields in facts that have a value."""
+def _problems(facts: object) -> Iterator[str]:
+    """Yield what facts call unreadable or doubtful."""
     if dataclasses.is_dataclass(facts):
         for field in dataclasses.fields(facts):
-            if value := getattr(facts, field.name):
-                yield field.name
-                yield from _filled(value)
+            value = getattr(facts, field.name)
+            if field.name in ("problem", "notes", "unreadable"):
+                yield from (str(text) for text in _values(value) if text)
+            else:
+                yield from _problems(value)
     elif isinstance(facts, tuple):
         for item in facts:
-            yield from _filled(item)
+            yield from _problems(item)
 
 
 def _walked(files: FileSystem, caught: list[str]) -> Explored:

@@ -93,7 +93,7 @@ def _volumes(volumes: tuple[VolumeFacts, ...]) -> Iterator[str]:
 
 def _row(volume: VolumeFacts) -> tuple[str, ...]:
     used = "" if volume.used is None else format_size(volume.used)
-    content = volume.content or "unknown"
+    content = volume.content or ("unknown" if volume.problem else "")
     return volume.name, format_size(volume.size), used, content, volume.type
 
 

@@ -89,12 +89,17 @@ class LicenceTest(InspectedCase):
 
     def test_transfer(self):
         """Windows that is an image of a standard cloud does not get to Rackspace."""
+        self.task("import", self.windows(), "--name", self.name, "--wait", "--no-inspect", **FLEX)
+        self.assertIsNone(self.image("flex", "SJC3").os_type)
+        self.refused_by_content("transfer", self.name, "--to-cloud", "alice", **FLEX)
+        self.refused_by_content("transfer", self.name, "--to-cloud", "alice", "--dry-run", **FLEX)
+
+    def test_standard_cloud(self):
+        """A cloud without such a rule gets Windows, with properties that say so."""
         outcome = self.task("import", self.windows(), "--name", self.name, "--wait", **FLEX)
         image = self.image("flex", "SJC3")
         self.assertEqual(image.id, outcome.rows[0]["Image"])
         self.assertEqual(("windows", "windows"), (image.os_type, image.os_distro))
-        self.refused_by_content("transfer", self.name, "--to-cloud", "alice", **FLEX)
-        self.refused_by_content("transfer", self.name, "--to-cloud", "alice", "--dry-run", **FLEX)
 
     def test_without_inspection(self):
         """A user can do without, and is told what that means; the export looks again."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The index of names of an NTFS directory, a B-tree."""
 
+import bisect
 import string
 import struct
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ _NAME_LENGTH = 64  # in the key, which is a FILE_NAME attribute
 _DOS = 2
 _MAX_DEPTH = 16
 _MAX_BLOCK = 64 << 10
+_MAX_KEPT = 32  # nodes of a directory
 _ASCII_UPPER = {ord(letter): letter.upper() for letter in string.ascii_lowercase}
 
 
@@ -58,6 +60,7 @@ class Index:
             raise Damaged(f"The index of a directory of NTFS has blocks of {self._block} bytes.")
         self._root = tuple(_entries(root[_ROOT.size :]))
         self._blocks = blocks
+        self._nodes: dict[int, tuple[Entry, ...]] = {}
         self._unit = cluster if cluster <= self._block else 512  # of the numbers of blocks
 
     def find(self, name: str) -> Reference | None:
@@ -65,15 +68,18 @@ class Index:
         if not name.isascii():
             return self._search(name)
         key, entries = _upper(name), self._root
+        before, after = list[str](), list[str]()  # the names around the node in its parents
         for _ in range(_MAX_DEPTH):
-            entry = next((one for one in entries if one.is_last or _upper(one.name) >= key), None)
-            if entry is None:
-                raise Damaged("A node of a directory of NTFS does not end.")
-            if not entry.is_last and _upper(entry.name) == key:
-                return entry.record
-            if entry.child is None:
+            names = [_upper(one.name) for one in entries[:-1]]
+            _check_order([*before, *names, *after])
+            place = bisect.bisect_left(names, key)
+            if names[place : place + 1] == [key]:
+                return entries[place].record
+            child = entries[place].child
+            if child is None:
                 return None
-            entries = self._node(entry.child)
+            before, after = names[:place][-1:] or before, names[place : place + 1] or after
+            entries = self._node(child)
         raise Damaged("The index of a directory of NTFS is too deep.")
 
     def _search(self, name: str) -> Reference | None:
@@ -95,6 +101,13 @@ class Index:
                     yield entry
 
     def _node(self, number: int) -> tuple[Entry, ...]:
+        if number not in self._nodes:
+            if len(self._nodes) >= _MAX_KEPT:
+                self._nodes.clear()
+            self._nodes[number] = self._read_node(number)
+        return self._nodes[number]
+
+    def _read_node(self, number: int) -> tuple[Entry, ...]:
         if self._blocks is None:
             raise Damaged("The index of a directory of NTFS has no blocks.")
         block = unprotected(self._blocks.read(number * self._unit, self._block), b"INDX")
@@ -104,7 +117,7 @@ class Index:
 
 
 def _entries(node: bytes) -> Iterator[Entry]:
-    """Yield the entries of a node, from its header on."""
+    """Yield the entries of a node, from its header on; the last one has no name."""
     at, end, _, _ = _NODE.unpack_from(node)
     end = min(end, len(node))
     while at + _ENTRY.size <= end:
@@ -129,6 +142,16 @@ def _name(key: bytes) -> tuple[str, bool]:
     if not length or len(stored) != 2 * length:
         raise Damaged("A name in a directory of NTFS is damaged.")
     return utf16(stored), key[_NAME_LENGTH + 1] == _DOS
+
+
+def _check_order(names: list[str]) -> None:
+    """Check that names ascend: a name that is at a wrong place is not found otherwise.
+
+    The order of two names that are not ASCII depends on a table of the volume that is not read.
+    """
+    known = [name for name in names if name.isascii()]
+    if known != sorted(known):
+        raise Damaged("The names in a directory of NTFS are not in their order.")
 
 
 def _upper(name: str) -> str:

@@ -29,6 +29,7 @@ _MAX_LIST = 256 << 10  # bytes of an attribute list; a limit of Windows
 _MAX_BITMAP = 4 << 20  # bytes that are read to tell how much is in use
 _MAX_REPARSE = 16 << 10  # bytes of a reparse point; a limit of Windows
 _MAX_KEPT = 512  # records
+_MAX_INDEXES = 8  # of directories
 
 _LOG_PAGE = 4096
 _RESTART = struct.Struct("<24xH")  # where the restart area is in the page
@@ -68,6 +69,7 @@ class Ntfs:
         self.uuid = f"{serial:016X}"
         self.root = Reference(_ROOT, 0)
         self._records: dict[int, Record] = {}
+        self._indexes: dict[Reference, _ntfs_index.Index] = {}
         base = Record.unpack(volume.read(table * cluster, self._record_size), _TABLE)
         self._records[_TABLE] = base
         self._table = self._value(base, Type.DATA)
@@ -211,14 +213,20 @@ class Ntfs:
         return self._value(record, Type.DATA)
 
     def _index(self, node: Reference) -> _ntfs_index.Index:
+        if node not in self._indexes:
+            if len(self._indexes) >= _MAX_INDEXES:
+                self._indexes.clear()
+            self._indexes[node] = self._read_index(node)
+        return self._indexes[node]
+
+    def _read_index(self, node: Reference) -> _ntfs_index.Index:
         record = self._record(node)
         if not record.is_directory or self._reparse_tag(record):
             raise Damaged("This is not a plain directory of NTFS.")
         root = self._value(record, Type.INDEX_ROOT, _ntfs_index.NAME)
-        has_blocks = any(self._parts(record, Type.INDEX_ALLOCATION, _ntfs_index.NAME))
-        blocks = (
-            self._value(record, Type.INDEX_ALLOCATION, _ntfs_index.NAME) if has_blocks else None
-        )
+        blocks = None
+        if any(self._parts(record, Type.INDEX_ALLOCATION, _ntfs_index.NAME)):
+            blocks = self._value(record, Type.INDEX_ALLOCATION, _ntfs_index.NAME)
         return _ntfs_index.Index(root.read(0, root.size), blocks, self._clusters.size)
 
 

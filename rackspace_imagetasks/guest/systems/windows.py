@@ -9,7 +9,7 @@ is in its notes.
 import contextlib
 import enum
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from rackspace_imagetasks.guest._tree import Tree
@@ -25,6 +25,8 @@ _INSTALLERS = (
 )  # fmt: skip
 _BOOT_MANAGERS = ("bootmgr", "Boot/BCD", "EFI/Microsoft/Boot/bootmgfw.efi", "ntldr")
 _SOFTWARE = "config/SOFTWARE"
+_SYSTEM = "config/SYSTEM"
+_AT_BOOT = "0"  # the boot loader loads the driver, so that Windows finds its own disk
 _CURRENT_VERSION = r"Microsoft\Windows NT\CurrentVersion"
 _VALUES = (
     "ProductName", "InstallationType", "CurrentBuild", "CurrentBuildNumber", "UBR", "BuildLabEx",
@@ -70,6 +72,7 @@ class Windows(NamedTuple):
         that is not known.
     :ivar agents: the installed agents, by the names of their projects.
     :ivar drivers: the virtio and Xen drivers whose files are there.
+    :ivar boot_drivers: those that Windows loads when it boots.
     :ivar notes: what could not be read.
     """
 
@@ -83,6 +86,7 @@ class Windows(NamedTuple):
     is_hibernated: bool | None = None
     agents: tuple[str, ...] = ()
     drivers: tuple[str, ...] = ()
+    boot_drivers: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -157,6 +161,9 @@ def _describe(tree: Tree, folder: str) -> Windows:
     with notes.reading():
         paths = {name: f"{folder}/drivers/{name}.sys" for name in _DRIVERS}
         found = found._replace(drivers=_existing(tree, paths))
+    with notes.reading():
+        loaded = _boot_drivers(tree, f"{folder}/{_SYSTEM}") if found.drivers else ()
+        found = found._replace(boot_drivers=tuple(it for it in found.drivers if it in loaded))
     return found._replace(notes=tuple(notes))
 
 
@@ -170,12 +177,7 @@ def _existing(tree: Tree, paths: dict[str, str]) -> tuple[str, ...]:
 
 
 def _with_version(found: Windows, tree: Tree, path: str) -> Windows:
-    file = tree.open(path)
-    hive = Hive(file) if file else None
-    key = hive.key(_CURRENT_VERSION) if hive else None
-    if hive is None or key is None:
-        raise Damaged(f"'{_written(path)}' does not have the version of Windows.")
-    values = hive.values(key, _VALUES)
+    values = _values(_hive(tree, path), _CURRENT_VERSION, _VALUES)
     build = values.get("CurrentBuild") or values.get("CurrentBuildNumber", "")
     laboratory = values.get("BuildLabEx", "").split(".")
     return found._replace(
@@ -185,6 +187,33 @@ def _with_version(found: Windows, tree: Tree, path: str) -> Windows:
         installation=values.get("InstallationType", ""),
         architecture=next((_BUILD_MACHINES[it] for it in laboratory if it in _BUILD_MACHINES), ""),
     )
+
+
+def _hive(tree: Tree, path: str) -> Hive:
+    file = tree.open(path)
+    if file is None:
+        raise Damaged(f"'{_written(path)}' does not exist.")
+    return Hive(file)
+
+
+def _values(hive: Hive, path: str, names: Collection[str]) -> dict[str, str]:
+    """Return values of a key that must exist."""
+    key = hive.key(path)
+    if key is None:
+        raise Damaged(f"The registry does not have the key '{path}'.")
+    return hive.values(key, names)
+
+
+def _boot_drivers(tree: Tree, path: str) -> tuple[str, ...]:
+    """Return those of the known drivers that the boot loader loads."""
+    hive = _hive(tree, path)
+    number = _values(hive, "Select", ["Current"]).get("Current", "1")
+    services = f"ControlSet{number.zfill(3)}\\Services"
+    starts = {}
+    for name in _DRIVERS:
+        if key := hive.key(f"{services}\\{name}"):
+            starts[name] = hive.values(key, ["Start"]).get("Start")
+    return tuple(name for name, start in starts.items() if start == _AT_BOOT)
 
 
 def _product(values: dict[str, str], build: str) -> str:

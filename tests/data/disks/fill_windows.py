@@ -40,6 +40,7 @@ hives.make(
     SYSTEM / "config" / "SOFTWARE",
     {"Classes": {}, **products, hives.CURRENT_VERSION: hives.SERVER_2022},
 )
+hives.make(SYSTEM / "config" / "SYSTEM", hives.SYSTEM)
 write(ROOT / "bootmgr")
 write(ROOT / "Boot" / "BCD", b"regf")
 write(ROOT / "hiberfil.sys", b"HIBR".ljust(4096, b"\0"))

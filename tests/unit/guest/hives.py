@@ -20,6 +20,14 @@ SERVER_2022 = {
     "UBR": "dword:2113",
     "BuildLabEx": "string:20348.859.amd64fre.fe_release_svc_prod2.220707-1832",
 }
+SYSTEM = {
+    "Select": {"Current": "dword:2", "Default": "dword:1"},
+    "ControlSet001\\Services\\vioscsi": {"Start": "dword:0"},
+    "ControlSet002\\Services\\vioscsi": {"Start": "dword:4"},
+    "ControlSet002\\Services\\viostor": {"Start": "dword:0", "Type": "dword:1"},
+    "ControlSet002\\Services\\xennet": {"Start": "dword:0"},
+    "ControlSet002\\Services\\netkvm": {"Start": "dword:3"},
+}
 
 
 def empty():

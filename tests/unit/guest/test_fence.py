@@ -9,11 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest import mock
 
+import fixtures
 from oslotest import base
 
 import rackspace_imagetasks
-from rackspace_imagetasks.bytesource import BytesSource
+from benchmarks.fuzz.disks import write_system
+from rackspace_imagetasks.bytesource import BytesSource, FileSource
 from rackspace_imagetasks.exceptions import Cancelled, ServiceError, SourceError
+from rackspace_imagetasks.guest.facts import DiskFacts
 from rackspace_imagetasks.guest.fence import (
     InspectionFailed,
     Limits,
@@ -21,8 +24,11 @@ from rackspace_imagetasks.guest.fence import (
     _confinement,
     run_fenced,
 )
+from rackspace_imagetasks.guest.inspection import inspect
 from rackspace_imagetasks.units import MIB
+from tests.unit.formats.vhd import oracles
 from tests.unit.guest import hostile
+from tests.unit.guest.filesystems import extdisks
 
 CHECKOUT = Path(rackspace_imagetasks.__file__).parents[1]
 CONTENT = b"abcd" + bytes(range(256)) * 10_000 + b"wxyz"
@@ -100,6 +106,22 @@ class ResultTest(FenceTest):
         """A disk without bytes is inspected, too."""
         fenced = run_fenced(BytesSource(b""), FUNCTION + "read_all", hostile.Seen)
         self.assertEqual((0, 0), fenced.value.numbers)
+
+
+class InspectionTest(FenceTest):
+    def test_inspection(self):
+        """An inspection finds the same in the helper, where nothing can be imported any more."""
+        oracles.require("mke2fs")
+        folder = Path(self.useFixture(fixtures.TempDir()).path)
+        write_system(folder / "root")
+        image = extdisks.make(folder / "disk.raw", files=folder / "root")
+        with FileSource(image) as disk:
+            for deep in (False, True):
+                found = inspect(disk, deep=deep)
+                names = [system.name for system in found.systems]
+                self.assertEqual(["Debian GNU/Linux 12 (bookworm)"], names)
+                fenced = run_fenced(disk, f"{inspect.__module__}:inspect", DiskFacts, deep=deep)
+                self.assertEqual(found, fenced.value)
 
 
 class ConfinementTest(FenceTest):

@@ -120,10 +120,11 @@ class FuzzTest(base.BaseTestCase):
     def test_lost_windows(self):
         """Windows that is not found counts, unless the facts say that something is damaged."""
         one = batch.Batch("ext2", BytesSource(bytes(SIZE)), 0)
-        one._clean = explore.Explored("clean", has_windows=True)
+        one._clean = explore.Explored("clean", has_windows=True, problems=("as before",))
         for explored, is_lost in (
             (explore.Explored("a"), True),
-            (explore.Explored("a", has_problem=True), False),
+            (explore.Explored("a", problems=("as before",)), True),
+            (explore.Explored("a", problems=("as before", "damaged")), False),
             (explore.Explored("a", has_windows=True), False),
         ):
             self.assertEqual(is_lost, one._judged(1, explored).lost_windows)

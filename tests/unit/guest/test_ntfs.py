@@ -266,6 +266,15 @@ class DamageTest(base.BaseTestCase):
         number, sequence = files.child(files.root, "sparse")
         self.assertRaises(Damaged, files.read, (number, sequence + 1), 1)
 
+    def test_names_out_of_order(self):
+        """A name beside the one that is looked up, if damaged, does not hide it."""
+        stored = "File 0150 with a long name.dll".encode("utf-16-le")
+        damaged = FEATURES.replace(stored, b"z\0" + stored[2:])
+        self.assertNotEqual(FEATURES, damaged)
+        path = "names/File 0151 with a long name.dll"
+        self.assertTrue(tree(FEATURES).is_file(path))
+        self.assertRaises(Damaged, tree(damaged).status, path)
+
     def test_unreadable_disk(self):
         """An error of the disk remains that error."""
 

@@ -137,7 +137,7 @@ class _Extents:
         """Return the children of a node that are wanted."""
         found = [_INDEX.unpack(entry) for entry in entries]
         ends = [*(start for start, _, _ in found[1:]), node.end]
-        if found and found[-1][0] >= node.end:
+        if not found or found[-1][0] >= node.end:
             raise self._damaged()
         return [
             _Node(low | high << 32, start, end, node.depth - 1)

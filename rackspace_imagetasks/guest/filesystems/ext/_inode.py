@@ -21,7 +21,7 @@ _KINDS = {
 }
 
 
-class InodeFlag(enum.IntFlag):
+class InodeFlag(enum.IntEnum):
     """Flags of an inode that change how it is read."""
 
     COMPRESSED = 0x4
@@ -81,9 +81,9 @@ class Inode:
             return 0
         return int(struct.unpack_from("<H", self.content, _EXTRA_SIZE_AT)[0])
 
-    def has(self, flag: InodeFlag) -> bool:
-        """Return whether the inode has a flag."""
-        return bool(self.flags & flag)
+    def has(self, flags: int) -> bool:
+        """Return whether the inode has one of some flags."""
+        return bool(self.flags & flags)
 
     def _check(self, seed: int) -> None:
         """Compare the checksum, of which the high half is not always stored."""

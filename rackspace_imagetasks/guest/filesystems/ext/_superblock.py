@@ -23,14 +23,14 @@ _HAS_ERRORS = 0x2  # in the state
 _MIN_64BIT_DESCRIPTOR = 64
 
 
-class Compatible(enum.IntFlag):
+class Compatible(enum.IntEnum):
     """Features that a reader need not know."""
 
     HAS_JOURNAL = 0x4
     SPARSE_SUPER2 = 0x200
 
 
-class Incompatible(enum.IntFlag):
+class Incompatible(enum.IntEnum):
     """Features that a reader must know, named as mke2fs names them."""
 
     COMPRESSION = 0x1
@@ -51,7 +51,7 @@ class Incompatible(enum.IntFlag):
     CASEFOLD = 0x20000
 
 
-class ReadOnlyCompatible(enum.IntFlag):
+class ReadOnlyCompatible(enum.IntEnum):
     """Features that only a writer must know."""
 
     SPARSE_SUPER = 0x1

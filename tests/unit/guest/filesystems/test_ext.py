@@ -320,6 +320,14 @@ class DamageTest(ExtCase):
         debugfs(self.image, "punch /many 3 4")
         self.assertRaises(Damaged, open_tree(self.image).names, "/many")
 
+    def test_empty_inner_node(self):
+        """An extent tree whose root has a depth and no entries is refused by its own check."""
+        make(self.image, *PLAIN, files=self.files())
+        debugfs(self.image, "sif /large block[0] 0xf30a", "sif /large block[1] 0x10004")
+        error = self.assertRaises(Damaged, open_tree(self.image).read, "/large")
+        self.assertIn("extent tree", str(error))
+        self.assertIsNone(error.__cause__)
+
     def test_deleted_inode(self):
         """An entry that leads to an inode that is not in use is damaged."""
         make(self.image, *PLAIN, files=self.files())

@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 
 import fixtures
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oslotest import base
 
@@ -19,7 +19,7 @@ from rackspace_imagetasks.guest.filesystems.base import Damaged, Kind, Status, V
 from rackspace_imagetasks.guest.filesystems.xfs import Xfs
 from tests.unit.formats.vhd.oracles import run
 from tests.unit.guest.filesystems.xfsdisks import MIB, Link, make, stored, tree_of
-from tests.unit.guest.mutation import Recorder, mutations, read_ranges, survive
+from tests.unit.guest.mutation import Mutant, Recorder, mutations, read_ranges, survive
 
 OPTIONS = (  # of mkfs.xfs: everything that changes what is read
     (),
@@ -88,8 +88,7 @@ class ContentsTest(XfsTest):
             "empty": {},
             "short": many(4),
             "block": many(30),
-            "leaf": many(200),
-            "node": many(700),
+            "blocks": many(300),
             "deep": {"er": {"still": {"file": bytes(range(256)) * 700}}},
             "pipe": None,
         }
@@ -100,7 +99,8 @@ class ContentsTest(XfsTest):
                 self.assertEqual(tree, tree_of(files))
                 self.assertEqual((), files.notes)
 
-    @settings(max_examples=15, deadline=None)
+    # A loaded machine may take long to make a tree; that says nothing about the reader.
+    @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(st.sampled_from(OPTIONS[:-1]), TREES)
     def test_any_files(self, options, tree):
         """Any files are read as they were written."""
@@ -205,6 +205,11 @@ class WrittenByLinuxTest(base.BaseTestCase):
         expected = b"".join(bytes([n % 251]) * 1024 + bytes(1024) for n in range(1500))[:-1024]
         self.assertEqual(expected, self.tree.read("/fragments", 4 * MIB))
         self.assertEqual(expected[:5000], self.tree.read("/fragments", 5000))
+        file = self.tree.open("/fragments")
+        for start, end in ((0, 0), (1000, 1100), (2000, 9999), (2_000_000, file.size)):
+            self.assertEqual(expected[start:end], file.read(start, end - start))
+        self.assertRaises(Damaged, file.read, file.size - 10, 11)
+        self.assertRaises(Damaged, file.read, -1, 1)
 
     def test_preallocated_space(self):
         """What was allocated and not written is zeros, whatever is there on the disk."""
@@ -402,18 +407,19 @@ class DamageTest(XfsTest):
     def test_wrong_checksums(self):
         """One changed bit in an inode or a block of version 5 does not go unnoticed."""
         disk = stored("fragments.xfs")
-        reads = [each for each in read_ranges(disk, explore) if each.length in (512, 1024)]
-        noise, noticed = random.Random(3), 0
-        for offset, length in noise.sample(reads, 60):
-            if disk.read_at(offset, 4)[:2] not in (b"IN", b"XD", b"BM", b"XS", b"XF"):
-                continue
+        starts = (b"IN", b"XD", b"BM", b"XS", b"XF")
+        blocks = [
+            each
+            for each in read_ranges(disk, explore)
+            if each.length in (512, 1024) and disk.read_at(each.offset, 2) in starts
+        ]
+        noise = random.Random(3)
+        for offset, length in noise.sample(blocks, 12):
             content = bytearray(disk.read_at(offset, length))
             content[noise.randrange(length)] ^= 1 << noise.randrange(8)
-            mutant = next(mutations(disk, reads, seed=1, count=1))
-            mutant.patches[:] = [(offset, bytes(content))]
+            mutant = Mutant(disk)
+            mutant.put(offset, bytes(content))
             self.assertRaises(Damaged, explore, mutant)
-            noticed += 1
-        self.assertGreater(noticed, 10)
 
 
 def with_checksum(content):
@@ -458,7 +464,7 @@ class MutantsTest(XfsTest):
 
     def test_version_5(self):
         """Damage in a file system that Linux wrote causes only errors of a disk, in time."""
-        self.survive(stored("fragments.xfs"), 60)
+        self.survive(stored("fragments.xfs"), 50)
 
     def test_version_4(self):
         """Damage without checksums causes only errors of a disk, in time."""
@@ -466,4 +472,4 @@ class MutantsTest(XfsTest):
         make(self.path, tree, *VERSION_4)
         disk = FileSource(self.path)
         self.addCleanup(disk.close)
-        self.survive(disk, 600)
+        self.survive(disk, 400)

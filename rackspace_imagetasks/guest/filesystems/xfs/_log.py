@@ -4,8 +4,8 @@
 import struct
 from typing import NamedTuple
 
-from rackspace_imagetasks.guest.filesystems._xfs_superblock import Superblock
 from rackspace_imagetasks.guest.filesystems.base import Damaged, Volume
+from rackspace_imagetasks.guest.filesystems.xfs._superblock import Superblock
 from rackspace_imagetasks.units import SECTOR
 
 _RECORD = struct.Struct(">4sIII24xI276xI")  # "Log Record"

@@ -8,8 +8,8 @@ features that are newer are from Linux, fs/xfs/libxfs/xfs_format.h.
 import struct
 from typing import NamedTuple
 
-from rackspace_imagetasks.guest.filesystems._xfs_checks import check_crc
 from rackspace_imagetasks.guest.filesystems.base import Damaged, Volume
+from rackspace_imagetasks.guest.filesystems.xfs._checks import check_crc
 from rackspace_imagetasks.units import SECTOR
 
 MAGIC = b"XFSB"

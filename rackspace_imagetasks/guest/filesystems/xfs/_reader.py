@@ -1,25 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""XFS, versions 4 and 5 of its format.
-
-What metadata of version 5 says of itself is verified: checksums, numbers, and owners.
-"""
+"""The files of an XFS file system."""
 
 import struct
 import uuid
 from collections.abc import Iterator
 
-from rackspace_imagetasks.guest.filesystems._xfs_checks import check_crc, check_owner
-from rackspace_imagetasks.guest.filesystems._xfs_directory import Entry, entries
-from rackspace_imagetasks.guest.filesystems._xfs_inode import (
+from rackspace_imagetasks.guest.filesystems.base import Damaged, Kind, Status, Volume
+from rackspace_imagetasks.guest.filesystems.xfs._checks import check_crc, check_owner
+from rackspace_imagetasks.guest.filesystems.xfs._directory import Entry, entries
+from rackspace_imagetasks.guest.filesystems.xfs._inode import (
     LOCAL,
     Inode,
     local_content,
     pieces,
     read_inode,
 )
-from rackspace_imagetasks.guest.filesystems._xfs_log import Log
-from rackspace_imagetasks.guest.filesystems._xfs_superblock import Superblock, read_superblock
-from rackspace_imagetasks.guest.filesystems.base import Damaged, Kind, Status, Volume
+from rackspace_imagetasks.guest.filesystems.xfs._log import Log
+from rackspace_imagetasks.guest.filesystems.xfs._superblock import Superblock, read_superblock
 
 _MAX_LINK = 1024
 _MAX_STORED_LINK = 64 << 10  # a block, or with its header two small ones
@@ -78,10 +75,17 @@ class Xfs:
 
     def read(self, node: int, limit: int) -> bytes:
         """Return the first bytes of a file, at most `limit`."""
+        return self.read_range(node, 0, min(limit, self._inode(node).size))
+
+    def read_range(self, node: int, offset: int, length: int) -> bytes:
+        """Return exactly `length` bytes of a file from `offset`."""
         inode = self._inode_of(node, Kind.FILE)
-        content = bytearray(min(inode.size, limit))
-        for offset, piece in pieces(self._volume, self._superblock, inode, len(content)):
-            content[offset : offset + len(piece)] = piece
+        end = offset + length
+        if not 0 <= offset <= end <= inode.size:
+            raise Damaged(f"Inode {node} of XFS has no {length} bytes at offset {offset}.")
+        content = bytearray(length)
+        for start, piece in pieces(self._volume, self._superblock, inode, end, offset):
+            content[start - offset : start - offset + len(piece)] = piece
         return bytes(content)
 
     def link(self, node: int) -> str:

@@ -6,9 +6,9 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from rackspace_imagetasks.guest.filesystems._xfs_checks import check_crc, check_owner
-from rackspace_imagetasks.guest.filesystems._xfs_superblock import Superblock
 from rackspace_imagetasks.guest.filesystems.base import Damaged, Kind, Volume
+from rackspace_imagetasks.guest.filesystems.xfs._checks import check_crc, check_owner
+from rackspace_imagetasks.guest.filesystems.xfs._superblock import Superblock
 
 LOCAL = 1  # the formats of a data fork
 EXTENTS = 2
@@ -92,21 +92,23 @@ def local_content(inode: Inode) -> bytes:
     return inode.fork[: inode.size]
 
 
-def pieces(volume: Volume, superblock: Superblock, inode: Inode, end: int) -> Iterator[Piece]:
-    """Yield what is stored of a file before offset `end`, ascending; the rest is zeros."""
+def pieces(
+    volume: Volume, superblock: Superblock, inode: Inode, end: int, start: int = 0
+) -> Iterator[Piece]:
+    """Yield what is stored of a file between two offsets, ascending; the rest is zeros."""
     if inode.is_realtime:
         raise Damaged(f"The data of inode {inode.number} of XFS is on another device.")
     size = superblock.block_size
     for extent in extents(volume, superblock, inode):
-        start = extent.start * size
-        if start >= end:
+        first = extent.start * size
+        if first >= end:
             return
         if extent.is_unwritten:
             continue
-        at = superblock.block_offset(extent.block, extent.blocks)
-        length = min(extent.blocks * size, end - start)
-        for done in range(0, length, _PIECE):
-            yield Piece(start + done, volume.read(at + done, min(_PIECE, length - done)))
+        at = superblock.block_offset(extent.block, extent.blocks) - first
+        stop = min(first + extent.blocks * size, end)
+        for offset in range(max(first, start), stop, _PIECE):
+            yield Piece(offset, volume.read(at + offset, min(_PIECE, stop - offset)))
 
 
 def extents(volume: Volume, superblock: Superblock, inode: Inode) -> Iterator[Extent]:

@@ -9,16 +9,16 @@ import struct
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from rackspace_imagetasks.guest.filesystems._xfs_checks import check_crc, check_owner
-from rackspace_imagetasks.guest.filesystems._xfs_inode import (
+from rackspace_imagetasks.guest.filesystems.base import Damaged, Volume
+from rackspace_imagetasks.guest.filesystems.xfs._checks import check_crc, check_owner
+from rackspace_imagetasks.guest.filesystems.xfs._inode import (
     LOCAL,
     Inode,
     Piece,
     local_content,
     pieces,
 )
-from rackspace_imagetasks.guest.filesystems._xfs_superblock import Superblock
-from rackspace_imagetasks.guest.filesystems.base import Damaged, Volume
+from rackspace_imagetasks.guest.filesystems.xfs._superblock import Superblock
 
 MAX_DIRECTORY = 64 << 20
 """The most bytes that are read of one directory, which are at least a million names."""
