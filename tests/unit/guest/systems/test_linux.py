@@ -320,6 +320,20 @@ class KernelTest(base.BaseTestCase):
         self.assertEqual({DriverState.UNKNOWN}, set(states.values()))
         self.assertEqual(f"/boot/initrd.img-{VERSION}", kernel.initramfs.path)
 
+    def test_configuration_instead_of_lists(self):
+        """Where modules are in the initramfs alone, the kernel's configuration names them."""
+        files = {path: "" for path in debian() if "/modules." in path}
+        config = (
+            "CONFIG_VIRTIO_BLK=m\nCONFIG_XEN_BLKDEV_FRONTEND=y\n# CONFIG_VIRTIO_NET is not set\n"
+        )
+        initramfs = {f"/boot/initrd.img-{VERSION}": cpio("modules/virtio_blk.ko")}
+        files |= {f"/boot/config-{VERSION}": config} | initramfs
+        _, states = self.states(**files)
+        self.assertEqual(DriverState.MODULE, states["virtio_blk"])
+        self.assertEqual(DriverState.BUILT_IN, states["xen_blkfront"])
+        self.assertEqual(DriverState.MISSING, states["virtio_net"])
+        self.assertEqual(DriverState.INITRAMFS, self.states(deep=True, **files)[1]["virtio_blk"])
+
     def test_initramfs(self):
         """Compressed archives after one that is not, and what lies between, are read."""
         early = cpio("kernel/x86/microcode/GenuineIntel.bin")
