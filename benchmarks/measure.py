@@ -70,18 +70,21 @@ def compare(
     *,
     rounds: int = 7,
     before: Callable[[], None] = lambda: None,
+    after: Callable[[str], None] = lambda _name: None,
 ) -> dict[str, Result]:
     """Run the commands alternately, so that disturbances affect all of them.
 
     The first round fills the caches and is not counted.
 
     :param before: called before each run, for example to delete the result of the previous run.
+    :param after: called after each run with the name of its command.
     """
     runs: dict[str, list[Run]] = {name: [] for name in commands}
     for turn in range(rounds + 1):
         for name, command in commands.items():
             before()
             result = run(command)
+            after(name)
             if turn:
                 runs[name].append(result)
     return {name: Result(name, tuple(measured)) for name, measured in runs.items()}

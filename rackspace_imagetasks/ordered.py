@@ -93,8 +93,7 @@ class OrderedSource(BaseSource):
         with self._lock:
             self._touched.update(range(self._part_at(offset), self._part_at(end - 1) + 1))
             if not self._is_near(offset, length):
-                is_earlier_part = self._part_at(offset) < self._part_at(self._position)
-                if length < _BULK or (offset < self._position and not is_earlier_part):
+                if not self._is_start(offset, end):
                     return self._read_range(Extent(offset, length))
                 self._start_at(offset)
             self._advance(offset, end)
@@ -105,6 +104,16 @@ class OrderedSource(BaseSource):
         first = self._window[0].offset if self._window else self._position
         skipped = _SKIP if length >= _BULK else _SKIP_FOR_LITTLE
         return first <= offset <= self._position + skipped
+
+    def _is_start(self, offset: int, end: int) -> bool:
+        """Return whether reading is expected to continue where a read elsewhere ends.
+
+        A read up to the end of the source, such as that of a VHD's footer, is followed by none.
+        """
+        if end - offset < _BULK or end == self.size:
+            return False
+        is_earlier_part = self._part_at(offset) < self._part_at(self._position)
+        return offset >= self._position or is_earlier_part
 
     def _part_at(self, offset: int) -> int:
         return bisect.bisect_right(self._parts, offset, key=lambda part: part.offset) - 1
