@@ -12,11 +12,18 @@ from rackspace_imagetasks.guest.systems._initramfs import (
     module_name,
     modules_in,
 )
-from rackspace_imagetasks.guest.systems.files import SystemFiles, cut
+from rackspace_imagetasks.guest.systems.files import SystemFiles, cut, settings
 
-DRIVERS = (
-    "virtio_blk", "virtio_net", "virtio_pci", "virtio_scsi", "xen_blkfront", "xen_netfront",
-)  # fmt: skip
+# The drivers, and the options of the kernel's configuration for them.
+DRIVERS = {
+    "virtio_blk": "CONFIG_VIRTIO_BLK",
+    "virtio_net": "CONFIG_VIRTIO_NET",
+    "virtio_pci": "CONFIG_VIRTIO_PCI",
+    "virtio_scsi": "CONFIG_SCSI_VIRTIO",
+    "xen_blkfront": "CONFIG_XEN_BLKDEV_FRONTEND",
+    "xen_netfront": "CONFIG_XEN_NETDEV_FRONTEND",
+}
+_CONFIGURED = {"m": DriverState.MODULE, "y": DriverState.BUILT_IN}
 _MODULES = "/lib/modules"
 _KERNEL_NAMES = ("vmlinuz", "vmlinux", "Image", "bzImage", "kernel")
 _NOT_KERNELS = ("rescue", ".old", ".bak", ".hmac", ".sig")
@@ -114,6 +121,8 @@ def _initramfs(files: SystemFiles, path: str, version: str) -> str | None:
 
 def _with_drivers(files: SystemFiles, kernel: Kernel, *, deep: bool) -> Kernel:
     drivers = tuple(_drivers(files, f"{_MODULES}/{kernel.version}"))
+    if all(driver.state is DriverState.UNKNOWN for driver in drivers):
+        drivers = tuple(_configured_drivers(files, f"/boot/config-{kernel.version}", drivers))
     kernel = dataclasses.replace(kernel, drivers=drivers)
     return _with_initramfs(files, kernel) if deep and kernel.initramfs else kernel
 
@@ -130,6 +139,19 @@ def _drivers(files: SystemFiles, folder: str) -> Iterator[Driver]:
     for name in DRIVERS:
         found = ((state, place) for modules, state, place in lists if name in modules)
         yield Driver(name, *next(found, (unlisted, files.place(folder))))
+
+
+def _configured_drivers(
+    files: SystemFiles, path: str, drivers: tuple[Driver, ...]
+) -> Iterator[Driver]:
+    """Yield the drivers of a kernel without modules on the disk by its configuration."""
+    values = settings(files.lines(path))
+    for driver in drivers:
+        if values:
+            state = _CONFIGURED.get(values.get(DRIVERS[driver.name], ""), DriverState.MISSING)
+            yield Driver(driver.name, state, files.place(path))
+        else:
+            yield driver
 
 
 def _with_initramfs(files: SystemFiles, kernel: Kernel) -> Kernel:

@@ -3,9 +3,11 @@ import gzip
 import lzma
 import struct
 
+import hypothesis
 from oslotest import base
 
-from rackspace_imagetasks.guest.facts import AgentKind, DriverState, Place
+from rackspace_imagetasks.guest.facts import AgentKind, DriverState, Place, SystemFacts
+from rackspace_imagetasks.guest.fence import _records
 from rackspace_imagetasks.guest.systems.linux import is_linux, linux
 from tests.unit.guest.fake_files import Broken, Link, system_files
 
@@ -134,6 +136,42 @@ class DistributionTest(base.BaseTestCase):
         (seen,) = found.unreadable
         self.assertEqual(Place("partition 2", "/etc/fstab"), seen.place)
         self.assertIn("outside of the volume", seen.text)
+
+
+PATHS = (
+    "/etc/os-release", "/etc/fstab", "/etc/redhat-release", "/boot/grub/grub.cfg",
+    "/boot/grub/grubenv", "/boot/grub/menu.lst", "/boot/extlinux.conf", "/boot/loader/loader.conf",
+    "/boot/loader/entries/a.conf", f"/boot/initrd.img-{VERSION}", "/boot/vmlinuz-linux",
+    f"/lib/modules/{VERSION}/modules.dep", "/etc/cloud/cloud.cfg", "/etc/dracut.conf",
+    "/usr/lib/python3/dist-packages/cloudinit/version.py", "/etc/netplan/a.yaml", "/etc/inittab",
+    "/etc/mkinitcpio.conf", "/etc/mkinitfs/mkinitfs.conf", "/usr/bin/dash",
+)  # fmt: skip
+WORDS = (
+    b"\n", b" ", b"{", b"}", b"=", b"'", b'"', b"menuentry", b"submenu", b"linux", b"initrd",
+    b"set default=", b"blscfg", b"default", b"label", b"append", b"include a", b"title", b"kernel",
+    b"/", b"#", b"[", b"]", b"datasource_list:", b"MODULES=most", b"070701", b"\xff\0", b"UUID=",
+    b"\x1f\x8b\x08", b"\\", b"\\777", b"HOOKS=(", b"\xfd7zXZ\0", b"console=", b"root=", b"-1",
+)  # fmt: skip
+
+
+class AnyContentTest(base.BaseTestCase):
+    @hypothesis.given(
+        hypothesis.strategies.dictionaries(
+            hypothesis.strategies.sampled_from(PATHS),
+            hypothesis.strategies.lists(
+                hypothesis.strategies.sampled_from(WORDS)
+                | hypothesis.strategies.binary(max_size=9),
+                max_size=30,
+            ).map(b"".join),
+        )
+    )
+    def test_nothing_is_too_strange(self, files):
+        """Whatever files contain, there are facts, and they can be sent to another process."""
+        found = facts(
+            debian(**files, **{"/boot/vmlinuz-\udcff\x1b": b"", "/usr/bin/cloud-init": ""}),
+            deep=True,
+        )
+        self.assertEqual(found, _records.decode(SystemFacts, _records.encode(found)))
 
 
 class MountsTest(base.BaseTestCase):
@@ -281,6 +319,20 @@ class KernelTest(base.BaseTestCase):
         kernel, states = self.states(**files)
         self.assertEqual({DriverState.UNKNOWN}, set(states.values()))
         self.assertEqual(f"/boot/initrd.img-{VERSION}", kernel.initramfs.path)
+
+    def test_configuration_instead_of_lists(self):
+        """Where modules are in the initramfs alone, the kernel's configuration names them."""
+        files = {path: "" for path in debian() if "/modules." in path}
+        config = (
+            "CONFIG_VIRTIO_BLK=m\nCONFIG_XEN_BLKDEV_FRONTEND=y\n# CONFIG_VIRTIO_NET is not set\n"
+        )
+        initramfs = {f"/boot/initrd.img-{VERSION}": cpio("modules/virtio_blk.ko")}
+        files |= {f"/boot/config-{VERSION}": config} | initramfs
+        _, states = self.states(**files)
+        self.assertEqual(DriverState.MODULE, states["virtio_blk"])
+        self.assertEqual(DriverState.BUILT_IN, states["xen_blkfront"])
+        self.assertEqual(DriverState.MISSING, states["virtio_net"])
+        self.assertEqual(DriverState.INITRAMFS, self.states(deep=True, **files)[1]["virtio_blk"])
 
     def test_initramfs(self):
         """Compressed archives after one that is not, and what lies between, are read."""
