@@ -42,6 +42,7 @@ class OrderedSource(BaseSource):
         stream begins the stream again.
     :ivar etag: a text that changes with the content.
     :ivar received: the number of bytes that were received.
+    :ivar position: the end of the last read that was not apart.
     """
 
     etag: str
@@ -51,8 +52,10 @@ class OrderedSource(BaseSource):
         super().__init__(name, size, identity)
         self._parts = parts
         self.received = 0
+        self.position = 0
         self._touched: set[int] = set()
         self._verified: set[int] = set()
+        self._used: set[int] = set()
         self._trusted_end = 0
         self._is_apart = False
         self._stream: Iterator[_Chunk] | None = None
@@ -106,21 +109,15 @@ class OrderedSource(BaseSource):
             self._is_apart = False
 
     @property
-    def position(self) -> int:
-        """The offset at which the next read in order begins."""
-        return self._position
-
-    @property
     def is_verified(self) -> bool:
-        """Whether all parts before the position are verified, or trusted."""
-        last = self._part_at(self._position - 1) if self._position else -1
-        first = self._part_at(self._trusted_end)
-        return all(number in self._verified for number in range(first, last + 1))
+        """Whether all parts are verified of which bytes were read, other than apart."""
+        return self._used <= self._verified
 
     def trust(self, end: int) -> None:
         """Rely on an earlier run, which has verified all parts before `end`.
 
-        They are not received in order again; the next read in order begins in the part with `end`.
+        The next read in order begins in the part with `end`. If bytes before it are read, other
+        than apart, their part is verified again.
         """
         number = self._part_at(end) if end < self.size else len(self._parts)
         self._trusted_end = self._position = self._parts[number].offset if end < self.size else end
@@ -135,8 +132,14 @@ class OrderedSource(BaseSource):
             return b""
         end = offset + length
         with self._lock:
-            self._touched.update(range(self._part_at(offset), self._part_at(end - 1) + 1))
-            if self._is_apart or offset < self._trusted_end:
+            parts = range(self._part_at(offset), self._part_at(end - 1) + 1)
+            self._touched.update(parts)
+            if self._is_apart:
+                return self._read_alone(Extent(offset, length))
+            self._used.update(parts)
+            self.position = end
+            if offset < self._trusted_end:
+                self._verified.difference_update(parts)
                 return self._read_alone(Extent(offset, length))
             if not self._is_near(offset, length):
                 if self.has_ranges and not self._is_start(offset, end):

@@ -28,6 +28,7 @@ from rackspace_imagetasks.partfile import PartFile, output_errors, part_file
 from rackspace_imagetasks.units import MIB
 
 PIECE = 4 * MIB
+_READ_MORE = MIB  # how much of the next piece the reader of a format may have read as well
 
 
 class View(NamedTuple):
@@ -139,7 +140,7 @@ class _ViewWriter:
         source, waiting = self._view.source, deque[Entry]()
         for piece in pieces:
             digest = self._write(piece, meter)
-            waiting.append(Entry(source.position, digest))
+            waiting.append(Entry(max(0, source.position - _READ_MORE), digest))
             if source.is_verified:
                 while waiting:
                     self._record.append(waiting.popleft())

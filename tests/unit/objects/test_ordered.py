@@ -95,16 +95,28 @@ class OrderedTest(SwiftCase):
     def test_trusted(self):
         """Parts that an earlier run has verified are not received in order, nor verified again."""
         source = self.open()
+        with source.apart():
+            self.assertEqual(self.content[:MIB], source.read_at(0, MIB))
         source.trust(4 * MIB)
-        self.assertEqual((_SEGMENT, True), (source.position, source.is_verified))
-        self.assertEqual(self.content[:MIB], source.read_at(0, MIB))
-        self.assertEqual(self.content[4 * MIB : 5 * MIB], source.read_at(4 * MIB, MIB))
-        self.assertFalse(source.is_verified)
-        for offset in range(5 * MIB, 10 * MIB, MIB):
-            source.read_at(offset, MIB)
+        self.assertTrue(source.is_verified)
+        for offset in range(4 * MIB, 10 * MIB, MIB):
+            self.assertEqual(self.content[offset : offset + MIB], source.read_at(offset, MIB))
+            self.assertEqual(offset + MIB, source.position)
         source.verify_unchanged()
         self.assertTrue(source.is_verified)
         self.assertEqual(["images/a", "00000001", "00000002", "00000003"], self.asked())
+
+    def test_trusted_but_used(self):
+        """A trusted part of which bytes are used nevertheless is verified in the end."""
+        source = self.open()
+        source.trust(7 * MIB)
+        self.swift.fault(altered(lambda body: b"?" + body[1:]), "GET", "00000001")
+        self.assertEqual(self.content[4 * MIB : 5 * MIB], source.read_at(4 * MIB, MIB))
+        self.assertFalse(source.is_verified)
+        self.assertRaises(SegmentCorrupt, source.verify_unchanged)
+        source.verify_unchanged()
+        self.assertTrue(source.is_verified)
+        self.assertEqual(["images/a", "00000001", "00000001"], self.asked())
 
     def test_all_trusted(self):
         """If an earlier run has verified everything, only the version is looked up."""
