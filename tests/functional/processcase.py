@@ -24,7 +24,7 @@ class ProcessTestCase(cloudcase.CloudTestCase):
     def start(self, *words, cloud="alice", region="DFW", **options):
         """Start the `openstack` program."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "openstackclient.shell", *_words(words, cloud, region)],
+            [sys.executable, "-m", "openstackclient.shell", *client_words(words, cloud, region)],
             **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options},
         )
         self.addCleanup(process.wait)
@@ -34,7 +34,7 @@ class ProcessTestCase(cloudcase.CloudTestCase):
     def fork(self, *words, cloud="alice", region="DFW"):
         """Start a command in a copy of this process: what takes time is its work alone."""
         child = multiprocessing.get_context("fork").Process(
-            target=_run, args=(_words(words, cloud, region), self.tmp / "forked")
+            target=run_client, args=(client_words(words, cloud, region), self.tmp / "forked")
         )
         child.start()
         self.addCleanup(child.join)
@@ -107,11 +107,13 @@ class ProcessTestCase(cloudcase.CloudTestCase):
         return [name for name in names if "/in-use/" not in name]
 
 
-def _words(words, cloud, region):
+def client_words(words, cloud, region):
+    """Return the arguments of the client for a command in a cloud and region."""
     return ["--os-cloud", cloud, "--os-region-name", region, *map(str, words)]
 
 
-def _run(words, output):
+def run_client(words, output):
+    """Run the client in this process, which then ends."""
     with output.open("w") as stream:
         sys.stdout = sys.stderr = stream
         status = shell.OpenStackShell().run(words)
