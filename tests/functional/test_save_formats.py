@@ -111,7 +111,8 @@ class TasksTest(SaveFormatCase):
             log = self.log()
             self.task(*self.saving(name))
             again = self.segments(log)
-            self.assertEqual(len(again), len(set(again)))
+            # The segment in which the last complete piece ends may be read in part, then verified.
+            self.assertLessEqual(len(again), len(set(again)) + 1)
             # A piece of 4 MiB is complete when the segments of 2 MiB below it are verified.
             self.assertGreaterEqual(min(again), 6)
             self.assertIn(21, again)
