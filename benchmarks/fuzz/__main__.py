@@ -31,6 +31,7 @@ _PATIENCE = 120  # seconds for one mutant, after which its process is ended
 _OUTCOMES = ("same", "different", "damaged", "endless", "hang", "crash", "unhandled")
 _FAILURES = ("endless", "hang", "crash", "unhandled")
 _MAX_EXAMPLES = 5
+_MAX_SHOWN = 16  # bytes of a change
 
 Line = dict[str, Any]
 
@@ -98,7 +99,8 @@ def _replay(name: str, path: Path, number: int) -> None:
     """Read one mutant without catching its error."""
     with FileSource(path) as source:
         mutant = Batch(name, source, 0).mutant(number)
-        print(name, number, mutant.patches)
+        for offset, content in mutant.patches:
+            print(f"{len(content)} bytes at {offset}: {content[:_MAX_SHOWN].hex(' ')}")
         print(explore(DISKS[name].reader, mutant))
 
 

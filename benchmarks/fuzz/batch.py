@@ -101,7 +101,7 @@ class Batch:
     def _judged(self, number: int, explored: Explored) -> Line:
         outcome = "same" if explored.digest == self._clean.digest else "different"
         problems = set(explored.problems) - set(self._clean.problems)
-        if explored.damaged or problems:
+        if explored.damaged > self._clean.damaged or problems:
             outcome = "damaged"
         lost = self._clean.has_windows and not explored.has_windows and not problems
         return Line(number, outcome, caught=explored.caught, lost_windows=lost)
