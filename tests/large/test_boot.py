@@ -51,9 +51,26 @@ class HardwareTest(BootCase):
     def test_without_virtio(self):
         """A disk whose initial RAM file system has no virtio driver boots from IDE alone."""
         disk = self.guest_disk(bootable.WITHOUT_VIRTIO)
+        self.assertEqual({"virtio-driver"}, self.predicted(disk))
         self.assertTrue(self.boots(disk, interface="ide"))
         self.assertFalse(self.boots(disk))
 
     def test_xen_only(self):
         """A disk made for Xen alone does not find its root file system with virtio."""
-        self.assertFalse(self.boots(self.guest_disk(bootable.XEN_ONLY)))
+        disk = self.guest_disk(bootable.XEN_ONLY)
+        self.assertEqual({"device-name", "virtio-driver"}, self.predicted(disk))
+        self.assertFalse(self.boots(disk))
+
+    def test_portable(self):
+        """A disk of which an inspection expects that it boots with virtio does so."""
+        disk = self.guest_disk(bootable.PORTABLE)
+        self.assertEqual(set(), self.predicted(disk))
+        self.assertTrue(self.boots(disk))
+
+    def predicted(self, disk):
+        """Return what an inspection for KVM finds that can keep the disk from booting."""
+        words = ("--for", "glance", "--deep", "-f", "json")
+        found = self.openstack("image", "disk", "inspect", disk, *words).rows
+        self.assertTrue(found["is_ready"])
+        checks = {each["check"] for each in found["findings"] if each["severity"] == "warning"}
+        return checks - {"first-boot"}  # the guest has nothing that sets it up, nor needs it
