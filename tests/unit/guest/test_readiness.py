@@ -201,6 +201,14 @@ class ChecksTest(base.BaseTestCase):
         expected = ["Driver viostor or vioscsi is missing.", "Driver netkvm is missing."]
         self.assertEqual(expected, texts)
 
+    def test_hibernation(self):
+        """Windows that would continue on another server is warned about."""
+        windows = dataclasses.replace(WINDOWS, is_hibernated=True)
+        facts = disk(systems=(windows,))
+        hibernated = ("hibernated", "warning")
+        self.assertEqual({hibernated, ("licence", "info")}, found(facts, GLANCE))
+        self.assertIn(hibernated, found(facts, RACKSPACE))
+
     def test_first_boot(self):
         """Something must set up a new server; nova-agent does so at Rackspace only."""
         both = ["first-boot warning"]

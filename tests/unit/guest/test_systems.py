@@ -5,7 +5,10 @@ from oslotest import base
 
 from rackspace_imagetasks.guest._devices import OpenVolume, volume_of
 from rackspace_imagetasks.guest._systems import systems_in
+from rackspace_imagetasks.guest._windows_facts import windows_facts
 from rackspace_imagetasks.guest.facts import SystemKind, VolumeFacts
+from rackspace_imagetasks.guest.systems import windows
+from rackspace_imagetasks.guest.systems.windows import Role, Windows
 from tests.unit.guest.fake_files import FakeFileSystem
 
 
@@ -71,6 +74,18 @@ class SystemsTest(base.BaseTestCase):
         found = self.systems(volume("partition 1", ROOT), volume("partition 2", ROOT), loader)
         self.assertEqual(2, len(found))
         self.assertEqual([(), ()], [system.roots for system in found])
+
+    def test_agents_of_windows(self):
+        """What is found of Windows becomes facts, each of its agents and drivers as well."""
+        agents = ("cloudbase-init", "nova-agent", "qemu-guest-agent", "xe-guest-utilities")
+        found = Windows(
+            Role.INSTALLED, "\\x", "Windows", build="1.2", agents=agents, drivers=("viostor",)
+        )
+        self.assertEqual(set(agents), set(windows._AGENTS))
+        facts = windows_facts(found, "partition 1")
+        self.assertEqual(agents, tuple(agent.kind.value for agent in facts.agents))
+        self.assertEqual(["viostor"], [driver.name for driver in facts.drivers])
+        self.assertEqual(("1.2", "windows"), (facts.version, facts.id))
 
     def test_bsd(self):
         """A BSD is named once, by the types of its partitions."""
