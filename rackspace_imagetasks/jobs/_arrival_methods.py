@@ -114,6 +114,7 @@ class Staged:
         try:
             delete(store, delivery.staged)
             delete_segments(store, delivery.staged)
+            cloud.account_key.remove_left(store.client, cloud.progress)
         except Cancelled:
             raise
         except ImageTasksError as error:

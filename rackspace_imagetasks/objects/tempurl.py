@@ -99,6 +99,12 @@ class AccountKey:
                     _remove_key(client.until(threading.Event()), self._own, progress)
                     self._own = ""
 
+    def remove_left(self, client: Client, progress: Progress) -> None:
+        """Remove the key that a killed process has left, unless a URL of this process needs it."""
+        with self._lock:
+            if not self._users:
+                _remove_key(client, _OWN_PREFIX, progress)
+
     def _set(self, client: Client) -> str:
         self._own = _OWN_PREFIX + secrets.token_hex(32)
         client.request("POST", "", "set a key of the account", headers={_OWN_KEY: self._own})
@@ -149,14 +155,14 @@ def sign(path: str, expires: int, key: str, digest: str) -> str:
     return hmac.new(key.encode(), text, getattr(hashlib, digest)).hexdigest()
 
 
-def _remove_key(client: Client, key: str, progress: Progress) -> None:
-    """Remove the account's second key, unless somebody else has set another one.
+def _remove_key(client: Client, start: str, progress: Progress) -> None:
+    """Remove the account's second key if it begins so: somebody else may have set another one.
 
     The client must not be cancelled: the key is removed because the work has been cancelled.
     """
     try:
         answer = client.request("HEAD", "", "read the account's keys")
-        if answer.headers.get(_OWN_KEY) == key:
+        if answer.headers.get(_OWN_KEY, "").startswith(start):
             headers = {_REMOVED_KEY: "x"}
             client.request("POST", "", "remove the key of the account", headers=headers)
     except ImageTasksError as error:

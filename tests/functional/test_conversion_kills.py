@@ -45,9 +45,12 @@ class KillCase(ConversionCase):
         self.image_id = image_id
         place = ("--to-cloud", self.target["cloud"], "--to-region", self.target["region"])
         self.words = ("image", "task", "transfer", image_id, *place, *self.method)
-        pieces = self.run_until(None)
-        self.assertGreater(pieces, 2 * POINTS)
+        self.run_until(None)  # the only run that marks the source
         self.require_arrived()
+        self.sdk(**self.target).image.delete_image(self.the_image(**self.target))
+        pieces = self.run_until(None)
+        self.require_arrived()
+        self.assertGreater(pieces, 2 * POINTS)
         for tenth in range(POINTS):
             self.sdk(**self.target).image.delete_image(self.the_image(**self.target))
             piece = int((tenth + self.random.random()) * pieces / POINTS)

@@ -165,6 +165,10 @@ class UrlTest(TempurlCase):
                 self.assertEqual(sign(f"/v1/AUTH_test/{NAME}", expires, key, "sha512"), signature)
             self.assertEqual(others, self.swift.keys)
         self.assertEqual(3, len(self.posts()))
+        for keys, kept in ((left, {}), ({f"{KEY}-2": "theirs"}, {f"{KEY}-2": "theirs"})):
+            self.swift.keys = dict(keys)
+            AccountKey().remove_left(self.store.client, self.ledger)
+            self.assertEqual(kept, self.swift.keys)
 
     def test_key_is_removed_after_any_end(self):
         """The key is removed after an error, an interrupt, and a cancellation of the store."""
