@@ -23,7 +23,7 @@ from rackspace_imagetasks.jobs.imports import ImportPlan
 from rackspace_imagetasks.jobs.inspected import Inspected, inspect_departing, report_no_inspection
 from rackspace_imagetasks.jobs.marks import Mark
 from rackspace_imagetasks.jobs.names import exported_object, staged_file
-from rackspace_imagetasks.jobs.options import AUTO_METHOD
+from rackspace_imagetasks.jobs.options import AUTO_METHOD, DEFAULT_PROPERTIES, PropertyOptions
 from rackspace_imagetasks.jobs.transfer_run import TransferRun
 from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.objects.data_transfer import DataTransfer, TransferOptions
@@ -65,6 +65,11 @@ class ConversionPlan(TransferRun):
         """What the user should know before the transfer."""
         found = self.inspected.verdict.warnings if self.inspected else ()
         return (*self.departure.warnings, *found)
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """The properties that the copy gets, besides its mark, as far as they are known."""
+        return policy.storable_properties(self.settings.properties)
 
     def _finish(self) -> None:
         self.departure.finish(keep_objects=self.keep_objects)
@@ -161,7 +166,7 @@ def plan_conversion(
     *,
     disk_format: str | None = None,
     method: str = AUTO_METHOD,
-    keep_properties: bool = False,
+    properties: PropertyOptions = DEFAULT_PROPERTIES,
     keep_objects: bool = False,
     inspect: bool = True,
 ) -> ConversionPlan:
@@ -169,7 +174,7 @@ def plan_conversion(
 
     :param disk_format: one of `DISK_FORMATS`; by default the one that the target's profile names.
     :param method: one of `options.METHODS`.
-    :param keep_properties: do not adapt the properties to another hypervisor.
+    :param properties: which properties the copy gets.
     :param inspect: look inside the disk before it is sent.
     :raises Refused: with all reasons.
     :raises NotFound: if the target lacks a service.
@@ -183,7 +188,7 @@ def plan_conversion(
         target=target,
         image=image,
         origin=marks.origin_of(image, source.place),
-        settings=settable(image, source.profile, target.profile, adapt=not keep_properties),
+        settings=settable(image, source.profile, target.profile, properties),
         disk_format=form,
         staged=ObjectName(container, staged_file(exported_object(container, image.id).name, form)),
         method=method,

@@ -234,6 +234,43 @@ class AgainTest(ConversionCase):
         return f"{host}/DFW/{image_id}"
 
 
+class PropertiesTest(ConversionCase):
+    def test_chosen_properties(self):
+        """A dry run shows what the copy would get; what the user chooses wins, in any transfer."""
+        self.task(
+            *("import", self.disk("raw"), "--name", self.name, "--wait"),
+            *("--property", "vm_mode=hvm", "--property", "team=web"),
+        )
+        to_flex = ("transfer", self.name, "--to-cloud", "flex")
+        chosen = ("--target-property", "hw_disk_bus=scsi", "--target-property", "team=db")
+        for words, expected in (
+            ((*to_flex, *chosen), {"hw_disk_bus": "scsi", "team": "db", "vm_mode": None}),
+            ((*to_flex, "--keep-properties"), {"hw_disk_bus": None, "vm_mode": "hvm"}),
+            (("transfer", self.name, "--to-region", "ORD", *chosen), {"team": "db"}),
+        ):
+            del self.sent[:]
+            shown = self.task(*words, "--dry-run").rows[0]["Properties"]
+            self.assertEqual(expected, {key: shown.get(key) for key in expected})
+            self.assertEqual([], self.changes())
+        self.task(*to_flex, *chosen)
+        image = self.the_image()
+        self.assertEqual(
+            ("scsi", "virtio", "db"),
+            (image.hw_disk_bus, image.hw_vif_model, image.properties["team"]),
+        )
+        self.task("transfer", self.name, "--to-region", "ORD", *chosen)
+        self.assertEqual("db", self.the_image("alice", "ORD").properties["team"])
+
+    def test_property_that_is_refused(self):
+        """A chosen property that the target would refuse is reported before anything is sent."""
+        self.task("import", self.disk("raw"), "--name", self.name, "--wait")
+        del self.sent[:]
+        for target in ("--to-cloud", "flex"), ("--to-region", "ORD"):
+            said = self.refused("transfer", self.name, *target, "--target-property", "status=x")
+            self.assertIn("'status' is an image attribute, not a property.", said)
+        self.assertEqual([], self.changes())
+
+
 class RefusedTest(ConversionCase):
     def test_images_that_cannot_be_read(self):
         """All reasons are given at once, and nothing is sent."""

@@ -16,8 +16,10 @@ from rackspace_imagetasks.exceptions import (
     Refused,
     TaskTimeout,
 )
+from rackspace_imagetasks.glance.settings import NO_SETTINGS
 from rackspace_imagetasks.jobs import exports, marks, names, transfers
 from rackspace_imagetasks.jobs._completion import mark_source
+from rackspace_imagetasks.jobs._properties import settable
 from rackspace_imagetasks.jobs.inspected import Inspected
 from rackspace_imagetasks.messages import Hint
 from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER
@@ -104,6 +106,7 @@ class CopyTest(importcase.ImportCase):
             image=image,
             origin="origin",
             export=exports.ExportPlan(source, image, "image-transfers-ORD"),
+            settings=settable(image, RACKSPACE, RACKSPACE),
             **changes,
         )
 
@@ -227,7 +230,12 @@ class RoomTest(SwiftCase):
         self.addCleanup(other.close)
         there.objects = ObjectStore(other.adapter(), sleep=self.waits.append)
         plan = transfers.TransferPlan(
-            source=here, target=there, image=WEB, origin="origin", export=export
+            source=here,
+            target=there,
+            image=WEB,
+            origin="origin",
+            export=export,
+            settings=NO_SETTINGS,
         )
         other.quotas[""] = {"X-Account-Meta-Quota-Bytes": "3"}
         valid = mock.Mock(errors=(), warnings=())
