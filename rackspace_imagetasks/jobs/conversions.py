@@ -200,7 +200,8 @@ def plan_conversion(
     if found:
         return dataclasses.replace(plan, existing=found.image, importing=found.task)
     arrival = _judge_arrival(plan)
-    departure = plan_departure(source, image, container, arrival)
+    usable = None if target.profile.uses_tasks else form
+    departure = plan_departure(source, image, container, arrival, usable)
     return _inspected(dataclasses.replace(plan, departure=departure))
 
 

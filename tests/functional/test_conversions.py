@@ -94,8 +94,12 @@ class WholeWayTest(ConversionCase):
             region="SJC3",
             service="glance",
         )
-        said = self.refused("transfer", image, "--to-cloud", "alice", **FLEX)
-        self.assertIn("does not return parts of the data", said)
+        del self.sent[:]
+        for words in (("alice",), ("alice", "--dry-run"), ("flex-bob", "--disk-format", "raw")):
+            said = self.refused("transfer", image, "--to-cloud", *words, **FLEX)
+            self.assertIn("does not return parts of the data", said)
+            self.assertIn("--wait --file <file> --disk-format qcow2`, then convert", said)
+        self.assertEqual([], self.changes())
         for method in ("direct", "web-download"):
             breaks = self.inject(
                 Rule("GET", f"/{image}/file$", drop="download", offset=MIB, times=2),
