@@ -139,7 +139,7 @@ class ImageTasks:
         :raises Refused, SourceError: with all reasons.
         """
         if not self.cloud.profile.uses_tasks:
-            uploads.judge_staging(staging).enforce()
+            uploads.judge_options(disk, staging).enforce()
             return uploads.plan_upload(
                 self.cloud,
                 FileSource(path),
@@ -207,7 +207,7 @@ class ImageTasks:
         :raises Refused: with all reasons.
         """
         if not self.cloud.profile.uses_tasks:
-            uploads.judge_staging(DEFAULT_STAGING, delete_object=delete_object).enforce()
+            uploads.judge_options(disk, delete_object=delete_object).enforce()
             return uploads.plan_upload(
                 self.cloud,
                 OrderedObject(self.cloud.objects.until(self.cloud.stop), source),

@@ -232,8 +232,8 @@ def _judge_arrival(plan: ConversionPlan) -> Verdict:
     """Judge whether the image could be created at the target."""
     target, image = plan.target, plan.image
     verdict = judge_arrival(target, plan.disk_format, plan.method)
+    verdict += policy.judge_disk_size(image, target.region, target.profile)
     if not target.profile.uses_tasks:
         return verdict + policy.judge_standard(image.label, plan.settings)
     target.objects.head_container(plan.staged.container)  # raises if we have no access
-    verdict += policy.judge_import(image.label, plan.settings, target.profile)
-    return verdict + policy.judge_disk_size(image, target.region, target.profile)
+    return verdict + policy.judge_import(image.label, plan.settings, target.profile)

@@ -175,13 +175,27 @@ class ImportTest(ConversionCase):
             self.assertIn("Disk format 'ova' is not available for this cloud", said)
             self.assertEqual([], self.changes())
 
-    def test_options_about_objects(self):
+    def test_limit(self):
+        """A limit on the size of disks holds for every cloud that has one."""
+        disk = self.disk("qcow2")
+        said = self.refused("import", disk, "--max-virtual-size", "1MiB", **FLEX)
+        self.assertIn("over the limit of 1048576 bytes (1 MiB).", said)
+        self.settings("flex", max_virtual_size="1 MiB")
+        self.assertIn("over the limit of", self.refused("import", disk, **FLEX))
+        self.assertEqual([], self.changes())
+        self.task("import", disk, "--name", self.name, "--wait", "--min-disk", "1")
+        said = self.refused("transfer", self.name, "--to-cloud", "flex")
+        self.assertIn("over the import limit of 1 MiB in region 'SJC3'", said)
+
+    def test_options_without_effect(self):
         """Where no object is staged for long, none can be kept, and nothing is sent."""
         for words, reason in (
             (("--container", "a"), "the container for uploads cannot be chosen"),
+            (("--create-container",), "the container for uploads cannot be chosen"),
+            (("--no-convert",), "a disk is always converted to the format of the image"),
             (("--keep-object",), "no object is kept"),
         ):
-            said = self.refused("import", self.disk("qcow2"), *words, **FLEX)
+            said = self.refused("import", "disk.qcow2", *words, **FLEX)
             self.assertIn(f"This cloud has no image tasks, so {reason}.", said)
         said = self.refused("import", "container/object", "--delete-object", **FLEX)
         self.assertIn("This cloud has no image tasks, so an imported object is not deleted.", said)
