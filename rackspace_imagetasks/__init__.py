@@ -52,7 +52,12 @@ if TYPE_CHECKING:
     from rackspace_imagetasks.jobs.image_saves import ImageSavePlan
     from rackspace_imagetasks.jobs.imports import ImportPlan, ImportResult
     from rackspace_imagetasks.jobs.inspections import inspect_disk
-    from rackspace_imagetasks.jobs.options import DiskOptions, SaveOptions, StagingOptions
+    from rackspace_imagetasks.jobs.options import (
+        DiskOptions,
+        PropertyOptions,
+        SaveOptions,
+        StagingOptions,
+    )
     from rackspace_imagetasks.jobs.saves import SavePlan, SaveResult
     from rackspace_imagetasks.jobs.transfer_run import TransferResult
     from rackspace_imagetasks.jobs.transfers import TransferPlan
@@ -120,6 +125,7 @@ __all__ = [
     "Outcome",
     "Phase",
     "Progress",
+    "PropertyOptions",
     "ProviderProfile",
     "QuotaExceeded",
     "RateLimit",
@@ -194,6 +200,7 @@ _HOMES = {
     "ImageSettings": "glance.settings",
     "ObjectName": "objects.names",
     "RateLimit": "objects.meter",
+    "PropertyOptions": "jobs.options",
     "SaveOptions": "jobs.options",
     "StagingOptions": "jobs.options",
     "TransferOptions": "objects.data_transfer",

@@ -38,8 +38,10 @@ from rackspace_imagetasks.jobs.names import staged_name
 from rackspace_imagetasks.jobs.options import (
     AUTO_METHOD,
     DEFAULT_DISK,
+    DEFAULT_PROPERTIES,
     DEFAULT_STAGING,
     DiskOptions,
+    PropertyOptions,
     SaveOptions,
     StagingOptions,
 )
@@ -137,7 +139,7 @@ class ImageTasks:
         :raises Refused, SourceError: with all reasons.
         """
         if not self.cloud.profile.uses_tasks:
-            uploads.judge_staging(staging).enforce()
+            uploads.judge_options(disk, staging).enforce()
             return uploads.plan_upload(
                 self.cloud,
                 FileSource(path),
@@ -205,7 +207,7 @@ class ImageTasks:
         :raises Refused: with all reasons.
         """
         if not self.cloud.profile.uses_tasks:
-            uploads.judge_staging(DEFAULT_STAGING, delete_object=delete_object).enforce()
+            uploads.judge_options(disk, delete_object=delete_object).enforce()
             return uploads.plan_upload(
                 self.cloud,
                 OrderedObject(self.cloud.objects.until(self.cloud.stop), source),
@@ -242,7 +244,7 @@ class ImageTasks:
         target: "ImageTasks",
         *,
         keep_objects: bool = False,
-        keep_properties: bool = False,
+        properties: PropertyOptions = DEFAULT_PROPERTIES,
         disk_format: str | None = None,
         method: str = AUTO_METHOD,
         inspect: bool = True,
@@ -250,7 +252,7 @@ class ImageTasks:
         """Find an image by name or ID, and check that it can be transferred to `target`.
 
         :param keep_objects: keep the exported and the staged object.
-        :param keep_properties: do not adapt the properties to another hypervisor.
+        :param properties: which properties the copy gets.
         :param disk_format: the copy's format: qcow2, raw or vhd; by default the target's.
         :param method: as for an import, at the target.
         :param inspect: look inside the disk before it is sent.
@@ -261,7 +263,12 @@ class ImageTasks:
         if here.profile.uses_tasks and there.profile.uses_tasks:
             target._judge_arrival(disk_format, method)  # noqa: SLF001
             return transfers.plan_transfer(
-                here, there, facts, keep_objects=keep_objects, inspect=inspect
+                here,
+                there,
+                facts,
+                properties=properties,
+                keep_objects=keep_objects,
+                inspect=inspect,
             )
         return conversions.plan_conversion(
             here,
@@ -269,7 +276,7 @@ class ImageTasks:
             facts,
             disk_format=disk_format,
             method=method,
-            keep_properties=keep_properties,
+            properties=properties,
             keep_objects=keep_objects,
             inspect=inspect,
         )

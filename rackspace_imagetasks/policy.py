@@ -209,6 +209,7 @@ def judge_standard(name: str, settings: ImageSettings) -> Verdict:
             *_property_sizes(kept),
             *_attributes(kept),
             *_tags(settings.tags),
+            *_characters(name, settings),
             *_too_many(len(kept), _MAX_PROPERTIES, "properties"),
             *_too_many(len(set(settings.tags)), _MAX_TAGS, "tags"),
         ),

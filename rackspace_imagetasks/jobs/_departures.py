@@ -15,7 +15,7 @@ from rackspace_imagetasks.glance.ordered import OrderedImage
 from rackspace_imagetasks.jobs import exports
 from rackspace_imagetasks.jobs._resumable import resumable
 from rackspace_imagetasks.jobs.exports import ExportPlan
-from rackspace_imagetasks.messages import Message
+from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.data_transfer import DataTransfer
 from rackspace_imagetasks.objects.deletion import delete, mark_as_kept
 from rackspace_imagetasks.objects.ordered import OrderedObject
@@ -153,6 +153,20 @@ def _require_declared(disk: DiskSource, image: ImageFacts, place: str) -> None:
         )
 
 
+def require_ranges(cloud: Cloud, image: ImageFacts) -> None:
+    """Check that any part of the data can be read, as every reader of a format has to.
+
+    :raises Refused: if it cannot.
+    """
+    if not cloud.image_source(image).supports_ranges:
+        text = (
+            f"The Image service does not return parts of the data of image '{image.label}', so the"
+            " image cannot be converted while it is received."
+        )
+        hint, values = Hint.SAVE_IN_OWN_FORMAT, {"format": image.disk_format}
+        raise Refused(Message(text, hint, values))
+
+
 def departure_of(cloud: Cloud, image: ImageFacts, container: str) -> Departure:
     """Return the departure of an image that an earlier run has planned.
 
@@ -163,15 +177,20 @@ def departure_of(cloud: Cloud, image: ImageFacts, container: str) -> Departure:
     return DataDeparture(cloud, image)
 
 
-def plan_departure(cloud: Cloud, image: ImageFacts, container: str, arrival: Verdict) -> Departure:
+def plan_departure(
+    cloud: Cloud, image: ImageFacts, container: str, arrival: Verdict, form: str | None
+) -> Departure:
     """Check everything that would prevent an image from leaving its cloud.
 
     :param container: where an export task writes to.
+    :param form: the format in which data are of use as they are; None if there is none.
     :param arrival: the judgement of the target, which is reported together with it.
     :raises Refused: with all reasons.
     """
     if not cloud.profile.uses_tasks:
         (policy.judge_image_data(image, cloud.project_id) + arrival).enforce()
+        if form != image.disk_format:
+            require_ranges(cloud, image)
         return DataDeparture(cloud, image)
     try:
         export = exports.plan_export(cloud, image, container, create_container=True, reuse=True)

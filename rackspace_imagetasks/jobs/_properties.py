@@ -7,20 +7,22 @@ from fnmatch import fnmatchcase
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.jobs.marks import MARKS
+from rackspace_imagetasks.jobs.options import DEFAULT_PROPERTIES, PropertyOptions
 from rackspace_imagetasks.profile import ProviderProfile
 
 _GLANCE_PREFIX = "os_glance"  # of properties that Glance lets nobody set
 
 
 def settable(
-    image: ImageFacts, source: ProviderProfile, target: ProviderProfile, *, adapt: bool = True
+    image: ImageFacts,
+    source: ProviderProfile,
+    target: ProviderProfile,
+    options: PropertyOptions = DEFAULT_PROPERTIES,
 ) -> ImageSettings:
-    """Return the settings of the image that can be made at the target.
-
-    :param adapt: adapt the properties to another hypervisor.
-    """
+    """Return the settings of the image that can be made at the target."""
+    properties = settable_properties(image, source, target, adapt=options.adapt)
     return ImageSettings(
-        properties=settable_properties(image, source, target, adapt=adapt),
+        properties={**properties, **options.chosen},
         tags=image.tags,
         min_disk=image.min_disk or None,
         min_ram=image.min_ram or None,

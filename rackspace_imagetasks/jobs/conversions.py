@@ -23,7 +23,7 @@ from rackspace_imagetasks.jobs.imports import ImportPlan
 from rackspace_imagetasks.jobs.inspected import Inspected, inspect_departing, report_no_inspection
 from rackspace_imagetasks.jobs.marks import Mark
 from rackspace_imagetasks.jobs.names import exported_object, staged_file
-from rackspace_imagetasks.jobs.options import AUTO_METHOD
+from rackspace_imagetasks.jobs.options import AUTO_METHOD, DEFAULT_PROPERTIES, PropertyOptions
 from rackspace_imagetasks.jobs.transfer_run import TransferRun
 from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.objects.data_transfer import DataTransfer, TransferOptions
@@ -65,6 +65,11 @@ class ConversionPlan(TransferRun):
         """What the user should know before the transfer."""
         found = self.inspected.verdict.warnings if self.inspected else ()
         return (*self.departure.warnings, *found)
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """The properties that the copy gets, besides its mark, as far as they are known."""
+        return policy.storable_properties(self.settings.properties)
 
     def _finish(self) -> None:
         self.departure.finish(keep_objects=self.keep_objects)
@@ -161,7 +166,7 @@ def plan_conversion(
     *,
     disk_format: str | None = None,
     method: str = AUTO_METHOD,
-    keep_properties: bool = False,
+    properties: PropertyOptions = DEFAULT_PROPERTIES,
     keep_objects: bool = False,
     inspect: bool = True,
 ) -> ConversionPlan:
@@ -169,7 +174,7 @@ def plan_conversion(
 
     :param disk_format: one of `DISK_FORMATS`; by default the one that the target's profile names.
     :param method: one of `options.METHODS`.
-    :param keep_properties: do not adapt the properties to another hypervisor.
+    :param properties: which properties the copy gets.
     :param inspect: look inside the disk before it is sent.
     :raises Refused: with all reasons.
     :raises NotFound: if the target lacks a service.
@@ -183,7 +188,7 @@ def plan_conversion(
         target=target,
         image=image,
         origin=marks.origin_of(image, source.place),
-        settings=settable(image, source.profile, target.profile, adapt=not keep_properties),
+        settings=settable(image, source.profile, target.profile, properties),
         disk_format=form,
         staged=ObjectName(container, staged_file(exported_object(container, image.id).name, form)),
         method=method,
@@ -195,7 +200,8 @@ def plan_conversion(
     if found:
         return dataclasses.replace(plan, existing=found.image, importing=found.task)
     arrival = _judge_arrival(plan)
-    departure = plan_departure(source, image, container, arrival)
+    usable = None if target.profile.uses_tasks else form
+    departure = plan_departure(source, image, container, arrival, usable)
     return _inspected(dataclasses.replace(plan, departure=departure))
 
 
@@ -226,8 +232,8 @@ def _judge_arrival(plan: ConversionPlan) -> Verdict:
     """Judge whether the image could be created at the target."""
     target, image = plan.target, plan.image
     verdict = judge_arrival(target, plan.disk_format, plan.method)
+    verdict += policy.judge_disk_size(image, target.region, target.profile)
     if not target.profile.uses_tasks:
         return verdict + policy.judge_standard(image.label, plan.settings)
     target.objects.head_container(plan.staged.container)  # raises if we have no access
-    verdict += policy.judge_import(image.label, plan.settings, target.profile)
-    return verdict + policy.judge_disk_size(image, target.region, target.profile)
+    return verdict + policy.judge_import(image.label, plan.settings, target.profile)

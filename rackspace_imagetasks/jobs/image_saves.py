@@ -12,7 +12,7 @@ from typing import BinaryIO
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.cloud import Cloud
-from rackspace_imagetasks.exceptions import IntegrityError, Refused, SourceError
+from rackspace_imagetasks.exceptions import IntegrityError, SourceError
 from rackspace_imagetasks.glance.download import (
     download_image,
     find_image_download,
@@ -20,6 +20,7 @@ from rackspace_imagetasks.glance.download import (
 )
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.ordered import OrderedImage
+from rackspace_imagetasks.jobs._departures import require_ranges
 from rackspace_imagetasks.jobs._file_formats import format_of, misnamed
 from rackspace_imagetasks.jobs._made_files import make_file
 from rackspace_imagetasks.jobs._resumable import resumable
@@ -169,7 +170,7 @@ def plan_image_save(cloud: Cloud, image: ImageFacts, options: SaveOptions) -> Im
         )
     verdict.enforce()
     if converts:
-        _require_ranges(cloud, image)
+        require_ranges(cloud, image)
     target = options.target
     if isinstance(target, str | os.PathLike):
         target = _file_of(image, Path(target), form)
@@ -177,20 +178,6 @@ def plan_image_save(cloud: Cloud, image: ImageFacts, options: SaveOptions) -> Im
         require_writable(target, overwrite=options.overwrite or may_be_saved)
     warnings = misnamed(target, form)
     return ImageSavePlan(cloud, image, options, target, form, warnings)
-
-
-def _require_ranges(cloud: Cloud, image: ImageFacts) -> None:
-    """Check that any part of the data can be read, as every reader of a format has to.
-
-    :raises Refused: if it cannot.
-    """
-    if not cloud.image_source(image).supports_ranges:
-        text = (
-            f"The Image service does not return parts of the data of image '{image.label}', so the"
-            " image cannot be converted while it is received."
-        )
-        hint, values = Hint.SAVE_IN_OWN_FORMAT, {"format": image.disk_format}
-        raise Refused(Message(text, hint, values))
 
 
 def _file_of(image: ImageFacts, target: Path, form: str) -> Path:

@@ -3,6 +3,7 @@
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from typing import BinaryIO
 
 AUTO_METHOD = "auto"
@@ -50,6 +51,21 @@ class StagingOptions:
 
 
 DEFAULT_STAGING = StagingOptions()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PropertyOptions:
+    """Which properties the copy of an image gets.
+
+    :ivar adapt: adapt those of the image to another hypervisor.
+    :ivar chosen: properties that have precedence over those of the image.
+    """
+
+    adapt: bool = True
+    chosen: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+DEFAULT_PROPERTIES = PropertyOptions()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.exceptions import TaskTimeout
@@ -19,6 +20,8 @@ class TransferResult:
     """An image and its copy in another place.
 
     :ivar status: "transferred", "already there", "not started", or "in progress" after a time-out.
+    :ivar properties: what the copy would get, as far as that is known before the transfer; empty
+        afterwards.
     """
 
     image_id: str
@@ -26,6 +29,7 @@ class TransferResult:
     region: str
     status: str
     target_image_id: str | None = None
+    properties: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,6 +53,11 @@ class TransferRun(ABC):
     def mark(self) -> Mark:
         """The mark of the image and of its copies."""
 
+    @property
+    @abstractmethod
+    def properties(self) -> dict[str, str]:
+        """The properties that the copy gets, besides its mark, as far as they are known."""
+
     @abstractmethod
     def _transfer(self, timeout: float | None, transfer: TransferOptions) -> str:
         """Return the ID of the image at the target, complete with its settings."""
@@ -61,7 +70,7 @@ class TransferRun(ABC):
         """Return the expected result of a run, without a request."""
         if self.existing:
             return self._result("already there", self.existing.id)
-        return self._result("not started")
+        return dataclasses.replace(self._result("not started"), properties=self.properties)
 
     def run(
         self, *, timeout: float | None = None, transfer: TransferOptions = DEFAULT_TRANSFER

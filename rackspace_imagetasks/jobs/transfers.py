@@ -16,7 +16,7 @@ from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.jobs import exports, marks
 from rackspace_imagetasks.jobs._in_use import shown_in_use
-from rackspace_imagetasks.jobs._properties import settable, settable_properties
+from rackspace_imagetasks.jobs._properties import settable
 from rackspace_imagetasks.jobs._quotas import judge_copy, judge_unknown_size
 from rackspace_imagetasks.jobs._resumable import resumable
 from rackspace_imagetasks.jobs._same_import import SameImport
@@ -26,6 +26,7 @@ from rackspace_imagetasks.jobs.imports import ImportPlan
 from rackspace_imagetasks.jobs.inspected import Inspected, exported_disk, inspect_departing
 from rackspace_imagetasks.jobs.marks import Mark
 from rackspace_imagetasks.jobs.names import CONTAINER_PREFIX
+from rackspace_imagetasks.jobs.options import DEFAULT_PROPERTIES, PropertyOptions
 from rackspace_imagetasks.jobs.transfer_run import TransferRun
 from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.objects.copy import copy
@@ -42,12 +43,14 @@ class TransferPlan(TransferRun):
 
     :ivar origin: the value of the coordinating property.
     :ivar export: the export in the source region; the copy at the target has the same name.
+    :ivar settings: those of the copy.
     :ivar inspect: look inside the disk before it is sent.
     :ivar inspected: what that has shown; None before the disk can be read.
     """
 
     origin: str
     export: ExportPlan
+    settings: ImageSettings
     inspect: bool = True
     inspected: Inspected | None = None
 
@@ -72,6 +75,12 @@ class TransferPlan(TransferRun):
         """What the user should know before the transfer."""
         found = self.inspected.verdict.warnings if self.inspected else ()
         return (*self.export.warnings, *found)
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """The properties that the copy gets, besides its mark, as far as they are known."""
+        found = self.inspected.properties if self.inspected else {}
+        return dict(self.settings.completed(found).properties)
 
     def _transfer(self, timeout: float | None, transfer: TransferOptions) -> str:
         if self.importing is None:  # else the object is staged, and a task may be reading it
@@ -130,7 +139,7 @@ class TransferPlan(TransferRun):
             name=self.image.label,
             object=self.export.target,
             mark=self.mark,
-            settings=settable(self.image, self.source.profile, self.target.profile),
+            settings=self.settings,
             found=found.properties,
             task=self.importing,
             any_name=True,
@@ -151,11 +160,13 @@ def plan_transfer(
     target: Cloud,
     image: ImageFacts,
     *,
+    properties: PropertyOptions = DEFAULT_PROPERTIES,
     keep_objects: bool = False,
     inspect: bool = True,
 ) -> TransferPlan:
     """Check everything that would make the export here or the import there fail.
 
+    :param properties: which properties the copy gets.
     :param inspect: look inside the disk before it is sent.
     :raises Refused: with all reasons.
     :raises NotFound: if the target region lacks a service.
@@ -170,6 +181,7 @@ def plan_transfer(
         image=image,
         origin=marks.origin_of(image, source.place),
         export=ExportPlan(source, image, container),
+        settings=settable(image, source.profile, target.profile, properties),
         keep_objects=keep_objects,
         inspect=inspect,
     )
@@ -222,8 +234,7 @@ def _judge_arrival(plan: TransferPlan) -> Verdict:
     """Judge whether the image could be imported at the target."""
     target, image = plan.target, plan.image
     target.objects.head_container(plan.export.container)  # raises if we have no access
-    settings = ImageSettings(settable_properties(image, plan.source.profile, target.profile))
-    return policy.judge_import(image.label, settings, target.profile) + policy.judge_disk_size(
+    return policy.judge_import(image.label, plan.settings, target.profile) + policy.judge_disk_size(
         image, target.region, target.profile
     )
 

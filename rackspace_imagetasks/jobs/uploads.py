@@ -14,13 +14,19 @@ from rackspace_imagetasks.jobs.imports import ALREADY_IMPORTED, ImportResult
 from rackspace_imagetasks.jobs.inspected import inspect_for_import
 from rackspace_imagetasks.jobs.marks import import_mark
 from rackspace_imagetasks.jobs.names import staged_file, staged_name
-from rackspace_imagetasks.jobs.options import AUTO_METHOD, DEFAULT_DISK, DiskOptions, StagingOptions
+from rackspace_imagetasks.jobs.options import (
+    AUTO_METHOD,
+    DEFAULT_DISK,
+    DEFAULT_STAGING,
+    DiskOptions,
+    StagingOptions,
+)
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.policy import Verdict
 from rackspace_imagetasks.sources import DiskSource, open_disk_of
-from rackspace_imagetasks.sources.convert import report_content
+from rackspace_imagetasks.sources.convert import report_content, require_size
 from rackspace_imagetasks.sources.staging import require_recognised
 
 
@@ -81,13 +87,19 @@ class UploadPlan:
         )
 
 
-def judge_staging(staging: StagingOptions, *, delete_object: bool = False) -> Verdict:
-    """Judge what is asked for about staged objects: a cloud without tasks needs them only briefly.
+def judge_options(
+    disk: DiskOptions, staging: StagingOptions = DEFAULT_STAGING, *, delete_object: bool = False
+) -> Verdict:
+    """Judge options that have no effect in a cloud without tasks.
+
+    Objects are staged only briefly there, and every disk is written in the format of the image.
 
     :param delete_object: whether the object that is imported is to be deleted.
     """
+    chosen = staging.container is not None or staging.create_container
     wishes = (
-        (staging.container is not None, "the container for uploads cannot be chosen"),
+        (not disk.convert, "a disk is always converted to the format of the image"),
+        (chosen, "the container for uploads cannot be chosen"),
         (staging.keep_object, "no object is kept"),
         (delete_object, "an imported object is not deleted"),
     )
@@ -121,6 +133,7 @@ def plan_upload(
         arrival_verdict = judge_arrival(cloud, form, method)
         (policy.judge_standard(name, settings) + arrival_verdict).enforce()
         require_recognised(opened, disk.format)
+        require_size(opened, cloud.profile.max_virtual_size)
         report_content(opened, cloud.progress, allow_truncated=disk.allow_truncated)
         inspected = inspect_for_import(cloud, opened, disk)
         settings = settings.completed(inspected.properties)

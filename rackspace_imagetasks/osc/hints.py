@@ -45,7 +45,8 @@ WORDINGS: Mapping[Hint, str] = {
         "To save an image, run `openstack image task export <image> --wait --file <file>`."
     ),
     Hint.SAVE_IN_OWN_FORMAT: (
-        "Save the image with --disk-format {format}, then convert the file with `qemu-img convert`."
+        "Save the image with `openstack image task export <image> --wait --file <file>"
+        " --disk-format {format}`, then convert the file with `qemu-img convert`."
     ),
     Hint.SAVE_TO_FILE_OR_AS_QCOW2: (
         "Name a file with --file, or add --disk-format qcow2 to write the disk as qcow2."

@@ -291,7 +291,10 @@ def add_limit_options(parser: argparse.ArgumentParser) -> None:
         "--max-virtual-size",
         metavar="<size>",
         type=size,
-        help=_("Largest disk that the provider accepts, such as 160GiB (default: 40GiB)"),
+        help=_(
+            "Largest disk that the provider accepts, such as 160GiB (default: 40GiB in a cloud with"
+            " image tasks, otherwise no limit)"
+        ),
     )
     parser.add_argument(
         "--max-physical-size",

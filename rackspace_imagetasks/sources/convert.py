@@ -108,6 +108,21 @@ def report_content(disk: DiskSource, progress: Progress, *, allow_truncated: boo
         progress.message(notice)
 
 
+def require_size(disk: DiskSource, max_virtual_size: int) -> None:
+    """Check that a disk is not larger than a limit.
+
+    :raises Refused: if it is.
+    """
+    if disk.size <= max_virtual_size:
+        return
+    words, limit_words = format_sizes(disk.size, max_virtual_size)
+    text = (
+        f"The disk in '{disk.name}' has {disk.size} bytes ({words}), over the limit of"
+        f" {max_virtual_size} bytes ({limit_words})."
+    )
+    raise Refused(Message(text, Hint.SHRINK_OR_RAISE_LIMIT))
+
+
 def view_as_vhd(
     disk: DiskSource,
     *,
@@ -125,13 +140,8 @@ def view_as_vhd(
     :param scan: leave out allocated blocks that contain only zeros, which reads the disk first.
     :raises Refused: when the VHD would exceed a limit.
     """
-    if max_virtual_size is not None and disk.size > max_virtual_size:  # before a long scan
-        words, limit_words = format_sizes(disk.size, max_virtual_size)
-        text = (
-            f"The disk in '{disk.name}' has {disk.size} bytes ({words}), over the limit of"
-            f" {max_virtual_size} bytes ({limit_words})."
-        )
-        raise Refused(Message(text, Hint.SHRINK_OR_RAISE_LIMIT))
+    if max_virtual_size is not None:
+        require_size(disk, max_virtual_size)  # before a long scan
     view = vhd.VirtualVhd(disk, uuid=uuid, timestamp=timestamp, scan=scan, progress=progress)
     report = vhd.check(view, max_virtual_size=max_virtual_size, max_physical_size=max_physical_size)
     if report.errors:

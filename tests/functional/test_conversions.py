@@ -94,8 +94,12 @@ class WholeWayTest(ConversionCase):
             region="SJC3",
             service="glance",
         )
-        said = self.refused("transfer", image, "--to-cloud", "alice", **FLEX)
-        self.assertIn("does not return parts of the data", said)
+        del self.sent[:]
+        for words in (("alice",), ("alice", "--dry-run"), ("flex-bob", "--disk-format", "raw")):
+            said = self.refused("transfer", image, "--to-cloud", *words, **FLEX)
+            self.assertIn("does not return parts of the data", said)
+            self.assertIn("--wait --file <file> --disk-format qcow2`, then convert", said)
+        self.assertEqual([], self.changes())
         for method in ("direct", "web-download"):
             breaks = self.inject(
                 Rule("GET", f"/{image}/file$", drop="download", offset=MIB, times=2),
@@ -171,13 +175,27 @@ class ImportTest(ConversionCase):
             self.assertIn("Disk format 'ova' is not available for this cloud", said)
             self.assertEqual([], self.changes())
 
-    def test_options_about_objects(self):
+    def test_limit(self):
+        """A limit on the size of disks holds for every cloud that has one."""
+        disk = self.disk("qcow2")
+        said = self.refused("import", disk, "--max-virtual-size", "1MiB", **FLEX)
+        self.assertIn("over the limit of 1048576 bytes (1 MiB).", said)
+        self.settings("flex", max_virtual_size="1 MiB")
+        self.assertIn("over the limit of", self.refused("import", disk, **FLEX))
+        self.assertEqual([], self.changes())
+        self.task("import", disk, "--name", self.name, "--wait", "--min-disk", "1")
+        said = self.refused("transfer", self.name, "--to-cloud", "flex")
+        self.assertIn("over the import limit of 1 MiB in region 'SJC3'", said)
+
+    def test_options_without_effect(self):
         """Where no object is staged for long, none can be kept, and nothing is sent."""
         for words, reason in (
             (("--container", "a"), "the container for uploads cannot be chosen"),
+            (("--create-container",), "the container for uploads cannot be chosen"),
+            (("--no-convert",), "a disk is always converted to the format of the image"),
             (("--keep-object",), "no object is kept"),
         ):
-            said = self.refused("import", self.disk("qcow2"), *words, **FLEX)
+            said = self.refused("import", "disk.qcow2", *words, **FLEX)
             self.assertIn(f"This cloud has no image tasks, so {reason}.", said)
         said = self.refused("import", "container/object", "--delete-object", **FLEX)
         self.assertIn("This cloud has no image tasks, so an imported object is not deleted.", said)
@@ -232,6 +250,43 @@ class AgainTest(ConversionCase):
         auth_url = self.sdk().config.config["auth"]["auth_url"]
         host = re.match(r"https?://([^/]*)", auth_url)[1]
         return f"{host}/DFW/{image_id}"
+
+
+class PropertiesTest(ConversionCase):
+    def test_chosen_properties(self):
+        """A dry run shows what the copy would get; what the user chooses wins, in any transfer."""
+        self.task(
+            *("import", self.disk("raw"), "--name", self.name, "--wait"),
+            *("--property", "vm_mode=hvm", "--property", "team=web"),
+        )
+        to_flex = ("transfer", self.name, "--to-cloud", "flex")
+        chosen = ("--target-property", "hw_disk_bus=scsi", "--target-property", "team=db")
+        for words, expected in (
+            ((*to_flex, *chosen), {"hw_disk_bus": "scsi", "team": "db", "vm_mode": None}),
+            ((*to_flex, "--keep-properties"), {"hw_disk_bus": None, "vm_mode": "hvm"}),
+            (("transfer", self.name, "--to-region", "ORD", *chosen), {"team": "db"}),
+        ):
+            del self.sent[:]
+            shown = self.task(*words, "--dry-run").rows[0]["Properties"]
+            self.assertEqual(expected, {key: shown.get(key) for key in expected})
+            self.assertEqual([], self.changes())
+        self.task(*to_flex, *chosen)
+        image = self.the_image()
+        self.assertEqual(
+            ("scsi", "virtio", "db"),
+            (image.hw_disk_bus, image.hw_vif_model, image.properties["team"]),
+        )
+        self.task("transfer", self.name, "--to-region", "ORD", *chosen)
+        self.assertEqual("db", self.the_image("alice", "ORD").properties["team"])
+
+    def test_property_that_is_refused(self):
+        """A chosen property that the target would refuse is reported before anything is sent."""
+        self.task("import", self.disk("raw"), "--name", self.name, "--wait")
+        del self.sent[:]
+        for target in ("--to-cloud", "flex"), ("--to-region", "ORD"):
+            said = self.refused("transfer", self.name, *target, "--target-property", "status=x")
+            self.assertIn("'status' is an image attribute, not a property.", said)
+        self.assertEqual([], self.changes())
 
 
 class RefusedTest(ConversionCase):

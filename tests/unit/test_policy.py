@@ -139,6 +139,8 @@ class StandardTest(base.BaseTestCase):
             (0, {"tags": (*tags, "1")}),
             (1, {"tags": (*tags, "more")}),
             (1, {"tags": ("e" * 256,)}),
+            (0, {"name": "\uffff", "tags": ("\uffff",), "properties": {"\uffff": "\uffff"}}),
+            (4, {"name": "😀", "tags": ("😀",), "properties": {"😀": "😀"}}),
         ):
             refusals, warnings = self.judge(**settings)
             self.assertEqual((count, []), (len(refusals), warnings), settings)

@@ -4,9 +4,11 @@
 import argparse
 import typing
 
+from osc_lib.cli import parseractions
+
 from rackspace_imagetasks.i18n import _
+from rackspace_imagetasks.osc import columns, options
 from rackspace_imagetasks.osc import command as common
-from rackspace_imagetasks.osc import options
 
 if typing.TYPE_CHECKING:
     from rackspace_imagetasks.imagetasks import ImageTasks
@@ -54,6 +56,15 @@ class TransferImage(common.ImageTaskCommand):
             ),
         )
         parser.add_argument(
+            "--target-property",
+            metavar="<key=value>",
+            action=parseractions.KeyValueAction,
+            help=_(
+                "Property of the copy, which takes precedence over those of the image (repeat for"
+                " several); a copy that exists is not changed"
+            ),
+        )
+        parser.add_argument(
             "--timeout",
             metavar="<seconds>",
             type=options.seconds,
@@ -75,16 +86,22 @@ class TransferImage(common.ImageTaskCommand):
                 lambda image: self._transfer(tasks, target, image, parsed_args),
                 parsed_args.concurrency,
             )
-        return self.titles, [_row(result) for result in results]
+        titles = (*self.titles, "Properties") if parsed_args.dry_run else self.titles
+        return titles, [_row(result)[: len(titles)] for result in results]
 
     def _transfer(
         self, tasks: "ImageTasks", target: "ImageTasks", image: str, parsed_args: argparse.Namespace
     ) -> "TransferResult":
+        from rackspace_imagetasks.jobs.options import PropertyOptions
+
+        properties = PropertyOptions(
+            adapt=not parsed_args.keep_properties, chosen=parsed_args.target_property or {}
+        )
         plan = tasks.plan_transfer(
             image,
             target,
             keep_objects=parsed_args.keep_objects,
-            keep_properties=parsed_args.keep_properties,
+            properties=properties,
             disk_format=parsed_args.disk_format,
             method=parsed_args.method,
             inspect=not parsed_args.no_inspect,
@@ -102,4 +119,5 @@ def _row(result: "TransferResult") -> tuple[object, ...]:
         result.region,
         result.status,
         result.target_image_id,
+        columns.StructureColumn(dict(result.properties)),
     )

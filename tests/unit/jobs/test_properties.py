@@ -4,7 +4,8 @@ import dataclasses
 from oslotest import base
 
 from rackspace_imagetasks.jobs import marks
-from rackspace_imagetasks.jobs._properties import settable_properties
+from rackspace_imagetasks.jobs._properties import settable, settable_properties
+from rackspace_imagetasks.jobs.options import PropertyOptions
 from rackspace_imagetasks.profile import FLEX, GLANCE, RACKSPACE
 from tests.unit.test_policy import WEB
 
@@ -14,6 +15,15 @@ def with_properties(**properties):
 
 
 class PropertiesTest(base.BaseTestCase):
+    def test_chosen(self):
+        """What the user has chosen is set instead of what the image has or its new cloud needs."""
+        image = with_properties(vm_mode="hvm", team="web")
+        chosen = {"hw_disk_bus": "scsi", "team": "db", "vm_mode": "xen"}
+        options = PropertyOptions(chosen=chosen)
+        settings = settable(image, RACKSPACE, GLANCE, options)
+        arriving = {"architecture": "x86_64", "hw_vif_model": "virtio"}
+        self.assertEqual(chosen | arriving, settings.properties)
+
     def test_what_travels(self):
         """Neither the providers' properties, nor Glance's own, nor the marks of transfers."""
         fixed = {"com.rackspace__1__x", "os_glance_x", *marks.MARKS}

@@ -16,8 +16,11 @@ from rackspace_imagetasks.exceptions import (
     Refused,
     TaskTimeout,
 )
+from rackspace_imagetasks.glance.settings import NO_SETTINGS
 from rackspace_imagetasks.jobs import exports, marks, names, transfers
 from rackspace_imagetasks.jobs._completion import mark_source
+from rackspace_imagetasks.jobs._properties import settable
+from rackspace_imagetasks.jobs.inspected import Inspected
 from rackspace_imagetasks.messages import Hint
 from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER
 from rackspace_imagetasks.objects.store import ObjectStore
@@ -103,6 +106,7 @@ class CopyTest(importcase.ImportCase):
             image=image,
             origin="origin",
             export=exports.ExportPlan(source, image, "image-transfers-ORD"),
+            settings=settable(image, RACKSPACE, RACKSPACE),
             **changes,
         )
 
@@ -124,7 +128,7 @@ class CopyTest(importcase.ImportCase):
 
     def test_the_copy_is_completed(self):
         """It gets the image's properties, tags and needs, and the marks with its own ID."""
-        self.assertEqual(image_id(10), self.plan()._import(None))
+        self.assertEqual(image_id(10), self.plan()._import(Inspected(), None))
         (task,) = self.glance.tasks.values()
         given = {
             "import_from": "image-transfers-ORD/1.vhd",
@@ -149,7 +153,7 @@ class CopyTest(importcase.ImportCase):
         self.glance.at_ticks = [
             lambda: self.glance.task("other", 29, input=self.glance.tasks["own-0"]["input"])
         ]
-        copy = self.plan()._import(None)
+        copy = self.plan()._import(Inspected(), None)
         self.assertEqual([copy], list(self.glance.images))
         self.assertEqual(copy, self.glance.tasks["other"]["result"]["image_id"])
 
@@ -167,7 +171,7 @@ class CopyTest(importcase.ImportCase):
                 self.glance.succeed(task)
             found = self.plan().same_import.find().task
             self.assertEqual(("earlier", status), (found.id, found.status))
-            self.assertEqual(image_id(10), self.plan(importing=found)._import(None))
+            self.assertEqual(image_id(10), self.plan(importing=found)._import(Inspected(), None))
             self.assertEqual([image_id(10)], list(self.glance.images))
         self.assertEqual(["PATCH", "PATCH"], self.methods())
 
@@ -203,14 +207,14 @@ class CopyTest(importcase.ImportCase):
     def test_a_copy_that_is_another_image(self):
         """A task that reports another image changes nothing on it."""
         self.glance.outcomes["own-0"] = {"owner": "f" * 32}
-        error = self.assertRaises(IntegrityError, self.plan()._import, None)
+        error = self.assertRaises(IntegrityError, self.plan()._import, Inspected(), None)
         self.assertIn("belongs to another project", str(error))
         self.assertEqual(["POST"], self.methods())
 
     def test_timeout(self):
         """The message says how to resume; there is no result of an import."""
         self.glance.held.add("own-0")
-        error = self.assertRaises(TaskTimeout, self.plan()._import, 0.01)
+        error = self.assertRaises(TaskTimeout, self.plan()._import, Inspected(), 0.01)
         self.assertIn("Timed out while importing image 'web' in region 'DFW'", str(error))
         self.assertIsNone(error.result)
 
@@ -226,7 +230,12 @@ class RoomTest(SwiftCase):
         self.addCleanup(other.close)
         there.objects = ObjectStore(other.adapter(), sleep=self.waits.append)
         plan = transfers.TransferPlan(
-            source=here, target=there, image=WEB, origin="origin", export=export
+            source=here,
+            target=there,
+            image=WEB,
+            origin="origin",
+            export=export,
+            settings=NO_SETTINGS,
         )
         other.quotas[""] = {"X-Account-Meta-Quota-Bytes": "3"}
         valid = mock.Mock(errors=(), warnings=())
