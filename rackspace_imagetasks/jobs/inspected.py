@@ -13,7 +13,7 @@ from rackspace_imagetasks.content_policy import (
     judge_arriving,
     judge_leaving,
 )
-from rackspace_imagetasks.exceptions import SourceError, VhdError
+from rackspace_imagetasks.exceptions import SourceError, TransferError, VhdError
 from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.guest.facts import DiskFacts
 from rackspace_imagetasks.guest.fence import InspectionFailed
@@ -92,9 +92,12 @@ def judge_exported(cloud: Cloud, exported: ObjectName) -> Verdict:
         return Verdict()
     try:
         disk = exported_disk(cloud, exported)
+        facts = _facts(cloud, disk, inspect=True)
     except VhdError:
         return Verdict()
-    facts = _facts(cloud, disk, inspect=True)
+    except TransferError as error:  # no reason for an export to fail that has succeeded
+        cloud.progress.message(f"{error.text} {_NOT_CHECKED}")
+        return Verdict()
     return judge_leaving(disk.name, facts, cloud.profile) if facts else Verdict()
 
 
