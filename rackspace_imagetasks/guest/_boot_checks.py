@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from rackspace_imagetasks.guest._sighting import WHOLE_DISK, Sighting, systems
 from rackspace_imagetasks.guest.facts import (
     DiskFacts,
-    Driver,
     DriverState,
     Kernel,
     LoaderKind,
@@ -21,6 +20,7 @@ from rackspace_imagetasks.guest.facts import (
 _TAG = re.compile(r"(UUID|LABEL)=(.+)")
 _FALLBACK = "\\EFI\\BOOT\\BOOT"  # UEFI specification, 3.5.1.1, "Removable Media Boot Behavior"
 _WORKING = (DriverState.BUILT_IN, DriverState.INITRAMFS)
+_PERHAPS = "is not in the initramfs, and may not be in the kernel"
 _DRIVERS_OF_WINDOWS = {"virtio_blk": "viostor", "virtio_scsi": "vioscsi", "virtio_net": "netkvm"}
 
 
@@ -140,22 +140,22 @@ def _missing_in_kernel(
     for names in choices:
         drivers = [driver for name in names if (driver := kernel.driver(name))]
         what = f"Kernel {kernel.version}: {' or '.join(names)}"
-        if not drivers or any(_is_usable(driver) for driver in drivers):
+        states = {driver.state for driver in drivers}
+        if not drivers or states.intersection(_WORKING):
             continue
-        modules = [each for each in drivers if each.state is DriverState.MODULE]
-        if not modules:
+        if states == {DriverState.MISSING}:
             yield Sighting(f"{what} is missing.", drivers[0].place)
         elif not _is_needed_early(names):
             continue
         elif kernel.initramfs_is_read and kernel.initramfs:
-            yield Sighting(f"{what} is a module, but not in the initramfs.", kernel.initramfs)
+            is_module = DriverState.MODULE in states
+            text = "is a module, but not in the initramfs" if is_module else _PERHAPS
+            yield Sighting(f"{what} {text}.", kernel.initramfs)
+        elif DriverState.UNKNOWN in states:
+            continue
         elif setting and not setting.is_generic:
             text = f"{what} is a module, and the initramfs may lack it ({setting.text})."
             yield Sighting(text, setting.place)
-
-
-def _is_usable(driver: Driver) -> bool:
-    return driver.state in (*_WORKING, DriverState.UNKNOWN)
 
 
 def _is_needed_early(names: tuple[str, ...]) -> bool:

@@ -103,13 +103,13 @@ class Packages:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        depends = _run("apt-cache", "depends", _KERNEL)
+        depends = run("apt-cache", "depends", _KERNEL)
         kernel = re.search(r"Depends: (linux-image-\S+)", depends)
         if kernel is None:
             raise RuntimeError(f"Package {_KERNEL} has no kernel; run `apt-get update`.")
-        _run("apt-get", "download", "-qq", kernel[1], *_PACKAGES, cwd=folder)
+        run("apt-get", "download", "-qq", kernel[1], *_PACKAGES, cwd=folder)
         for package in folder.glob("*.deb"):
-            _run("dpkg-deb", "-x", package, folder)
+            run("dpkg-deb", "-x", package, folder)
         self.version = kernel[1].removeprefix("linux-image-")
 
     @property
@@ -135,7 +135,7 @@ class Packages:
 
     def grub(self, target: Path) -> bytes:
         """Make the image of GRUB that reads its configuration in the first partition."""
-        _run(
+        run(
             self._folder / "usr/bin/grub-mkimage", "--format", "i386-pc", "--output", target,
             "--directory", self._folder / "usr/lib/grub/i386-pc",
             "--prefix", "(hd0,msdos1)/boot/grub", *_GRUB_MODULES,
@@ -159,7 +159,7 @@ def build(disk: Path, packages: Packages, guest: Guest) -> None:
         raise RuntimeError(f"GRUB has {len(grub)} bytes and does not fit before the partition.")
     with disk.open("wb") as file:
         file.truncate(_DISK_SIZE)
-    _run("sfdisk", "--quiet", disk, input=f"label: dos\nstart={_PARTITION // 512},type=83,bootable")
+    run("sfdisk", "--quiet", disk, input=f"label: dos\nstart={_PARTITION // 512},type=83,bootable")
     _make_file_system(disk, root)
     with disk.open("r+b") as file:
         file.write(packages.boot_sector)
@@ -227,14 +227,14 @@ def _write_program(path: Path, text: str) -> None:
 
 def _make_file_system(disk: Path, root: Path) -> None:
     """Fill the partition with the files; without a feature that GRUB of Debian 12 cannot read."""
-    _run(
+    run(
         *("mke2fs", "-q", "-F", "-t", "ext4", "-L", _LABEL, "-O", "^metadata_csum_seed"),
         *("-d", root, "-E", f"offset={_PARTITION},root_owner=0:0"),
         *(disk, f"{(_DISK_SIZE - _PARTITION) // 1024}k"),
     )
 
 
-def _run(*command: str | Path, **how: object) -> str:
+def run(*command: str | Path, **how: object) -> str:
     """Run a program; if it fails, say what it printed."""
     ended = subprocess.run(command, text=True, capture_output=True, check=False, **how)
     if ended.returncode:

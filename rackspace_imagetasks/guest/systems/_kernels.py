@@ -15,7 +15,7 @@ from rackspace_imagetasks.guest.systems._initramfs import (
 from rackspace_imagetasks.guest.systems.files import SystemFiles, cut, settings
 
 # The drivers, and the options of the kernel's configuration for them.
-DRIVERS = {
+_OPTIONS = {
     "virtio_blk": "CONFIG_VIRTIO_BLK",
     "virtio_net": "CONFIG_VIRTIO_NET",
     "virtio_pci": "CONFIG_VIRTIO_PCI",
@@ -23,7 +23,7 @@ DRIVERS = {
     "xen_blkfront": "CONFIG_XEN_BLKDEV_FRONTEND",
     "xen_netfront": "CONFIG_XEN_NETDEV_FRONTEND",
 }
-_CONFIGURED = {"m": DriverState.MODULE, "y": DriverState.BUILT_IN}
+DRIVERS = tuple(_OPTIONS)
 _MODULES = "/lib/modules"
 _KERNEL_NAMES = ("vmlinuz", "vmlinux", "Image", "bzImage", "kernel")
 _NOT_KERNELS = ("rescue", ".old", ".bak", ".hmac", ".sig")
@@ -32,6 +32,7 @@ _INITRAMFS_NAMES = (
 )  # fmt: skip
 _MAX_KERNELS = 50
 _LISTS = {"modules.builtin": DriverState.BUILT_IN, "modules.dep": DriverState.MODULE}
+_VALUES = {"y": DriverState.BUILT_IN, "m": DriverState.MODULE}
 _MAX_LIST = 4 << 20  # bytes
 _MAX_INITRAMFS = 64 << 20
 # Linux, Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header".
@@ -120,38 +121,31 @@ def _initramfs(files: SystemFiles, path: str, version: str) -> str | None:
 
 
 def _with_drivers(files: SystemFiles, kernel: Kernel, *, deep: bool) -> Kernel:
-    drivers = tuple(_drivers(files, f"{_MODULES}/{kernel.version}"))
-    if all(driver.state is DriverState.UNKNOWN for driver in drivers):
-        drivers = tuple(_configured_drivers(files, f"/boot/config-{kernel.version}", drivers))
+    drivers = tuple(_listed_drivers(files, f"{_MODULES}/{kernel.version}"))
+    drivers = drivers or tuple(_configured_drivers(files, f"/boot/config-{kernel.version}"))
     kernel = dataclasses.replace(kernel, drivers=drivers)
     return _with_initramfs(files, kernel) if deep and kernel.initramfs else kernel
 
 
-def _drivers(files: SystemFiles, folder: str) -> Iterator[Driver]:
-    """Yield the drivers by what `make modules_install` and depmod have listed."""
+def _listed_drivers(files: SystemFiles, folder: str) -> Iterator[Driver]:
+    """Yield the drivers by what `make modules_install` and depmod have listed, if they have."""
     lists = []
     for name, state in _LISTS.items():
         path = f"{folder}/{name}"
         if text := files.text(path, _MAX_LIST):
             modules = {module_name(line.partition(":")[0]) for line in text.splitlines()}
             lists.append((modules, state, files.place(path)))
-    unlisted = DriverState.MISSING if lists else DriverState.UNKNOWN
-    for name in DRIVERS:
+    for name in DRIVERS if lists else ():
         found = ((state, place) for modules, state, place in lists if name in modules)
-        yield Driver(name, *next(found, (unlisted, files.place(folder))))
+        yield Driver(name, *next(found, (DriverState.MISSING, files.place(folder))))
 
 
-def _configured_drivers(
-    files: SystemFiles, path: str, drivers: tuple[Driver, ...]
-) -> Iterator[Driver]:
-    """Yield the drivers of a kernel without modules on the disk by its configuration."""
-    values = settings(files.lines(path))
-    for driver in drivers:
-        if values:
-            state = _CONFIGURED.get(values.get(DRIVERS[driver.name], ""), DriverState.MISSING)
-            yield Driver(driver.name, state, files.place(path))
-        else:
-            yield driver
+def _configured_drivers(files: SystemFiles, path: str) -> Iterator[Driver]:
+    """Yield the drivers by the configuration that distributions keep next to a kernel."""
+    values = settings(files.text(path, _MAX_LIST).splitlines())
+    absent = DriverState.MISSING if values else DriverState.UNKNOWN
+    for name, option in _OPTIONS.items():
+        yield Driver(name, _VALUES.get(values.get(option, ""), absent), files.place(path))
 
 
 def _with_initramfs(files: SystemFiles, kernel: Kernel) -> Kernel:

@@ -173,6 +173,7 @@ class ChecksTest(base.BaseTestCase):
             ({"kernels": (kernel(DriverState.BUILT_IN),), "initramfs_setting": HOST_ONLY}, {}),
             ({"kernels": (kernel(DriverState.INITRAMFS, **initramfs),)}, {}),
             ({"kernels": (kernel(DriverState.UNKNOWN),)}, {}),
+            ({"kernels": (kernel(DriverState.UNKNOWN, **initramfs),)}, both),
             ({"kernels": (kernel(DriverState.MISSING),)}, both),
             ({"initramfs_setting": HOST_ONLY}, both),
             ({"kernels": (kernel(**initramfs),)}, both),

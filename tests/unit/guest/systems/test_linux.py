@@ -313,8 +313,19 @@ class KernelTest(base.BaseTestCase):
         self.assertEqual(DriverState.MISSING, states["virtio_scsi"])
         self.assertEqual(builtin, kernel.driver("virtio_net").place.path)
 
+    def test_configuration(self):
+        """Without lists of modules, the configuration of the kernel tells which drivers it has."""
+        path = f"/boot/config-{VERSION}"
+        files = {path: "" for path in debian() if "/modules." in path}
+        files[path] = "CONFIG_VIRTIO_BLK=m\nCONFIG_VIRTIO_NET=y\n# CONFIG_SCSI_VIRTIO is not set\n"
+        kernel, states = self.states(**files)
+        self.assertEqual(DriverState.MODULE, states["virtio_blk"])
+        self.assertEqual(DriverState.BUILT_IN, states["virtio_net"])
+        self.assertEqual(DriverState.MISSING, states["virtio_scsi"])
+        self.assertEqual(path, kernel.driver("virtio_blk").place.path)
+
     def test_no_lists(self):
-        """Without its lists nothing is known of a kernel, and only the default one is looked at."""
+        """Without lists and configuration, nothing is known of the drivers of a kernel."""
         files = {path: "" for path in debian() if "/modules." in path}
         kernel, states = self.states(**files)
         self.assertEqual({DriverState.UNKNOWN}, set(states.values()))
