@@ -154,7 +154,7 @@ class ImportTest(ConversionCase):
         self.assert_same_disk(self.tmp / "disk.raw", "raw", stored, "qcow2")
 
     def test_again(self):
-        """The same file is imported once, unless another copy is asked for."""
+        """The same file is imported once, and gets new settings, unless another copy is wanted."""
         words = ("import", self.disk("qcow2"), "--name", self.name)
         first = self.task(*words, **FLEX).rows[0]
         del self.sent[:]
@@ -162,6 +162,9 @@ class ImportTest(ConversionCase):
         self.assertEqual("already imported", again.rows[0]["Status"])
         self.assertEqual(first["Image"], again.rows[0]["Image"])
         self.assertEqual([], self.changes())
+        self.task(*words, "--property", "team=web", "--tag", "gold", **FLEX)
+        image = self.the_image()
+        self.assertEqual(("web", ["gold"]), (image.properties["team"], image.tags))
         other = self.task(*words, "--new-copy", **FLEX).rows[0]
         self.assertNotEqual(first["Image"], other["Image"])
 
