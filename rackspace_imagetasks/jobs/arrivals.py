@@ -137,7 +137,7 @@ def judge_arrival(cloud: Cloud, disk_format: str, method: str) -> Verdict:
     formats = (profile.disk_format,) if profile.uses_tasks else DISK_FORMATS
     if disk_format not in formats:
         verdict += Verdict.refuse(
-            f"Disk format '{disk_format}' is not available for this cloud. Available formats:"
-            f" {', '.join(formats)}."
+            f"Disk format '{disk_format}' is not available in {cloud.image_data.place}. Available"
+            f" formats: {', '.join(formats)}."
         )
     return verdict

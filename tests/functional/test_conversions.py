@@ -97,7 +97,7 @@ class WholeWayTest(ConversionCase):
         del self.sent[:]
         for words in (("alice",), ("alice", "--dry-run"), ("flex-bob", "--disk-format", "raw")):
             said = self.refused("transfer", image, "--to-cloud", *words, **FLEX)
-            self.assertIn("does not return parts of the data", said)
+            self.assertIn("in region 'SJC3' of cloud 'flex' does not return parts of the", said)
             self.assertIn("--wait --file <file> --disk-format qcow2`, then convert", said)
         self.assertEqual([], self.changes())
         for method in ("direct", "web-download"):
@@ -175,7 +175,8 @@ class ImportTest(ConversionCase):
             said = self.refused(
                 *("task", "import", self.disk("qcow2"), "--disk-format", "ova")[1:], **cloud
             )
-            self.assertIn("Disk format 'ova' is not available for this cloud", said)
+            place = f"region '{cloud['region']}' of cloud '{cloud['cloud']}'"
+            self.assertIn(f"Disk format 'ova' is not available in {place}.", said)
             self.assertEqual([], self.changes())
 
     def test_limit(self):
