@@ -95,7 +95,8 @@ class Cloud:
 
     def web_download(self, transfer: DataTransfer) -> WebDownload:
         """Return the downloads by the image service, which end when a transfer is cancelled."""
-        return WebDownload(transfer.connect(self.image_data))
+        data = transfer.connect(self.image_data)
+        return WebDownload(data, poll_interval=self.profile.poll_interval)
 
     @property
     def _place_in_words(self) -> str:

@@ -233,13 +233,15 @@ GLANCE = ProviderProfile(
     uses_tasks=False,
     disk_format="qcow2",
     hypervisor="kvm",
-    hypervisor_properties=("hw_*",),
+    hypervisor_properties=(
+        "hw_*", "hypervisor_type", "hypervisor_version_requires", "os_require_quiesce",
+    ),
     arrival_properties={
         "architecture": "x86_64",
         "hw_disk_bus": "virtio",
         "hw_vif_model": "virtio",
     },
-)
+)  # fmt: skip
 
 # Public documentation of Rackspace OpenStack Flex (genestack), and images seen there.
 FLEX = dataclasses.replace(

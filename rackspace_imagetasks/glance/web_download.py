@@ -34,7 +34,6 @@ from rackspace_imagetasks.objects.tempurl import SecretUrl
 
 WEB_DOWNLOAD = "web-download"
 _FIRST_INTERVAL = 0.25  # seconds between two polls, which then grows
-_POLL_INTERVAL = 2.0
 _START = 60.0  # seconds in which an import must have begun
 _TOLERATED_POLLS = 10  # failed polls in a row
 _URL = re.compile(r"[a-z]+://\S+|\S*temp_url_\S*", re.IGNORECASE)
@@ -71,15 +70,25 @@ def import_methods(client: Client) -> frozenset[str]:
 
 
 class WebDownload:
-    """Downloads by the image service of one cloud and region."""
+    """Downloads by the image service of one cloud and region.
 
-    def __init__(self, data: ImageDataClient, clock: Callable[[], float] = time.monotonic) -> None:
+    :param poll_interval: seconds between two requests for the state of an image, after the first
+        few, which follow each other faster.
+    """
+
+    def __init__(
+        self,
+        data: ImageDataClient,
+        clock: Callable[[], float] = time.monotonic,
+        poll_interval: float = 2.0,
+    ) -> None:
         words = upload_words(data.client.words)
         fields = {each.name: getattr(words, each.name) for each in dataclasses.fields(words)}
         self._client = data.client.worded(_DiscreetWords(**fields))
         self._data = data
         self._place = data.place
         self._clock = clock
+        self._poll_interval = poll_interval
 
     def run(
         self,
@@ -161,7 +170,8 @@ class WebDownload:
             else:
                 failures = 0
                 yield image
-            self._client.cancellation.wait(min(_FIRST_INTERVAL * (number + 1), _POLL_INTERVAL))
+            interval = min(_FIRST_INTERVAL * (number + 1), self._poll_interval)
+            self._client.cancellation.wait(interval)
 
     def _has_failed(self, image: ImageFacts, *, begun: bool) -> bool:
         """Return whether an import that may have begun has failed.

@@ -160,8 +160,8 @@ def require_ranges(cloud: Cloud, image: ImageFacts) -> None:
     """
     if not cloud.image_source(image).supports_ranges:
         text = (
-            f"The Image service does not return parts of the data of image '{image.label}', so the"
-            " image cannot be converted while it is received."
+            f"The Image service in {cloud.image_data.place} does not return parts of the data of"
+            f" image '{image.label}', so the image cannot be converted while it is received."
         )
         hint, values = Hint.SAVE_IN_OWN_FORMAT, {"format": image.disk_format}
         raise Refused(Message(text, hint, values))

@@ -92,9 +92,20 @@ class Arrival:
     def _temporary_name(self) -> str:
         return self.name[: _MAX_NAME_LENGTH - len(_INCOMPLETE)] + _INCOMPLETE
 
-    def _completed(self, image: ImageFacts) -> ImageFacts:
+    def with_settings(self, image: ImageFacts) -> ImageFacts:
+        """Return an image that a run has completed, with the settings that it lacks.
+
+        :raises AccessDenied, QuotaExceeded, ServiceError: if the service refuses them.
+        """
+        return complete_image(self.cloud, image, self._settings, self.mark)
+
+    @property
+    def _settings(self) -> ImageSettings:
         properties = policy.storable_properties(self.settings.properties)
-        settings = dataclasses.replace(self.settings, name=self.name, properties=properties)
+        return dataclasses.replace(self.settings, properties=properties)
+
+    def _completed(self, image: ImageFacts) -> ImageFacts:
+        settings = dataclasses.replace(self._settings, name=self.name)
         return self._agreed(complete_image(self.cloud, image, settings, self.mark))
 
     def _agreed(self, image: ImageFacts) -> ImageFacts:
@@ -126,7 +137,7 @@ def judge_arrival(cloud: Cloud, disk_format: str, method: str) -> Verdict:
     formats = (profile.disk_format,) if profile.uses_tasks else DISK_FORMATS
     if disk_format not in formats:
         verdict += Verdict.refuse(
-            f"Disk format '{disk_format}' is not available for this cloud. Available formats:"
-            f" {', '.join(formats)}."
+            f"Disk format '{disk_format}' is not available in {cloud.image_data.place}. Available"
+            f" formats: {', '.join(formats)}."
         )
     return verdict

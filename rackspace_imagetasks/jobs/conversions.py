@@ -12,7 +12,6 @@ from rackspace_imagetasks import policy
 from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.glance.facts import ImageFacts
-from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.jobs import marks, transfers
 from rackspace_imagetasks.jobs._departures import Departure, departure_of, plan_departure
 from rackspace_imagetasks.jobs._properties import settable
@@ -21,7 +20,6 @@ from rackspace_imagetasks.jobs._same_import import Found, SameImport
 from rackspace_imagetasks.jobs.arrivals import Arrival, judge_arrival, view_as
 from rackspace_imagetasks.jobs.imports import ImportPlan
 from rackspace_imagetasks.jobs.inspected import Inspected, inspect_departing, report_no_inspection
-from rackspace_imagetasks.jobs.marks import Mark
 from rackspace_imagetasks.jobs.names import exported_object, staged_file
 from rackspace_imagetasks.jobs.options import AUTO_METHOD, DEFAULT_PROPERTIES, PropertyOptions
 from rackspace_imagetasks.jobs.transfer_run import TransferRun
@@ -38,38 +36,19 @@ from rackspace_imagetasks.sources.convert import view_as_vhd
 class ConversionPlan(TransferRun):
     """A checked transfer of a disk from cloud to cloud, ready to run.
 
-    :ivar origin: the value of the coordinating property.
     :ivar departure: how the image leaves the source.
     :ivar staged: the object at the target, if the image is not sent directly.
     :ivar method: one of `options.METHODS`.
-    :ivar inspect: look inside the disk before it is sent.
-    :ivar inspected: what that has shown; None before the disk can be read.
     """
 
-    origin: str
-    settings: ImageSettings
     disk_format: str
     staged: ObjectName
     departure: Departure
     method: str = AUTO_METHOD
-    inspect: bool = True
-    inspected: Inspected | None = None
 
     @property
-    def mark(self) -> Mark:
-        """The mark of the image and of its copies."""
-        return marks.transfer_mark(self.origin)
-
-    @property
-    def warnings(self) -> tuple[Message, ...]:
-        """What the user should know before the transfer."""
-        found = self.inspected.verdict.warnings if self.inspected else ()
-        return (*self.departure.warnings, *found)
-
-    @property
-    def properties(self) -> dict[str, str]:
-        """The properties that the copy gets, besides its mark, as far as they are known."""
-        return policy.storable_properties(self.settings.properties)
+    def _departure_warnings(self) -> tuple[Message, ...]:
+        return self.departure.warnings
 
     def _finish(self) -> None:
         self.departure.finish(keep_objects=self.keep_objects)
@@ -94,10 +73,7 @@ class ConversionPlan(TransferRun):
         if self.inspected:
             return self.completed(self.inspected)
         found = inspect_departing(self.source, self.target, disk, inspect=self.inspect)
-        found.verdict.enforce()
-        for warning in found.verdict.warnings:
-            self.target.progress.message(warning)
-        return self.completed(found)
+        return self.completed(self._accepted(found))
 
     def completed(self, found: Inspected) -> Self:
         """Return the plan with what an inspection has shown."""

@@ -5,13 +5,18 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
+from rackspace_imagetasks import policy
 from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.exceptions import TaskTimeout
 from rackspace_imagetasks.glance.facts import ImageFacts
+from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.glance.task import Task
+from rackspace_imagetasks.jobs import marks
 from rackspace_imagetasks.jobs._completion import mark_source
 from rackspace_imagetasks.jobs._resumable import resumable_job
+from rackspace_imagetasks.jobs.inspected import Inspected
 from rackspace_imagetasks.jobs.marks import Mark
+from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions
 
 
@@ -36,27 +41,47 @@ class TransferResult:
 class TransferRun(ABC):
     """A checked transfer, whatever the way of its image.
 
+    :ivar origin: the value of the coordinating property.
+    :ivar settings: those of the copy.
     :ivar existing: the image at the target, if an earlier run has completed it.
     :ivar importing: the import task of an earlier run; the source is not needed any more.
     :ivar keep_objects: keep the exported and the staged object.
+    :ivar inspect: look inside the disk before it is sent.
+    :ivar inspected: what that has shown; None before the disk can be read.
     """
 
     source: Cloud
     target: Cloud
     image: ImageFacts
+    origin: str
+    settings: ImageSettings
     existing: ImageFacts | None = None
     importing: Task | None = None
     keep_objects: bool = False
+    inspect: bool = True
+    inspected: Inspected | None = None
 
     @property
-    @abstractmethod
     def mark(self) -> Mark:
         """The mark of the image and of its copies."""
+        return marks.transfer_mark(self.origin)
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """The properties that the copy gets, besides its mark, as far as they are known."""
+        found = self.inspected.properties if self.inspected else {}
+        return policy.storable_properties(self.settings.completed(found).properties)
+
+    @property
+    def warnings(self) -> tuple[Message, ...]:
+        """What the user should know before the transfer."""
+        found = self.inspected.verdict.warnings if self.inspected else ()
+        return (*self._departure_warnings, *found)
 
     @property
     @abstractmethod
-    def properties(self) -> dict[str, str]:
-        """The properties that the copy gets, besides its mark, as far as they are known."""
+    def _departure_warnings(self) -> tuple[Message, ...]:
+        """What the user should know before the image leaves the source."""
 
     @abstractmethod
     def _transfer(self, timeout: float | None, transfer: TransferOptions) -> str:
@@ -65,6 +90,16 @@ class TransferRun(ABC):
     @abstractmethod
     def _finish(self) -> None:
         """Delete the objects that are not needed any more, or mark them as kept."""
+
+    def _accepted(self, found: Inspected) -> Inspected:
+        """Return what an inspection has shown during a run, once its warnings are reported.
+
+        :raises Refused: if the licence of what is inside does not allow the transfer.
+        """
+        found.verdict.enforce()
+        for warning in found.verdict.warnings:
+            self.target.progress.message(warning)
+        return found
 
     def preview(self) -> TransferResult:
         """Return the expected result of a run, without a request."""

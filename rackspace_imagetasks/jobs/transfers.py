@@ -13,7 +13,6 @@ from rackspace_imagetasks import policy
 from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.exceptions import Refused, VhdError
 from rackspace_imagetasks.glance.facts import ImageFacts
-from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.jobs import exports, marks
 from rackspace_imagetasks.jobs._in_use import shown_in_use
 from rackspace_imagetasks.jobs._properties import settable
@@ -24,7 +23,6 @@ from rackspace_imagetasks.jobs.exports import ExportPlan
 from rackspace_imagetasks.jobs.import_checks import check
 from rackspace_imagetasks.jobs.imports import ImportPlan
 from rackspace_imagetasks.jobs.inspected import Inspected, exported_disk, inspect_departing
-from rackspace_imagetasks.jobs.marks import Mark
 from rackspace_imagetasks.jobs.names import CONTAINER_PREFIX
 from rackspace_imagetasks.jobs.options import DEFAULT_PROPERTIES, PropertyOptions
 from rackspace_imagetasks.jobs.transfer_run import TransferRun
@@ -41,18 +39,10 @@ from rackspace_imagetasks.policy import Verdict
 class TransferPlan(TransferRun):
     """A checked transfer, ready to run.
 
-    :ivar origin: the value of the coordinating property.
     :ivar export: the export in the source region; the copy at the target has the same name.
-    :ivar settings: those of the copy.
-    :ivar inspect: look inside the disk before it is sent.
-    :ivar inspected: what that has shown; None before the disk can be read.
     """
 
-    origin: str
     export: ExportPlan
-    settings: ImageSettings
-    inspect: bool = True
-    inspected: Inspected | None = None
 
     @property
     def same_import(self) -> SameImport:
@@ -66,21 +56,8 @@ class TransferPlan(TransferRun):
         )
 
     @property
-    def mark(self) -> Mark:
-        """The mark of the image and of its copies."""
-        return marks.transfer_mark(self.origin)
-
-    @property
-    def warnings(self) -> tuple[Message, ...]:
-        """What the user should know before the transfer."""
-        found = self.inspected.verdict.warnings if self.inspected else ()
-        return (*self.export.warnings, *found)
-
-    @property
-    def properties(self) -> dict[str, str]:
-        """The properties that the copy gets, besides its mark, as far as they are known."""
-        found = self.inspected.properties if self.inspected else {}
-        return dict(self.settings.completed(found).properties)
+    def _departure_warnings(self) -> tuple[Message, ...]:
+        return self.export.warnings
 
     def _transfer(self, timeout: float | None, transfer: TransferOptions) -> str:
         if self.importing is None:  # else the object is staged, and a task may be reading it
@@ -98,11 +75,7 @@ class TransferPlan(TransferRun):
         """
         if self.inspected or self.importing:
             return self.inspected or Inspected()
-        found = inspect_export(self.export, self.target, inspect=self.inspect)
-        found.verdict.enforce()
-        for warning in found.verdict.warnings:
-            self.target.progress.message(warning)
-        return found
+        return self._accepted(inspect_export(self.export, self.target, inspect=self.inspect))
 
     def _finish(self) -> None:
         if self.keep_objects:

@@ -63,11 +63,13 @@ class UploadPlan:
     ) -> ImportResult:
         """Upload the disk, verify the image, and apply the settings.
 
+        The image of an earlier run only gets the settings.
+
         :raises TransferError: if the upload fails; a second run resumes it, or starts again.
         :raises IntegrityError: if the image is not what was sent; it is deleted.
         """
         if self.existing:
-            return self.preview()
+            return self._result(self.arrival.with_settings(self.existing), ALREADY_IMPORTED)
         cloud, form = self.arrival.cloud, self.arrival.disk_format
         if form != self.disk.format:
             cloud.progress.message(

@@ -95,7 +95,10 @@ def add_poll_option(parser: argparse.ArgumentParser) -> None:
         "--poll-interval",
         metavar="<seconds>",
         type=seconds,
-        help=_("Number of seconds between status requests (default: the provider's minimum, 30)"),
+        help=_(
+            "Number of seconds between status requests (default: the provider's minimum; 30 in a"
+            " cloud with image tasks, otherwise 2)"
+        ),
     )
 
 

@@ -97,7 +97,7 @@ class WholeWayTest(ConversionCase):
         del self.sent[:]
         for words in (("alice",), ("alice", "--dry-run"), ("flex-bob", "--disk-format", "raw")):
             said = self.refused("transfer", image, "--to-cloud", *words, **FLEX)
-            self.assertIn("does not return parts of the data", said)
+            self.assertIn("in region 'SJC3' of cloud 'flex' does not return parts of the", said)
             self.assertIn("--wait --file <file> --disk-format qcow2`, then convert", said)
         self.assertEqual([], self.changes())
         for method in ("direct", "web-download"):
@@ -154,7 +154,7 @@ class ImportTest(ConversionCase):
         self.assert_same_disk(self.tmp / "disk.raw", "raw", stored, "qcow2")
 
     def test_again(self):
-        """The same file is imported once, unless another copy is asked for."""
+        """The same file is imported once, and gets new settings, unless another copy is wanted."""
         words = ("import", self.disk("qcow2"), "--name", self.name)
         first = self.task(*words, **FLEX).rows[0]
         del self.sent[:]
@@ -162,6 +162,9 @@ class ImportTest(ConversionCase):
         self.assertEqual("already imported", again.rows[0]["Status"])
         self.assertEqual(first["Image"], again.rows[0]["Image"])
         self.assertEqual([], self.changes())
+        self.task(*words, "--property", "team=web", "--tag", "gold", **FLEX)
+        image = self.the_image()
+        self.assertEqual(("web", ["gold"]), (image.properties["team"], image.tags))
         other = self.task(*words, "--new-copy", **FLEX).rows[0]
         self.assertNotEqual(first["Image"], other["Image"])
 
@@ -172,7 +175,8 @@ class ImportTest(ConversionCase):
             said = self.refused(
                 *("task", "import", self.disk("qcow2"), "--disk-format", "ova")[1:], **cloud
             )
-            self.assertIn("Disk format 'ova' is not available for this cloud", said)
+            place = f"region '{cloud['region']}' of cloud '{cloud['cloud']}'"
+            self.assertIn(f"Disk format 'ova' is not available in {place}.", said)
             self.assertEqual([], self.changes())
 
     def test_limit(self):

@@ -254,7 +254,7 @@ class DataTest(SaveFormatCase):
         path = self.out / "e.qcow2"
         said = self.refused("export", image, "--wait", "--file", path, **FLEX)
         self.assertIn("does not return parts of the data", said)
-        self.assertIn("--disk-format raw, then convert the file with `qemu-img convert`", said)
+        self.assertIn("--disk-format raw`, then convert the file with `qemu-img convert`", said)
         self.assertEqual([], self.files())
 
     def test_save(self):

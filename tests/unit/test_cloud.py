@@ -1,8 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
+import itertools
+import textwrap
 import threading
+import types
+from pathlib import Path
+from urllib.parse import urlsplit
 
+import fixtures
 import requests
+from openstack.config import OpenStackConfig
+from oslotest import base
 
 from rackspace_imagetasks.cloud import Cloud, profile_of_cloud
 from rackspace_imagetasks.exceptions import (
@@ -15,10 +23,31 @@ from rackspace_imagetasks.exceptions import (
 )
 from rackspace_imagetasks.objects.data_transfer import TransferOptions
 from rackspace_imagetasks.objects.tempurl import SecretUrl
+from rackspace_imagetasks.profile import FLEX, RACKSPACE
 from rackspace_imagetasks.regions import connect_to
 from tests.unit import clouds
 from tests.unit.clouds import AUTH, IMAGE, IMAGE_ID, OBJECTS, TASK_ID
 from tests.unit.objects.base import Ledger
+
+OTHER_CLOUDS = Path(__file__).parents[2] / "doc/source/user/other-clouds.rst"
+
+
+class DocumentedEntryTest(base.BaseTestCase):
+    def test_kinds(self):
+        """openstacksdk reads from the documented entries which profile each cloud has."""
+        text = OTHER_CLOUDS.read_text().partition(".. code-block:: yaml\n")[2]
+        lines = itertools.takewhile(lambda line: not line or line[0] == " ", text.splitlines())
+        path = Path(self.useFixture(fixtures.TempDir()).path) / "clouds.yaml"
+        path.write_text(textwrap.dedent("\n".join(lines)))
+        config = OpenStackConfig(config_files=[str(path)], load_envvars=False)
+        for name, region, profile, host in (
+            ("rackspace", "ORD", RACKSPACE, "identity.api.rackspacecloud.com"),
+            ("flex", "SJC3", FLEX, "keystone.api.sjc3.rackspacecloud.com"),
+        ):
+            entry = config.get_one(name, region_name=region)
+            connection = types.SimpleNamespace(config=entry)
+            self.assertEqual(profile, profile_of_cloud(connection))
+            self.assertEqual(host, urlsplit(entry.config["auth"]["auth_url"]).hostname)
 
 
 class CloudTest(clouds.CloudTestCase):

@@ -29,7 +29,8 @@ class ImportImage(common.ImageTaskCommand):
         "Everything that the service would refuse is reported before anything is sent. A local disk"
         " of any format is uploaded to a container as a resizable VHD, without a temporary file."
         " If the command is run again, it resumes an interrupted upload, and shows the image of a"
-        " finished import. An object must be a VHD."
+        " finished import. An object must be a VHD. In a cloud without image tasks, a disk of any"
+        " format, in a file or an object, is converted to the format of the image while it is sent."
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -160,7 +161,11 @@ class ImportImage(common.ImageTaskCommand):
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     """Add the options that are applied to the image once it is active."""
     group = parser.add_argument_group(
-        _("image settings"), _("Set on the image after its import; these options require --wait")
+        _("image settings"),
+        _(
+            "Set on the image after its import; in a cloud with image tasks, these options require"
+            " --wait"
+        ),
     )
     group.add_argument(
         "--property",

@@ -42,7 +42,10 @@ class TransferImage(common.ImageTaskCommand):
         parser.add_argument(
             "--keep-objects",
             action="store_true",
-            help=_("Keep the exported and the staged object (default: delete them at the end)"),
+            help=_(
+                "Keep the exported object, and the object staged for an import task (default:"
+                " delete them at the end)"
+            ),
         )
         options.add_disk_format_option(parser)
         options.add_method_option(parser)

@@ -80,6 +80,12 @@ class WebDownloadTest(DataCase):
         self.assertEqual([{"method": method}], self.service.imports)
         self.assertNotIn("s3cret", self.log.output)
 
+    def test_poll_interval(self):
+        """The first requests for the state follow each other faster than the later ones."""
+        self.service.changes = [IMPORTING] * 4 + [ACTIVE]
+        WebDownload(self.data, poll_interval=0.6).follow(self.image_id, 600)
+        self.assertAlmostEqual(0.25 + 0.5 + 0.6 + 0.6, sum(self.waits))
+
     def test_follow(self):
         """A download that another run has started is followed, and not started again."""
         self.service.changes = [IMPORTING, IMPORTING, ACTIVE]

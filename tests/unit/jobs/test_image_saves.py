@@ -35,6 +35,7 @@ class ImageSaveCase(DataCase):
         self.dir = Path(directory.name)
         self.cloud = types.SimpleNamespace(
             region="SJC3",
+            image_data=self.data,
             image_source=lambda image: ImageDataSource(self.data.client, image, PLACE),
             data_transfer=lambda options: DataTransfer(options, SILENT, None),
         )
@@ -170,7 +171,7 @@ class OtherFormatTest(ImageSaveCase):
         self.service.ranges = "refused"
         self.new(DISK, "raw")
         error = self.assertRaises(Refused, self.plan, "a.qcow2")
-        self.assertIn("does not return parts of the data", str(error))
+        self.assertIn(f"in {PLACE} does not return parts of the data", str(error))
         self.assertIn("Save the image as raw, then convert the file", str(error))
         self.assertEqual([], list(self.dir.iterdir()))
 

@@ -58,7 +58,13 @@ class PropertiesTest(base.BaseTestCase):
 
     def test_from_kvm_to_xen(self):
         """The virtual hardware of KVM stays behind, and the image is set to boot as HVM."""
-        image = with_properties(hw_disk_bus="virtio", hw_qemu_guest_agent="yes", team="web")
+        image = with_properties(
+            hw_disk_bus="virtio",
+            hw_qemu_guest_agent="yes",
+            hypervisor_type="qemu",
+            os_require_quiesce="yes",
+            team="web",
+        )
         self.assertEqual(
             {
                 "team": "web",
