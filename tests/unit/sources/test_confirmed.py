@@ -50,7 +50,7 @@ class ConfirmedTest(base.SwiftCase):
             lambda source: self.assertEqual((), check_vhd(source).errors),
             lambda source: self.assertEqual((), import_checks.check(CLOUD, source).errors),
             lambda source: import_checks._check_object(CLOUD, source)[1].enforce(),
-            saves._require_vhd,
+            saves.require_vhd,
         ):
             source = self.object()
             fired = self.flip(40)
@@ -65,7 +65,7 @@ class ConfirmedTest(base.SwiftCase):
         self.assertTrue(import_checks.check(CLOUD, source).errors)
         verdict = import_checks._check_object(CLOUD, source)[1]
         self.assertRaises(Refused, verdict.enforce)
-        self.assertRaises(IntegrityError, saves._require_vhd, source)
+        self.assertRaises(IntegrityError, saves.require_vhd, source)
 
     def test_damage_beside_an_altered_byte(self):
         """A third read decides between two different findings."""
