@@ -26,6 +26,7 @@ _DELETED, _END = 0xE5, 0
 _VOLUME_LABEL, _DIRECTORY, _LONG_NAME = 0x08, 0x10, 0x0F
 _LOWER_NAME, _LOWER_EXTENSION = 0x08, 0x10
 _MAX_LONG_PARTS = 20
+_MAX_CLUSTERS_16 = 65524
 _MAX_DIRECTORY = 2 << 20  # 65,536 entries, by the specification
 _MAX_LABEL_ENTRIES = 64
 
@@ -84,6 +85,8 @@ class Fat:
         self._clusters: int = (self.size - self._data) // self._cluster
         if self._clusters <= 0:
             raise Damaged("A FAT boot sector does not leave room for files.")
+        if not is_32 and self._clusters > _MAX_CLUSTERS_16:
+            raise Damaged("A FAT boot sector describes more clusters than FAT16 can have.")
         self._bits = 32 if is_32 else 12 if self._clusters < 4085 else 16
         self.kind = f"FAT{self._bits}"
         serial, label = _IDENTITY.unpack_from(boot, _IDENTITY_AT_32 if is_32 else _IDENTITY_AT)
@@ -98,8 +101,10 @@ class Fat:
             first, second, free = _INFO.unpack(self._volume.read(self._info, _INFO.size))
             is_known = (first, second) == (b"RRaA", b"rrAa") and free <= self._clusters
             return (self._clusters - free) * self._cluster if is_known else None
-        following = map(self._following, range(2, self._clusters + 2))
-        return sum(map(bool, following)) * self._cluster
+        end = self._clusters + 2
+        table = self._volume.read(self._table, end * self._bits // 8 + 1)
+        in_use = sum(1 for cluster in range(2, end) if self._entry_in(table, cluster))
+        return in_use * self._cluster
 
     def status(self, node: Entry) -> Status:
         """Return what a file is."""
@@ -196,7 +201,12 @@ class Fat:
     def _following(self, cluster: int) -> int:
         """Return the entry of a cluster in the FAT."""
         at, width = cluster * self._bits // 8, 4 if self._bits == 32 else 2
-        entry = int.from_bytes(self._volume.read(self._table + at, width), "little")
+        return self._entry_in(self._volume.read(self._table + at, width), cluster, at)
+
+    def _entry_in(self, table: bytes, cluster: int, start: int = 0) -> int:
+        """Return the entry of a cluster in a part of the FAT that begins at byte `start`."""
+        at, width = cluster * self._bits // 8 - start, 4 if self._bits == 32 else 2
+        entry = int.from_bytes(table[at : at + width], "little")
         if self._bits == 12:
             return entry >> 4 * (cluster % 2) & 0xFFF
         return entry & 0x0FFFFFFF

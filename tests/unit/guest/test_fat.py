@@ -170,6 +170,21 @@ class DamageTest(FatCase):
             self.assertRaises(Damaged, disk_of, image[:at] + content + image[at + len(content) :])
         self.assertRaises(Damaged, disk_of, b"")
 
+    def test_too_many_clusters(self):
+        """A boot sector without FAT32's fields that describes millions of clusters is damage."""
+        image = self.make(*KINDS[3][1:2], *KINDS[3][2]).read_bytes()
+        many = b"\0\0" + image[21:32] + (1 << 28).to_bytes(4, "little")
+        self.assertRaises(Damaged, disk_of, image[:19] + many + image[36:])
+
+    def test_used_in_one_read(self):
+        """The clusters in use are counted in the table as a whole, not entry by entry."""
+        image = self.make(*KINDS[3][1:2], *KINDS[3][2]).read_bytes()
+        recorder = Recorder(BytesSource(image))
+        files = Fat(Volume(recorder))
+        before = len(recorder.reads)
+        self.assertGreater(files.used, 0)
+        self.assertEqual(before + 1, len(recorder.reads))
+
     def patch_table(self, image, cluster, value):
         """Return an image of FAT16 with another entry in its first FAT."""
         at = 4096 * int.from_bytes(image[14:16], "little") + 2 * cluster

@@ -55,10 +55,14 @@ def entries(volume: Volume, superblock: Superblock, inode: Inode) -> Iterator[En
 
 def _short_form(superblock: Superblock, inode: Inode) -> Iterator[Entry]:
     content = local_content(inode)
+    if len(content) < 2:
+        raise _damaged(inode)
     count, large = struct.unpack_from(">BB", content)
     width = 8 if large else 4
     offset = 2 + width  # the parent is the first number
     for _ in range(count):
+        if offset >= len(content):
+            raise _damaged(inode)
         start = offset + 3
         name_end = start + content[offset]
         number_at = name_end + superblock.has_file_types
