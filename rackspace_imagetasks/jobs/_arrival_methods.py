@@ -109,16 +109,7 @@ class Staged:
 
     def clean_up(self, delivery: Delivery) -> None:
         """Delete the object and all its segments; the image is complete even if that fails."""
-        cloud = delivery.cloud
-        store = cloud.objects.until(cloud.stop)
-        try:
-            delete(store, delivery.staged)
-            delete_segments(store, delivery.staged)
-            cloud.account_key.remove_left(store.client, cloud.progress)
-        except Cancelled:
-            raise
-        except ImageTasksError as error:
-            cloud.progress.message(f"Object '{delivery.staged}' could not be deleted: {error}")
+        _delete_staged(delivery.cloud, delivery.staged)
 
 
 class StagedOrDirect(Staged):
@@ -146,6 +137,28 @@ class StagedOrDirect(Staged):
             f"{error} Uploading '{delivery.file.name}' to the Image service directly instead."
         )
         return Direct().run(delivery)
+
+
+def delete_left(cloud: Cloud, staged: ObjectName) -> None:
+    """Delete the object that a killed run has left, although its image is complete."""
+    try:
+        if cloud.objects.head_object(staged) is None:
+            return
+    except (AccessDenied, NotFound):  # then nothing was staged
+        return
+    _delete_staged(cloud, staged)
+
+
+def _delete_staged(cloud: Cloud, staged: ObjectName) -> None:
+    store = cloud.objects.until(cloud.stop)
+    try:
+        delete(store, staged)
+        delete_segments(store, staged)
+        cloud.account_key.remove_left(store.client, cloud.progress)
+    except Cancelled:
+        raise
+    except ImageTasksError as error:
+        cloud.progress.message(f"Object '{staged}' could not be deleted: {error}")
 
 
 def follow(delivery: Delivery, image: ImageFacts) -> ImageFacts:

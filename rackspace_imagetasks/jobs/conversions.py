@@ -13,10 +13,11 @@ from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.jobs import marks, transfers
+from rackspace_imagetasks.jobs._arrival_methods import delete_left
 from rackspace_imagetasks.jobs._departures import Departure, departure_of, plan_departure
 from rackspace_imagetasks.jobs._properties import settable
 from rackspace_imagetasks.jobs._resumable import kept_in
-from rackspace_imagetasks.jobs._same_import import Found, SameImport
+from rackspace_imagetasks.jobs._same_import import Found, SameImport, find_reader
 from rackspace_imagetasks.jobs.arrivals import Arrival, judge_arrival, view_as
 from rackspace_imagetasks.jobs.imports import ImportPlan
 from rackspace_imagetasks.jobs.inspected import Inspected, inspect_departing, report_no_inspection
@@ -51,7 +52,13 @@ class ConversionPlan(TransferRun):
         return self.departure.warnings
 
     def _finish(self) -> None:
+        if self.existing and not self.keep_objects and not self._is_read():
+            delete_left(self.target, self.staged)
         self.departure.finish(keep_objects=self.keep_objects)
+
+    def _is_read(self) -> bool:
+        """Return whether a task at the target reads the staged object."""
+        return self.target.profile.uses_tasks and bool(find_reader(self.target, self.staged))
 
     def _transfer(self, timeout: float | None, transfer: TransferOptions) -> str:
         if self.importing:

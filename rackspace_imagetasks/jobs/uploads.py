@@ -9,6 +9,7 @@ from rackspace_imagetasks.bytesource import ByteSource, FileSource
 from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
+from rackspace_imagetasks.jobs._arrival_methods import delete_left
 from rackspace_imagetasks.jobs.arrivals import Arrival, judge_arrival, view_as
 from rackspace_imagetasks.jobs.imports import ALREADY_IMPORTED, ImportResult
 from rackspace_imagetasks.jobs.inspected import inspect_for_import
@@ -69,6 +70,7 @@ class UploadPlan:
         :raises IntegrityError: if the image is not what was sent; it is deleted.
         """
         if self.existing:
+            delete_left(self.arrival.cloud, self.arrival.staged)
             return self._result(self.arrival.with_settings(self.existing), ALREADY_IMPORTED)
         cloud, form = self.arrival.cloud, self.arrival.disk_format
         if form != self.disk.format:
