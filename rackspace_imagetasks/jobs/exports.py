@@ -7,7 +7,7 @@ from typing import Any
 
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.cloud import Cloud
-from rackspace_imagetasks.exceptions import IntegrityError, Refused, TaskTimeout
+from rackspace_imagetasks.exceptions import IntegrityError, Refused, TaskFailed, TaskTimeout
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs._containers import judge_container
@@ -115,20 +115,42 @@ class ExportPlan:
 
     def _run(self, timeout: float | None) -> ExportResult:
         task = self._start_task()
-        hint = Hint.FOLLOW_TASK_AND_SAVE if self.save else Hint.FOLLOW_TASK
-        image = f"image '{self.image.label}'"
         try:
-            with resumable(f"exporting {image}", hint, task=task.id):
-                task = self.cloud.wait_for(task, f"Exporting {image}", timeout)
-        except TaskTimeout as error:
-            error.result = self._result(task.id, "processing")
-            raise
+            task = self._await(task, timeout)
+        except TaskFailed:
+            other = self._find_other()
+            if other is None:
+                raise
+            task = self._await(other, timeout)
         if export_location(task) != self.target:
             raise IntegrityError(
                 f"Export task '{task.id}' reports its VHD at '{export_location(task)}' instead of"
                 f" '{self.target}'. Check both objects before you use either."
             )
         return self._finished(task.id, task.status)
+
+    def _await(self, task: Task, timeout: float | None) -> Task:
+        """Return a task once it has succeeded."""
+        hint = Hint.FOLLOW_TASK_AND_SAVE if self.save else Hint.FOLLOW_TASK
+        image = f"image '{self.image.label}'"
+        try:
+            with resumable(f"exporting {image}", hint, task=task.id):
+                return self.cloud.wait_for(task, f"Exporting {image}", timeout)
+        except TaskTimeout as error:
+            error.result = self._result(task.id, "processing")
+            raise
+
+    def _find_other(self) -> Task | None:
+        """Return the same export of another run, in whose way the task of this run was.
+
+        The service may create a task that it was asked for by a run that was killed, after this run
+        has looked for it.
+        """
+        if other := _find_task(self.cloud, self.image, self.container, running=True):
+            return other
+        if self.cloud.objects.head_object(self.target) is None:
+            return None
+        return _find_task(self.cloud, self.image, self.container, running=False)
 
     def _start_task(self) -> Task:
         if self.task:

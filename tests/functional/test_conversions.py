@@ -232,6 +232,20 @@ class AgainTest(ConversionCase):
         image = self.the_image()
         self.assert_same_disk(self.tmp / "disk.raw", "raw", self.stored(image.id), "qcow2")
 
+    def test_object_that_a_killed_run_has_left(self):
+        """A second run deletes what was staged for an image that is complete."""
+        row = self.task("import", self.disk("raw"), "--name", self.name, "--wait").rows[0]
+        words = ("transfer", self.name, "--to-cloud", "flex", "--method", "web-download")
+        self.task(*words)
+        flex, name = self.swift(**_sdk(FLEX)), f"{row['Image']}.qcow2"
+        used = [each["name"] for each in flex.get_account(prefix="image-transfers-")[1]]
+        [container] = [each for each in used if not each.endswith("_segments")]
+        self.assertEqual([], flex.get_container(container, prefix=row["Image"])[1])
+        flex.put_object(container, name, b"left")
+        again = self.task(*words).rows[0]
+        self.assertEqual("already there", again["Status"])
+        self.assertEqual([], flex.get_container(container, prefix=row["Image"])[1])
+
     def test_incomplete_image_of_an_earlier_run(self):
         """What an earlier run left, waiting for data or not completed, does not remain."""
         row = self.task("import", self.disk("raw"), "--name", self.name, "--wait").rows[0]

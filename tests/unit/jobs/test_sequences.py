@@ -3,7 +3,7 @@
 
 import re
 
-from rackspace_imagetasks.exceptions import IntegrityError, Refused, ServiceError
+from rackspace_imagetasks.exceptions import IntegrityError, Refused, ServiceError, TaskFailed
 from rackspace_imagetasks.glance.tasks import Task
 from rackspace_imagetasks.jobs import exports
 from tests.unit import clouds
@@ -76,6 +76,31 @@ class ExportTest(SequenceTestCase):
         exported = self.export()
         self.assertEqual((TASK_ID, 7), (exported.task_id, exported.size))
         self.assertEqual([], self.changes())
+
+    def test_the_task_of_a_killed_run_comes_late(self):
+        """A task that fails because another run exports the same image: that one is followed."""
+        self.image()
+        given = {"image_uuid": IMAGE_ID, "receiving_swift_container": "image-exports"}
+        result = {"export_location": f"image-exports/{EXPORTED}"}
+        other = self.task("success", task_id="other", input=given, result=result)
+        failed = self.task("failure", message="Swift already has an object with id 'x'")
+        self.requests.get(TASKS, [{"json": {"tasks": found}} for found in ([], [], [other])])
+        self.requests.post(TASKS, json=failed | {"status": "pending"}, status_code=201)
+        exported = {"headers": {"Content-Length": "7"}}
+        target = f"{OBJECTS}/image-exports/{EXPORTED}"
+        self.requests.head(target, [{"status_code": 404}, exported])
+        row = self.tasks.plan_export(IMAGE_ID, inspect=False).run()
+        self.assertEqual(("other", "success", 7), (row.task_id, row.status, row.size))
+
+    def test_a_failed_export(self):
+        """A task that fails, and nothing was exported: its failure is the error."""
+        self.image()
+        self.listed()
+        self.requests.head(f"{OBJECTS}/image-exports/{EXPORTED}", status_code=404)
+        failed = self.task("failure", message="no")
+        self.requests.post(TASKS, json=failed | {"status": "pending"}, status_code=201)
+        plan = self.tasks.plan_export(IMAGE_ID, inspect=False)
+        self.assertRaises(TaskFailed, plan.run)
 
     def test_what_an_earlier_run_exported(self):
         """It is in the way, or it is taken, as the caller says; either way no task is created."""
