@@ -111,8 +111,9 @@ class TasksTest(SaveFormatCase):
             log = self.log()
             self.task(*self.saving(name))
             again = self.segments(log)
-            # The segment in which the last complete piece ends may be read in part, then verified.
-            self.assertLessEqual(len(again), len(set(again)) + 1)
+            # The segment in which the last complete piece ends may be read in part, then verified,
+            # and the request of the killed run be logged late.
+            self.assertLessEqual(len(again), len(set(again)) + 2)
             # A piece of 4 MiB is complete when the segments of 2 MiB below it are verified.
             self.assertGreaterEqual(min(again), 6)
             self.assertIn(21, again)
@@ -198,9 +199,9 @@ class DataTest(SaveFormatCase):
             self.killed(rule, f"b.{form}", *words, service="glance", **FLEX)
             log = self.log("SJC3", "glance")
             self.task(*words, **FLEX)
-            (request,) = self.requests(log)
-            start = int(request.range.partition("=")[2].partition("-")[0])
-            self.assertGreaterEqual(start, STALLED - 4 * MIB)
+            # The request of the killed run, from the start, may be logged late.
+            starts = [int(r.range.partition("=")[2].partition("-")[0]) for r in self.requests(log)]
+            self.assertEqual(1, sum(start >= STALLED - 4 * MIB for start in starts), starts)
             self.assert_saved(f"b.{form}")
             self.sdk(**FLEX).image.delete_image(image)
 
