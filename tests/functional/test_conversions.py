@@ -238,8 +238,11 @@ class AgainTest(ConversionCase):
         words = ("transfer", self.name, "--to-cloud", "flex", "--method", "web-download")
         self.task(*words)
         flex, name = self.swift(**_sdk(FLEX)), f"{row['Image']}.qcow2"
-        used = [each["name"] for each in flex.get_account(prefix="image-transfers-")[1]]
-        [container] = [each for each in used if not each.endswith("_segments")]
+        [container] = {
+            url.split("/")[-2]
+            for method, url in self.sent
+            if method == "PUT" and url.endswith(name)
+        }
         self.assertEqual([], flex.get_container(container, prefix=row["Image"])[1])
         flex.put_object(container, name, b"left")
         again = self.task(*words).rows[0]
