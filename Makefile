@@ -40,7 +40,7 @@ test-wheel: man  ## build the wheel and run it in a new virtual environment
 	$(BIN)/stestr --test-path ./tests/wheel run --serial || $(SHOW_FAILURES)
 
 test-large: $(READY)  ## boot and inspect real disks, and send 6 GiB: as root; some minutes, and 7 GB of disk space
-	$(BIN)/python -m devcloud run --regions DFW -- \
+	$(BIN)/python -m devcloud run --regions DFW,ORD -- \
 		$(BIN)/stestr --test-path ./tests/large run --group-regex '([^.]+\.)+' || $(SHOW_FAILURES)
 
 style: $(READY)
