@@ -4,6 +4,7 @@
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.messages import Hint, Message
+from rackspace_imagetasks.objects.quotas import NOTHING_KNOWN, Usages
 from rackspace_imagetasks.policy import Verdict
 
 
@@ -14,8 +15,8 @@ def judge_container(
     may_create: bool,
     forbidden: str = "/",
     hint: Hint | None = Hint.CREATE_CONTAINER,
-) -> tuple[bool, Verdict]:
-    """Return whether the container exists, and the reasons why it cannot be used.
+) -> tuple[Usages, Verdict]:
+    """Return what the container holds, if it exists, and the reasons why it cannot be used.
 
     :param may_create: whether a container that does not exist will be created.
     :param forbidden: characters that its name cannot contain.
@@ -23,9 +24,9 @@ def judge_container(
     """
     verdict = policy.judge_container_name(name, forbidden)
     if verdict.refusals:
-        return False, verdict
-    exists = cloud.objects.head_container(name) is not None
-    if not exists and not may_create:
+        return NOTHING_KNOWN, verdict
+    usage = cloud.objects.container_usage(name)
+    if usage is None and not may_create:
         text = f"Container '{name}' not found in region '{cloud.region}'."
         verdict += Verdict.refuse(Message(text, hint))
-    return exists, verdict
+    return {name: usage}, verdict

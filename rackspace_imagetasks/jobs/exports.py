@@ -208,12 +208,13 @@ def plan_export(
         raise Refused(Message(text, Hint.SAVE_TO_FILE))
     name = cloud.profile.export_container if container is None else container
     verdict = policy.judge_export(image, cloud.project_id, cloud.profile)
-    exists, judged = judge_container(
+    usages, judged = judge_container(
         cloud,
         name,
         forbidden=cloud.profile.container_name_forbids,
         may_create=create_container or container is None,
     )
+    exists = usages.get(name) is not None
     verdict += judged
     target = exported_object(name, image.id)
     task = _find_task(cloud, image, name, running=True) if exists else None
@@ -221,7 +222,7 @@ def plan_export(
     if is_exported and not reuse and not save and not _find_task(cloud, image, name, running=False):
         verdict += _in_the_way(target)
     if not (task or is_exported or judged.refusals):
-        verdict += judge_unknown_size(cloud, name)
+        verdict += judge_unknown_size(cloud, name, known=usages)
     if inspect and is_exported:
         verdict += judge_exported(cloud, target)
     verdict.enforce()

@@ -6,6 +6,7 @@ import dataclasses
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.cloud import Cloud
+from rackspace_imagetasks.exceptions import NotFound
 from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import NO_SETTINGS, ImageSettings
@@ -18,7 +19,9 @@ from rackspace_imagetasks.jobs.inspected import Inspected, inspect_vhd
 from rackspace_imagetasks.jobs.marks import Mark
 from rackspace_imagetasks.jobs.options import DEFAULT_DISK, DiskOptions
 from rackspace_imagetasks.messages import Hint, Message
+from rackspace_imagetasks.objects.deletion import is_kept
 from rackspace_imagetasks.objects.names import ObjectName
+from rackspace_imagetasks.objects.quotas import Usages
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.policy import Verdict
 from rackspace_imagetasks.sources.confirmed import check_vhd, confirmed
@@ -57,13 +60,16 @@ def plan_import(cloud: Cloud, request: ImportRequest) -> ImportPlan:
     """
     is_upload = request.source is not None
     verdict = policy.judge_import(request.name, request.settings, cloud.profile)
-    exists, judged = judge_container(
+    container = request.object.container
+    usages, judged = judge_container(
         cloud,
-        request.object.container,
+        container,
         may_create=is_upload and request.create_container,
         hint=Hint.CREATE_CONTAINER if is_upload else None,
     )
+    exists = usages.get(container) is not None
     plan = _unchecked(cloud, request, create_container=not exists)
+    staged = cloud.objects.head_object(plan.object) if is_upload and exists else None
     if not is_upload and exists:
         plan, missing = _with_content(plan)
         judged += missing
@@ -77,18 +83,27 @@ def plan_import(cloud: Cloud, request: ImportRequest) -> ImportPlan:
         report = check(cloud, plan.source)
         facts = report.facts
         verdict += policy.judge_vhd(report)
-        too_much = Verdict() if judged.refusals else judge_upload(cloud, plan.source, plan.object)
-        if too_much.refusals and not plan.is_begun():  # else nothing is uploaded
-            verdict += too_much
+        if not judged.refusals:
+            verdict += _judge_quotas(plan, staged.size if staged else None, usages)
     elif content:
         facts, found = _check_object(cloud, content, allow_truncated=request.disk.allow_truncated)
         verdict += found
     inspected = inspect_vhd(cloud, content, request.disk) if content else Inspected()
     verdict += inspected.verdict
     verdict.enforce()
-    return dataclasses.replace(
+    plan = dataclasses.replace(
         plan, facts=facts, found=inspected.properties, warnings=verdict.warnings
-    ).with_earlier_run()
+    )
+    if plan.delete_object and staged and is_kept(staged):
+        plan = plan.keeping_object()
+    return plan.with_earlier_run()
+
+
+def _judge_quotas(plan: ImportPlan, staged_size: int | None, known: Usages) -> Verdict:
+    """Judge whether the quotas allow the upload, unless another run has made it unnecessary."""
+    assert plan.source
+    judged = judge_upload(plan.cloud, plan.source, plan.object, staged_size, known)
+    return judged if judged.refusals and not plan.is_begun() else Verdict()
 
 
 def _unchecked(cloud: Cloud, request: ImportRequest, *, create_container: bool) -> ImportPlan:
@@ -109,10 +124,11 @@ def _unchecked(cloud: Cloud, request: ImportRequest, *, create_container: bool) 
 def _with_content(plan: ImportPlan) -> tuple[ImportPlan, Verdict]:
     """Return the plan with the object's present content, or a verdict that it does not exist."""
     cloud, name = plan.cloud, plan.object
-    if cloud.objects.head_object(name) is None:
+    try:
+        content = ObjectSource(cloud.objects, name)
+    except NotFound:
         text = f"Object '{name}' not found in region '{cloud.region}'."
         return plan, Verdict.refuse(Message(text, Hint.LIST_OBJECTS, name._asdict()))
-    content = ObjectSource(cloud.objects, name)
     mark = marks.import_mark(marks.object_content(name, content.info.etag, plan.name))
     return dataclasses.replace(plan, content=content, mark=mark), Verdict()
 

@@ -35,7 +35,7 @@ from rackspace_imagetasks.jobs._same_import import (
 from rackspace_imagetasks.jobs.marks import Mark
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions
-from rackspace_imagetasks.objects.deletion import delete, is_kept
+from rackspace_imagetasks.objects.deletion import delete
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.objects.upload import upload
@@ -158,16 +158,15 @@ class ImportPlan:
         return dataclasses.replace(self._result(task), duplicate_task_id=own.id)
 
     def with_earlier_run(self) -> "ImportPlan":
-        """Return the plan with what an earlier run of it has done.
+        """Return the plan with the image or the task of an earlier run.
 
         The name of a staged object stands for its content and the image's name. A user's own object
         is distinguished from its former content by its ETag and its modification time.
         """
-        plan = self._keeping_object() if self._is_kept() else self
         found = self._find()
         if found.image:
-            return plan.with_existing(found.image)
-        return dataclasses.replace(plan, task=found.task)
+            return self.with_existing(found.image)
+        return dataclasses.replace(self, task=found.task)
 
     def is_begun(self) -> bool:
         """Return whether another run has an image or a task, so that nothing is uploaded."""
@@ -183,12 +182,8 @@ class ImportPlan:
     def _resumable(self) -> contextlib.AbstractContextManager[None]:
         return resumable_job(f"importing image '{self.name}'")
 
-    def _is_kept(self) -> bool:
-        """Return whether the staged object was kept on request by an earlier run."""
-        staged = self.cloud.objects.head_object(self.object) if self.source else None
-        return self.delete_object and staged is not None and is_kept(staged)
-
-    def _keeping_object(self) -> "ImportPlan":
+    def keeping_object(self) -> "ImportPlan":
+        """Return the plan that keeps the staged object, as an earlier run was asked to."""
         text = f"Object '{self.object}' was kept by an earlier import and will not be deleted."
         warning = Message(text)
         return dataclasses.replace(self, delete_object=False, warnings=(*self.warnings, warning))
@@ -246,6 +241,7 @@ class ImportPlan:
                 self.cloud.data_transfer(transfer),
                 segment_size=profile.segment_size,
                 expire_after=profile.staging_lifetime if self.delete_object else None,
+                has_container=True,
             )
 
     def _finish(self, begun: _Begun, timeout: float | None) -> ImportResult:

@@ -65,7 +65,8 @@ def needs_of_copy(
     """
     layout = read_layout(source_store, source)
     if len(layout.segments) < 2:
-        return needs_of_object(target_store, target, layout.info.size)
+        present = target_store.head_object(target)
+        return needs_of_object(target, layout.info.size, present.size if present else None)
     written_to = Target(target_store, target, DataTransfer(), None)
     content = _ObjectContent(source_store, layout, written_to)
     return needs_of_segments(target_store, target, content.segments)

@@ -7,7 +7,8 @@ what passes here can still be refused there.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from rackspace_imagetasks.messages import Hint, Message
@@ -16,6 +17,10 @@ from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.segments import Segment, segments_container
 from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.text import format_size, format_sizes
+
+#: What containers hold; None for one that does not exist.
+Usages = Mapping[str, Usage | None]
+NOTHING_KNOWN: Usages = MappingProxyType({})
 
 _MARKER = 1  # the object that shows other processes that the target is in use
 
@@ -28,10 +33,9 @@ class Need(NamedTuple):
     size: int
 
 
-def needs_of_object(store: ObjectStore, target: ObjectName, size: int) -> list[Need]:
+def needs_of_object(target: ObjectName, size: int, present_size: int | None) -> list[Need]:
     """Return what one PUT of an object needs; nothing if an object of this size exists."""
-    present = store.head_object(target)
-    if present is not None and present.size == size:
+    if present_size == size:
         return []
     return [Need(target.container, 1 + _MARKER, size)]
 
@@ -51,24 +55,34 @@ def needs_of_segments(
     ]
 
 
-def find_exceeded(store: ObjectStore, needs: Iterable[Need], region: str) -> list[Message]:
-    """Return a message for each quota that does not allow what is needed."""
+def find_exceeded(
+    store: ObjectStore, needs: Iterable[Need], region: str, known: Usages = NOTHING_KNOWN
+) -> list[Message]:
+    """Return a message for each quota that does not allow what is needed.
+
+    :param known: what the caller has read already; the service is asked for the rest.
+    """
     needs = [need for need in needs if need.objects]
     if not needs:
         return []
     found: list[Message] = []
     for need in needs:
         subject = f"Container '{need.container}' in region '{region}'"
-        found += _exceeded(subject, store.container_usage(need.container), need)
+        found += _exceeded(subject, _usage(store, need.container, known), need)
     whole = Need("", sum(need.objects for need in needs), sum(need.size for need in needs))
     found += _exceeded(f"The account in region '{region}'", store.account_usage(), whole)
     return found
 
 
-def find_exhausted(store: ObjectStore, containers: Iterable[str], region: str) -> list[Message]:
-    """Return a message for each quota that allows nothing more, for a size that is not known."""
+def find_exhausted(
+    store: ObjectStore, containers: Iterable[str], region: str, known: Usages = NOTHING_KNOWN
+) -> list[Message]:
+    """Return a message for each quota that allows nothing more, for a size that is not known.
+
+    :param known: what the caller has read already; the service is asked for the rest.
+    """
     usages = {
-        f"Container '{name}' in region '{region}'": store.container_usage(name)
+        f"Container '{name}' in region '{region}'": _usage(store, name, known)
         for name in containers
     }
     usages[f"The account in region '{region}'"] = store.account_usage()
@@ -78,6 +92,12 @@ def find_exhausted(store: ObjectStore, containers: Iterable[str], region: str) -
         for text, left in (_size_left(usage), _objects_left(usage))
         if left <= 0
     ]
+
+
+def _usage(store: ObjectStore, container: str, known: Usages) -> Usage:
+    """Return what a container holds and its quotas; nothing if it does not exist."""
+    found = known[container] if container in known else store.container_usage(container)
+    return found or Usage()
 
 
 def _exceeded(subject: str, usage: Usage, need: Need) -> Iterator[Message]:

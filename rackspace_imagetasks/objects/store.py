@@ -131,18 +131,14 @@ class ObjectStore:
 
     def head_container(self, name: str) -> ContainerInfo | None:
         """Return the properties of a container, or None if it does not exist."""
-        action = f"get container '{name}'"
-        answer = self._client.request("HEAD", container_path(name), action, accept=_NOT_FOUND)
-        if answer.status == 404:
-            return None
-        used = read_usage(answer.headers, "Container")
-        return ContainerInfo(name, used.objects, used.size)
+        used = self.container_usage(name)
+        return ContainerInfo(name, used.objects, used.size) if used else None
 
-    def container_usage(self, name: str) -> Usage:
-        """Return what a container holds and its quotas; nothing if it does not exist."""
+    def container_usage(self, name: str) -> Usage | None:
+        """Return what a container holds and its quotas, or None if it does not exist."""
         action = f"get container '{name}'"
         answer = self._client.request("HEAD", container_path(name), action, accept=_NOT_FOUND)
-        return read_usage(answer.headers, "Container") if answer.status != 404 else Usage()
+        return read_usage(answer.headers, "Container") if answer.status != 404 else None
 
     def account_usage(self) -> Usage:
         """Return what the account holds and its quotas; nothing if the caller may not know."""

@@ -48,6 +48,7 @@ class Target:
 
     :ivar store: its requests end when the transfer is cancelled.
     :ivar expire_after: seconds after which Swift deletes the object and its segments, or None.
+    :ivar has_container: whether the container of the object exists; else it is created.
     :ivar sent: the segments that this run has written, or tried to write.
     """
 
@@ -55,16 +56,17 @@ class Target:
     object: ObjectName
     transfer: DataTransfer
     expire_after: int | None
+    has_container: bool = False
     sent: set[ObjectName] = field(default_factory=set)
 
     def create_containers(self) -> None:
         """Create the container of the object and that of its segments."""
-        self.store.create_container(self.object.container)
+        self._create_container()
         self.store.create_container(self._segments)
 
     def put_whole(self, body: Body) -> Written:
         """Write the object with one PUT."""
-        self.store.create_container(self.object.container)
+        self._create_container()
         etag = self._put(self.object, body, _expiry(self.expire_after))
         self.verify(etag, len(body))
         return self.written(len(body), etag, segments=0, sent=len(body))
@@ -158,6 +160,10 @@ class Target:
     def _segments_expiry(self) -> Mapping[str, str]:
         """The expiry until the manifest is written; an upload that is never completed has one."""
         return _expiry(_INCOMPLETE_LIFETIME if self.expire_after is None else self.expire_after)
+
+    def _create_container(self) -> None:
+        if not self.has_container:
+            self.store.create_container(self.object.container)
 
     def _name(self, segment: Segment) -> ObjectName:
         return ObjectName(self._segments, segment.name)

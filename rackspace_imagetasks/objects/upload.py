@@ -34,6 +34,7 @@ def upload(
     *,
     segment_size: int | None = None,
     expire_after: int | None = None,
+    has_container: bool = False,
 ) -> Written:
     """Upload `source`, in segments if it is larger than one.
 
@@ -44,13 +45,14 @@ def upload(
 
     :param segment_size: bytes; by default 128 MiB, and more for a source above 125 GiB.
     :param expire_after: seconds after which Swift deletes the object and its segments.
+    :param has_container: whether the container of the target exists; else it is created.
     :raises SourceError: if the source cannot be read, or changes meanwhile.
     :raises TransferError: if the service refuses a request or the network fails.
     :raises Cancelled: when the transfer is cancelled.
     """
     segment_size = segment_size_for(source.size, segment_size)
     transfer.expect(source.size)
-    written_to = Target(transfer.connect(store), target, transfer, expire_after)
+    written_to = Target(transfer.connect(store), target, transfer, expire_after, has_container)
     content = _SourceContent(source, segment_size, written_to)
 
     def work() -> Written:
@@ -67,15 +69,20 @@ def upload(
 
 
 def needs_of_upload(
-    store: ObjectStore, source: ByteSource, target: ObjectName, segment_size: int | None = None
+    store: ObjectStore,
+    source: ByteSource,
+    target: ObjectName,
+    present_size: int | None,
+    segment_size: int | None = None,
 ) -> list[Need]:
     """Return what an upload would add to the containers, besides what an earlier run has sent.
 
+    :param present_size: the size of the object that exists there, or None.
     :param segment_size: as for the upload.
     """
     segment_size = segment_size_for(source.size, segment_size)
     if source.size <= segment_size:
-        return needs_of_object(store, target, source.size)
+        return needs_of_object(target, source.size, present_size)
     written_to = Target(store, target, DataTransfer(), None)
     content = _SourceContent(source, segment_size, written_to)
     return needs_of_segments(store, target, content.segments)

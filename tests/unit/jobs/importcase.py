@@ -8,6 +8,7 @@ import re
 from rackspace_imagetasks.bytesource import BytesSource
 from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.jobs import imports, marks
+from rackspace_imagetasks.jobs.import_checks import ImportRequest, plan_import
 from rackspace_imagetasks.objects.names import ObjectName
 from tests.unit import clouds
 from tests.unit.clouds import IMAGE, OBJECTS, PROJECT
@@ -181,6 +182,21 @@ class ImportCase(clouds.CloudTestCase):
             "delete_object": True,
         }
         return imports.ImportPlan(**given | changes)
+
+    def checked(self, **changes):
+        """Return the checked plan of an import."""
+        plan = self.plan(**changes)
+        request = ImportRequest(
+            name=plan.name,
+            object=plan.object,
+            mark=plan.mark,
+            settings=plan.settings,
+            source=plan.source,
+            create_container=plan.create_container,
+            delete_object=plan.delete_object,
+            new_copy=plan.new_copy,
+        )
+        return plan_import(plan.cloud, request)
 
     def run_import(self, timeout=None, **changes):
         return self.plan(**changes).with_earlier_run().run(timeout=timeout)

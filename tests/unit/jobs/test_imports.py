@@ -18,7 +18,6 @@ from rackspace_imagetasks.exceptions import (
 from rackspace_imagetasks.formats.vhd import VirtualVhd
 from rackspace_imagetasks.glance.settings import NO_SETTINGS, ImageSettings
 from rackspace_imagetasks.jobs import marks
-from rackspace_imagetasks.jobs.import_checks import ImportRequest, plan_import
 from rackspace_imagetasks.messages import Hint
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.profile import RACKSPACE
@@ -55,19 +54,6 @@ class OrderTest(importcase.ImportCase):
     def quota(self, size):
         headers = {"X-Container-Meta-Quota-Bytes": str(size)}
         self.requests.head(f"{OBJECTS}/image-imports", headers=headers)
-
-    def checked(self, **changes):
-        """Return the checked plan of an import."""
-        plan = self.plan(**changes)
-        request = ImportRequest(
-            name=plan.name,
-            object=plan.object,
-            mark=plan.mark,
-            source=plan.source,
-            create_container=plan.create_container,
-            delete_object=plan.delete_object,
-        )
-        return plan_import(plan.cloud, request)
 
     def test_quota(self):
         """A quota that is too small is reported with the other reasons; nothing is sent."""
@@ -357,7 +343,7 @@ class EarlierRunTest(importcase.ImportCase):
         """What an earlier run kept on request is kept, and its image is found."""
         ours = self.glance.complete_image(1)
         self.stage(expires=False)
-        plan = self.plan().with_earlier_run()
+        plan = self.checked(source=VirtualVhd(Image(4 * MIB)))
         self.assertIn("will not be deleted", str(plan.warnings[0]))
         self.assertEqual((ours, STAGED), (plan.run().image_id, plan.run().location))
         self.assertEqual({"PATCH"}, set(self.methods()))
@@ -367,7 +353,8 @@ class EarlierRunTest(importcase.ImportCase):
         first = self.glance.complete_image(1)
         self.earlier()
         self.stage(expires=False)
-        copy = self.run_import(new_copy=True).image_id
+        plan = self.checked(source=VirtualVhd(Image(4 * MIB)), new_copy=True)
+        copy = plan.run().image_id
         self.assertNotIn(copy, (first, image_id(11)))
         self.assertEqual(3, len(self.glance.images))
         self.assertIn("POST", self.methods())
