@@ -77,7 +77,15 @@ class SwiftCase(base.BaseTestCase):
         return DataTransfer(TransferOptions(**options), progress, stop, sleep=self.waits.append)
 
     def upload(
-        self, source, name=NAME, *, store=None, segment_size=None, expire_after=None, **running
+        self,
+        source,
+        name=NAME,
+        *,
+        store=None,
+        segment_size=None,
+        expire_after=None,
+        has_container=False,
+        **running,
     ) -> Written:
         return upload(
             store or self.store,
@@ -86,6 +94,7 @@ class SwiftCase(base.BaseTestCase):
             self.transfer(**running),
             segment_size=segment_size,
             expire_after=expire_after,
+            has_container=has_container,
         )
 
     def file(self, content: bytes, name: str = "disk.vhd") -> Path:

@@ -2,7 +2,7 @@
 import hashlib
 
 from rackspace_imagetasks.bytesource import BytesSource, FileSource
-from rackspace_imagetasks.exceptions import SourceChanged, SourceError
+from rackspace_imagetasks.exceptions import NotFound, SourceChanged, SourceError
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.source import ObjectSource
 from tests.unit.objects.base import MIB, NAME, Ledger, SwiftCase, noise
@@ -66,6 +66,17 @@ class TestUpload(SwiftCase):
         for put in self.swift.requests("PUT", "/"):
             if put.name:
                 self.assertEqual("3600", put.headers["X-Delete-After"])
+
+    def test_a_container_that_exists(self):
+        """It is not created; if it was deleted meanwhile, the upload fails."""
+        source = BytesSource(b"tiny")
+        self.assertRaises(NotFound, self.upload, source, has_container=True)
+        self.assertEqual([], list(self.swift.containers))
+        self.store.create_container("images")
+        self.upload(source, has_container=True)
+        self.assertEqual(b"tiny", self.swift.read("images", "a"))
+        puts = [put.name for put in self.swift.requests("PUT", "")]
+        self.assertEqual(1, puts.count(""), puts)
 
     def test_names(self):
         """Any name is the name of exactly one object."""
