@@ -10,3 +10,5 @@ openstackdocs_auto_version = False
 html_theme = "openstackdocs"
 html_theme_options = {"analytics_tracking_code": ""}
 pygments_style = "native"
+
+smartquotes = False  # they would turn the two hyphens of an option into a dash
