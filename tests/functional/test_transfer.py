@@ -125,10 +125,11 @@ class TimeoutTest(TransferCase):
     def test_a_task_that_takes_too_long(self):
         """The row says that the transfer is in progress; the second run finishes it."""
         row, name = self.imported(), f"image-{self.mark}"
-        injected = self.inject(
-            Rule("TASK", f"/import/.*{row['Image']}", delay=3), region="ORD", service="glance"
-        )
-        words = (row["Image"], "--to-region", "ORD")
+        words, task = (row["Image"], "--to-region", "ORD"), f"/import/.*{row['Image']}"
+        failing = self.inject(Rule("TASK", task, body="no"), region="ORD", service="glance")
+        self.openstack("image", "task", "transfer", *words, status=1)  # exports the image
+        self.assertEqual([1], failing.fired())
+        injected = self.inject(Rule("TASK", task, delay=3), region="ORD", service="glance")
         outcome = self.transfer(*words, "--timeout", "1", status=1)
         self.assertEqual("in progress", outcome.rows[0]["Status"])
         self.assertIn(f"Timed out while importing image '{name}'", outcome.stderr)
