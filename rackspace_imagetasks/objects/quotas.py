@@ -18,8 +18,8 @@ from rackspace_imagetasks.objects.segments import Segment, segments_container
 from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.text import format_size, format_sizes
 
-#: What containers hold; None for one that does not exist.
 Usages = Mapping[str, Usage | None]
+"""What containers hold; None for one that does not exist."""
 NOTHING_KNOWN: Usages = MappingProxyType({})
 
 _MARKER = 1  # the object that shows other processes that the target is in use

@@ -77,12 +77,12 @@ class ProcessTestCase(cloudcase.CloudTestCase):
             file.truncate(64 << 20)
         return path
 
-    def until(self, condition):
-        """Wait for what a process brings about, and give it."""
-        deadline = time.monotonic() + _PATIENCE
+    def until(self, condition, *, patience=_PATIENCE, interval=0.02):
+        """Wait for what a process brings about, looking every `interval` seconds, and give it."""
+        deadline = time.monotonic() + patience
         while not (met := condition()):
             self.assertLess(time.monotonic(), deadline, "it does not happen")
-            time.sleep(0.02)
+            time.sleep(interval)
         return met
 
     def log(self, region="DFW", service="swift"):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The requests that a command sends before the first byte of data, as the documentation has them.
 
-Each command runs in a cloud of its own, because tasks and objects of other tests cost requests.
+The cloud is this test's own, because the tasks and objects of other tests cost requests.
 """
 
 import itertools

@@ -1,20 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """A hundred images, transferred by four processes at once; one of them is killed."""
 
-import contextlib
 import json
 import time
 from collections import Counter
 
 from testtools.content import text_content
 
-from devcloud import faults
 from devcloud.faults import Rule
 from tests.functional import processcase
+from tests.large.unreliable import unreliable
 
 IMAGES = 100
 PROCESSES = 4
-SHARE = 0.01  # of each of five faults
 CONTAINER = "image-transfers-ORD"
 _PATIENCE = 900.0  # seconds
 
@@ -46,23 +44,6 @@ class HundredImagesTest(processcase.ProcessTestCase):
         rows = {row["Image"]: row["Status"] for row in json.loads(output)}
         return process.returncode, rows, messages
 
-    @contextlib.contextmanager
-    def faults(self):
-        """Have 5 % of the requests to all services fail; yield what tells how many did."""
-        share = {"path": "^/v[12]/", "chance": SHARE, "times": None}
-        rules = (
-            *(Rule(status=status, **share) for status in (429, 500, 503)),
-            Rule(drop="before", **share),
-            Rule(drop="answer", **share),
-        )
-        with contextlib.ExitStack() as stack:
-            injected = [
-                stack.enter_context(faults.inject(self.root, region, *rules, service=service))
-                for region in ("DFW", "ORD")
-                for service in ("swift", "glance")
-            ]
-            yield lambda: [each.fired() for each in injected]
-
     def copies(self):
         """Return the names of the images of this test at the target, and their number."""
         images = self.sdk(region="ORD").image.images()
@@ -83,9 +64,13 @@ class HundredImagesTest(processcase.ProcessTestCase):
             service="glance",
         )
         began, requests = time.monotonic(), self.log("DFW")
-        with self.faults() as fired:
+        with unreliable(self.root, "DFW", "ORD") as fired:
             processes = [self.transfer(number) for number in range(PROCESSES)]
-            self.patiently(lambda: self.deleted(requests(), self.ids[0::PROCESSES]) >= 3)
+            self.until(
+                lambda: self.deleted(requests(), self.ids[0::PROCESSES]) >= 3,
+                patience=_PATIENCE,
+                interval=0.5,
+            )
             self.assertIsNone(processes[0].poll())
             processes[0].kill()
             processes[0].communicate(timeout=60)
@@ -116,10 +101,3 @@ class HundredImagesTest(processcase.ProcessTestCase):
         for region in ("DFW", "ORD"):
             staged = "".join(self.staged(CONTAINER, "", region))
             self.assertEqual([], [image for image in self.ids if image in staged])
-
-    def patiently(self, condition):
-        """Wait for what a process brings about."""
-        deadline = time.monotonic() + _PATIENCE
-        while not condition():
-            self.assertLess(time.monotonic(), deadline, "it does not happen")
-            time.sleep(0.5)

@@ -1,14 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A batch of images, imported while one request in twenty fails."""
 
-import contextlib
-
-from devcloud import faults
-from devcloud.faults import Rule
 from tests.functional import processcase
+from tests.large.unreliable import unreliable
 
 IMAGES = 30
-SHARE = 0.01  # of each of five faults
 MIB = 2**20
 
 
@@ -18,26 +14,11 @@ class ThirtyImagesTest(processcase.ProcessTestCase):
         self.settings(segment_size=MIB)
         self.names = [f"image-{self.mark}-{number:02d}" for number in range(IMAGES)]
 
-    @contextlib.contextmanager
-    def faults(self):
-        """Have 5 % of the requests to both services fail; yield what tells how many did."""
-        share = {"path": "^/v[12]/", "chance": SHARE, "times": None}
-        rules = (
-            *(Rule(status=status, **share) for status in (429, 500, 503)),
-            Rule(drop="before", **share),
-            Rule(drop="answer", **share),
-        )
-        with (
-            faults.inject(self.root, "DFW", *rules, service="swift") as swift,
-            faults.inject(self.root, "DFW", *rules, service="glance") as glance,
-        ):
-            yield lambda: (swift.fired(), glance.fired())
-
     def test_thirty_images(self):
         """The first run imports all of them; two more change nothing; each image exists once."""
         disks = [self.disk(2, f"{name}.raw") for name in self.names]
         words = ("import", *disks, "--wait", "--concurrency", "8", "--tag", "batch")
-        with self.faults() as fired:
+        with unreliable(self.root, "DFW") as fired:
             first = self.task(*words).rows
             self.assertEqual(self.names, [row["Name"] for row in first])
             for counts in fired():
