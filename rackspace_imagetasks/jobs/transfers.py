@@ -30,6 +30,7 @@ from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.objects.copy import copy
 from rackspace_imagetasks.objects.data_transfer import TransferOptions
 from rackspace_imagetasks.objects.deletion import delete, delete_segments, mark_as_kept
+from rackspace_imagetasks.objects.quotas import Usages
 from rackspace_imagetasks.objects.segments import segments_container
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.policy import Verdict
@@ -180,18 +181,19 @@ def inspect_export(export: ExportPlan, target: Cloud, *, inspect: bool = True) -
 
 def _plan_export(plan: TransferPlan, container: str) -> ExportPlan:
     """Plan the export, and report its problems together with those of the import."""
+    known = {container: plan.target.objects.container_usage(container)}  # raises without access
     arrival = _judge_arrival(plan)
     try:
         export = exports.plan_export(
             plan.source, plan.image, container, create_container=True, reuse=True
         )
     except Refused as error:
-        arrival += _judge_room(plan)
+        arrival += _judge_room(plan, known)
         raise Refused(*error.messages, *arrival.refusals) from error
     if export.is_exported:
         arrival += judge_copy(plan.source, plan.target, export.target)
     else:
-        arrival += _judge_room(plan)
+        arrival += _judge_room(plan, known)
     arrival.enforce()
     return export
 
@@ -206,16 +208,19 @@ def judge_place(source: Cloud, target: Cloud, image: ImageFacts) -> Verdict:
 def _judge_arrival(plan: TransferPlan) -> Verdict:
     """Judge whether the image could be imported at the target."""
     target, image = plan.target, plan.image
-    target.objects.head_container(plan.export.container)  # raises if we have no access
     return policy.judge_import(image.label, plan.settings, target.profile) + policy.judge_disk_size(
         image, target.region, target.profile
     )
 
 
-def _judge_room(plan: TransferPlan) -> Verdict:
-    """Judge whether the target has room for a copy whose size is not known before the export."""
+def _judge_room(plan: TransferPlan, known: Usages) -> Verdict:
+    """Judge whether the target has room for a copy whose size is not known before the export.
+
+    :param known: what was read of its containers.
+    """
     container = plan.export.container
-    return judge_unknown_size(plan.target, container, segments_container(container))
+    segments = segments_container(container)
+    return judge_unknown_size(plan.target, container, segments, known=known)
 
 
 def container_for(source: Cloud, target: Cloud) -> str:
