@@ -5,7 +5,7 @@ import argparse
 import os
 from collections.abc import Collection, Iterator
 
-from rackspace_imagetasks.exceptions import Refused
+from rackspace_imagetasks.osc.usage import UsageError
 
 _OPTION_PATHS = ("cacert", "cert", "key", "log_file")
 
@@ -14,12 +14,12 @@ def decode_arguments(parsed_args: argparse.Namespace, paths: Collection[str] = (
     """Replace each text with the UTF-8 text that was typed; in the C locale it has surrogates.
 
     :param paths: arguments that name local files, which can consist of any bytes.
-    :raises Refused: with each text that is not valid UTF-8.
+    :raises UsageError: with each text that is not valid UTF-8.
     """
     given = {name: value for name, value in vars(parsed_args).items() if name not in paths}
     wrong = [text for value in given.values() for text in _texts(value) if decoded(text) is None]
     if wrong:
-        raise Refused(*(f"'{text}' is not valid UTF-8." for text in wrong))
+        raise UsageError(*(f"'{text}' is not valid UTF-8." for text in wrong))
     for name, value in given.items():
         setattr(parsed_args, name, _decoded_value(value))
 
@@ -27,12 +27,12 @@ def decode_arguments(parsed_args: argparse.Namespace, paths: Collection[str] = (
 def decode_options(options: argparse.Namespace) -> None:
     """Replace each text among the client's own options, such as the login, in the same way.
 
-    :raises Refused: with each option that is not valid UTF-8; its value may be a secret.
+    :raises UsageError: with each option that is not valid UTF-8; its value may be a secret.
     """
     given = {name: each for name, each in vars(options).items() if isinstance(each, str)}
     texts = {name: decoded(each) for name, each in given.items() if name not in _OPTION_PATHS}
     if wrong := [name for name, text in texts.items() if text is None]:
-        raise Refused(*(f"The value of {_option(name)} is not valid UTF-8." for name in wrong))
+        raise UsageError(*(f"The value of {_option(name)} is not valid UTF-8." for name in wrong))
     vars(options).update(texts)
 
 

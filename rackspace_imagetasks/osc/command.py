@@ -40,13 +40,13 @@ class PluginCommand(command.Command):
     on_interrupt: "str | Message | None" = "Stopped; nothing was changed."
 
     def run(self, parsed_args: argparse.Namespace) -> int:
-        """Run the command.
+        """Run the command; return 2 after a usage error.
 
-        :raises CommandError: with the messages of any error, made safe to print; if standard
+        :raises CommandError: with the messages of any other error, made safe to print; if standard
             output cannot carry the data.
         """
         from rackspace_imagetasks.exceptions import ImageTasksError
-        from rackspace_imagetasks.osc import arguments, signals, streams
+        from rackspace_imagetasks.osc import arguments, signals, streams, usage
         from rackspace_imagetasks.osc.hints import worded, worded_error
 
         if self.has_data(parsed_args):
@@ -57,6 +57,9 @@ class PluginCommand(command.Command):
                 arguments.decode_options(self.app.options)
                 arguments.decode_arguments(parsed_args, self.path_arguments)
                 return int(super().run(parsed_args) or 0)
+        except usage.UsageError as error:
+            self.log.error("%s", worded_error(error))
+            return usage.EXIT_STATUS
         except ImageTasksError as error:
             raise osc_exceptions.CommandError(worded_error(error)) from error
         except (osc_exceptions.CommandError, BrokenPipeError):
@@ -208,14 +211,9 @@ class ImageTaskCommand(BatchCommand):
 
     def target(self, tasks: "ImageTasks", parsed_args: argparse.Namespace) -> "ImageTasks":
         """Return the client for --to-region and --to-cloud; it stops and reports with `tasks`."""
-        from rackspace_imagetasks.exceptions import Refused
         from rackspace_imagetasks.imagetasks import ImageTasks
         from rackspace_imagetasks.regions import connect_to
 
-        if not parsed_args.to_region and not parsed_args.to_cloud:
-            raise Refused(
-                "Specify the target with --to-region <region>, --to-cloud <cloud>, or both."
-            )
         connection = connect_to(
             tasks.cloud.connection, cloud=parsed_args.to_cloud, region=parsed_args.to_region
         )
@@ -261,16 +259,16 @@ class ImageTaskCommand(BatchCommand):
 def _profile(connection: "Connection", parsed_args: argparse.Namespace) -> "ProviderProfile":
     """Return the cloud's profile, with the values of options in place of its own.
 
-    :raises Refused: if the poll interval is shorter than the provider allows.
+    :raises UsageError: if the poll interval is shorter than the provider allows.
     """
     from rackspace_imagetasks.cloud import profile_of_cloud
-    from rackspace_imagetasks.exceptions import Refused
+    from rackspace_imagetasks.osc.usage import UsageError
 
     profile = profile_of_cloud(connection)
     names = ("poll_interval", "max_virtual_size", "max_physical_size")
     given = {name: getattr(parsed_args, name, None) for name in names}
     if (given["poll_interval"] or profile.poll_interval) < profile.poll_interval:
-        raise Refused(
+        raise UsageError(
             f"--poll-interval must be at least {profile.poll_interval:g} seconds for this"
             " provider; to allow less, set image_tasks.poll_interval in the cloud's entry in"
             " clouds.yaml."

@@ -8,6 +8,7 @@ from rackspace_imagetasks.exceptions import Refused
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.osc.arguments import decoded
+from rackspace_imagetasks.osc.usage import UsageError
 
 
 @dataclass(frozen=True)
@@ -43,22 +44,22 @@ class Location:
 
         `./disk.vhd`, `/srv/disk.vhd` and `disk.vhd` are files; `images/disk.vhd` is an object.
 
-        :raises Refused: if it could be either, if it names a container without an object, or if
+        :raises UsageError: if it could be either, if it names a container without an object, or if
             the name of the object is not valid UTF-8.
         """
         container, slash, name = text.partition("/")
         if not slash or container in ("", ".", ".."):
             return cls(path=Path(text))
         if is_there(Path(text)):
-            raise Refused(
+            raise UsageError(
                 f"'{text}' names an existing file and could also be an object; write './{text}' for"
                 " the file."
             )
         if not name:
-            raise Refused(f"'{text}' names a container; add the name of an object.")
+            raise UsageError(f"'{text}' names a container; add the name of an object.")
         unicode = decoded(text)
         if unicode is None:
-            raise Refused(f"'{text}' is not valid UTF-8.")
+            raise UsageError(f"'{text}' is not valid UTF-8.")
         return cls(object=ObjectName.parse(unicode))
 
 

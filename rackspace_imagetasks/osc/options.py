@@ -34,19 +34,28 @@ def add_image_arguments(parser: argparse.ArgumentParser, help_text: str) -> None
     )
 
 
+def check_image_arguments(parsed_args: argparse.Namespace) -> None:
+    """Check that images are either named or selected.
+
+    :raises UsageError: if they are neither or both.
+    """
+    from rackspace_imagetasks.osc.usage import UsageError
+
+    if parsed_args.image and parsed_args.property:
+        raise UsageError("Specify images or select them with --property <key=value>, but not both.")
+    if not parsed_args.image and not parsed_args.property:
+        raise UsageError("Specify images, or select them with --property <key=value>.")
+
+
 def images_of(tasks: "ImageTasks", parsed_args: argparse.Namespace) -> list[str]:
     """Return the named images, or the IDs of those that --property selects, each once.
 
-    :raises Refused: if there are neither or both, or no image is selected.
+    :raises Refused: if no image is selected.
     """
-    from rackspace_imagetasks.exceptions import ImageTasksError, Refused
+    from rackspace_imagetasks.exceptions import ImageTasksError
 
-    if parsed_args.image and parsed_args.property:
-        raise Refused("Specify images or select them with --property <key=value>, but not both.")
     if parsed_args.property:
         return _selected(tasks, parsed_args.property)
-    if not parsed_args.image:
-        raise Refused("Specify images, or select them with --property <key=value>.")
     if len(parsed_args.image) == 1:
         return [parsed_args.image[0]]
     once: dict[str, str] = {}
@@ -173,21 +182,21 @@ def add_save_options(parser: argparse.ArgumentParser, *, required: bool) -> None
 def check_save_options(parsed_args: argparse.Namespace, subjects: "Sequence[str]") -> None:
     """Check that several objects are not saved to one file.
 
-    :raises Refused: if they would be.
+    :raises UsageError: if they would be.
     """
     from collections import Counter
     from pathlib import Path, PurePosixPath
 
-    from rackspace_imagetasks.exceptions import Refused
+    from rackspace_imagetasks.osc.usage import UsageError
 
     if len(subjects) > 1 and parsed_args.file and not Path(parsed_args.file).is_dir():
-        raise Refused(
+        raise UsageError(
             "Several objects cannot be saved to one file; specify a directory with --file."
         )
     names = Counter(PurePosixPath(subject).name for subject in subjects if "/" in subject)
     twice = [name for name, count in names.items() if count > 1]
     if twice:
-        raise Refused(*(f"More than one object would be saved as '{name}'." for name in twice))
+        raise UsageError(*(f"More than one object would be saved as '{name}'." for name in twice))
 
 
 def save_options(parsed_args: argparse.Namespace, stdout: "TextIO") -> "SaveOptions":

@@ -163,7 +163,7 @@ class WhereToTest(TransferCase):
     def test_nowhere(self):
         """No target, an unknown region, an unknown cloud."""
         row = self.imported()
-        self.assertIn("--to-region", self.refused_unsent(row["Image"]))
+        self.assertIn("--to-region", self.refused_unsent(row["Image"], status=2))
         text = self.refused_unsent(row["Image"], "--to-region", "XXX")
         self.assertRegex(text, "Region 'XXX' not found in cloud 'alice'.*Available regions: DFW")
         text = self.refused_unsent(row["Image"], "--to-cloud", "nimbus")

@@ -49,6 +49,7 @@ class ExportImage(common.ImageTaskCommand):
 
     def take_action(self, parsed_args: argparse.Namespace) -> common.Table:
         """Export."""
+        options.check_image_arguments(parsed_args)
         _check_options(parsed_args)
         with self.image_tasks(parsed_args) as tasks:
             images = options.images_of(tasks, parsed_args)
@@ -83,9 +84,9 @@ class ExportImage(common.ImageTaskCommand):
 def _check_options(parsed_args: argparse.Namespace) -> None:
     """Refuse options that would have no effect.
 
-    :raises Refused: with all of them.
+    :raises UsageError: with all of them.
     """
-    from rackspace_imagetasks.exceptions import Refused
+    from rackspace_imagetasks.osc.usage import UsageError
 
     problems = []
     if parsed_args.file and not parsed_args.wait:
@@ -95,7 +96,7 @@ def _check_options(parsed_args: argparse.Namespace) -> None:
             option = "--" + name.replace("_", "-")
             problems.append(f"{option} applies to a saved file; add --file.")
     if problems:
-        raise Refused(*problems)
+        raise UsageError(*problems)
 
 
 def _row(result: "ExportResult") -> tuple[object, ...]:

@@ -17,7 +17,6 @@ if typing.TYPE_CHECKING:
     from rackspace_imagetasks.imagetasks import ImageTasks
     from rackspace_imagetasks.jobs.imports import ImportPlan, ImportResult
     from rackspace_imagetasks.jobs.uploads import UploadPlan
-    from rackspace_imagetasks.messages import Message
     from rackspace_imagetasks.osc.locations import Location
 
 
@@ -123,17 +122,20 @@ class ImportImage(common.ImageTaskCommand):
 
     def take_action(self, parsed_args: argparse.Namespace) -> common.Table:
         """Import."""
+        from rackspace_imagetasks.exceptions import Refused
+        from rackspace_imagetasks.jobs.imports import SETTINGS_NEED_WAIT
         from rackspace_imagetasks.osc.locations import Location
 
         sources = [Location.parse(source) for source in parsed_args.source]
         sources += [Location(path=Path(path)) for path in parsed_args.file]
         sources = list({source.key: source for source in sources}.values())
+        _check_options(parsed_args, sources)
         with self.image_tasks(parsed_args) as tasks:
             settings = _settings(parsed_args)
             uses_tasks = tasks.cloud.profile.uses_tasks
             has_settings = bool(settings) or parsed_args.boot_profile not in ("auto", "none")
-            needs_wait = has_settings and uses_tasks and not parsed_args.wait
-            _check_options(parsed_args, sources, needs_wait=needs_wait)
+            if has_settings and uses_tasks and not parsed_args.wait:
+                raise Refused(SETTINGS_NEED_WAIT)
             results = self.run_batch(
                 sources,
                 lambda source: self._import(tasks, source, settings, parsed_args),
@@ -231,18 +233,14 @@ def _settings(parsed_args: argparse.Namespace) -> "ImageSettings":
     )
 
 
-def _check_options(
-    parsed_args: argparse.Namespace, sources: "list[Location]", *, needs_wait: bool
-) -> None:
+def _check_options(parsed_args: argparse.Namespace, sources: "list[Location]") -> None:
     """Refuse options that cannot be applied.
 
-    :param needs_wait: whether there are settings that can be made only after a task has ended.
-    :raises Refused: with all of them.
+    :raises UsageError: with all of them.
     """
-    from rackspace_imagetasks.exceptions import Refused
-    from rackspace_imagetasks.jobs.imports import SETTINGS_NEED_WAIT
+    from rackspace_imagetasks.osc.usage import UsageError
 
-    problems: list[str | Message] = []
+    problems = []
     if not sources:
         problems.append("Specify a local file or <container>/<object> to import.")
     for option in ("container", "create_container", "source_format", "no_convert"):
@@ -253,10 +251,8 @@ def _check_options(
             )
     if parsed_args.name is not None and len(sources) > 1:
         problems.append("--name applies to one image; leave it out to import several.")
-    if needs_wait:
-        problems.append(SETTINGS_NEED_WAIT)
     if problems:
-        raise Refused(*problems)
+        raise UsageError(*problems)
 
 
 def _plan(

@@ -81,6 +81,8 @@ class TransferImage(common.ImageTaskCommand):
 
     def take_action(self, parsed_args: argparse.Namespace) -> common.Table:
         """Transfer."""
+        options.check_image_arguments(parsed_args)
+        _check_target(parsed_args)
         with self.image_tasks(parsed_args) as tasks:
             images = options.images_of(tasks, parsed_args)
             target = self.target(tasks, parsed_args)
@@ -113,6 +115,19 @@ class TransferImage(common.ImageTaskCommand):
         if parsed_args.dry_run:
             return plan.preview()
         return plan.run(timeout=parsed_args.timeout, transfer=options.transfer_options(parsed_args))
+
+
+def _check_target(parsed_args: argparse.Namespace) -> None:
+    """Check that there is a target.
+
+    :raises UsageError: if there is none.
+    """
+    from rackspace_imagetasks.osc.usage import UsageError
+
+    if not parsed_args.to_region and not parsed_args.to_cloud:
+        raise UsageError(
+            "Specify the target with --to-region <region>, --to-cloud <cloud>, or both."
+        )
 
 
 def _row(result: "TransferResult") -> tuple[object, ...]:

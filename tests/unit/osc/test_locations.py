@@ -5,8 +5,8 @@ from pathlib import Path
 import fixtures
 from oslotest import base
 
-from rackspace_imagetasks.exceptions import Refused
 from rackspace_imagetasks.osc.locations import Location
+from rackspace_imagetasks.osc.usage import UsageError
 
 
 class LocationTest(base.BaseTestCase):
@@ -33,7 +33,7 @@ class LocationTest(base.BaseTestCase):
         """A path that is there, and reads like an object, is not guessed at."""
         Path("images").mkdir()
         Path("images/disk.vhd").touch()
-        error = self.assertRaises(Refused, Location.parse, "images/disk.vhd")
+        error = self.assertRaises(UsageError, Location.parse, "images/disk.vhd")
         self.assertIn("'./images/disk.vhd' for the file", str(error))
 
     def test_what_cannot_be_looked_for(self):
@@ -48,5 +48,5 @@ class LocationTest(base.BaseTestCase):
     def test_a_container_alone(self):
         """A container is no image."""
         self.assertIn(
-            "add the name of an object", str(self.assertRaises(Refused, Location.parse, "a/"))
+            "add the name of an object", str(self.assertRaises(UsageError, Location.parse, "a/"))
         )

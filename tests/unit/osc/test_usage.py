@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exit statuses: 2 for what the command line alone shows to be wrong, 1 for anything else."""
+
+from pathlib import Path
+
+import fixtures
+
+from tests.unit.osc.local_shell import LocalShellTest
+
+TASK = ("image", "task")
+TRANSFER = (*TASK, "transfer")
+EXPORT = (*TASK, "export")
+IMPORT = (*TASK, "import")
+
+
+class UsageTest(LocalShellTest):
+    def assert_misused(self, *command, says):
+        """Run a command that ends with 2 and one line on stderr, before it needs a cloud."""
+        status, stdout, stderr = self.openstack(*command)
+        self.assertEqual((2, ""), (status, stdout), stderr)
+        self.assertIn(says, stderr)
+        self.assertNotIn("Traceback", stderr)
+        self.assertEqual(1, len(stderr.splitlines()), stderr)
+
+    def test_images(self):
+        """Images are named or selected, but not both."""
+        for command in (EXPORT, (*TRANSFER, "--to-region", "ORD")):
+            self.assert_misused(*command, says="Specify images, or select them with --property")
+            both = ("web", "--property", "role=web")
+            self.assert_misused(*command, *both, says="but not both")
+
+    def test_transfer_without_target(self):
+        """A transfer has a target."""
+        self.assert_misused(*TRANSFER, "web", says="Specify the target with --to-region")
+
+    def test_saved_files(self):
+        """Options for files require --file, and --file requires --wait."""
+        self.assert_misused(*EXPORT, "web", "--file", "a.vhd", says="--file requires --wait")
+        self.assert_misused(*EXPORT, "web", "--overwrite", says="--overwrite applies to")
+        objects = ("images/a.vhd", "images/b.vhd")
+        self.assert_misused(
+            *TASK, "save", *objects, "--file", "a.vhd", says="cannot be saved to one file"
+        )
+        same = ("images/a.vhd", "others/a.vhd", "--file", ".")
+        self.assert_misused(*TASK, "save", *same, says="More than one object would be saved")
+
+    def test_imports(self):
+        """An import has a source, and options for files require a file."""
+        self.assert_misused(*IMPORT, says="Specify a local file or <container>/<object>")
+        self.assert_misused(*IMPORT, "images/", says="names a container")
+        self.assert_misused(*IMPORT, "a.raw", "b.raw", "--name", "x", says="--name applies to one")
+        self.assert_misused(*IMPORT, "images/a.vhd", "--no-convert", says="applies to local files")
+
+    def test_not_utf_8(self):
+        """A name that is not UTF-8 is none of an image."""
+        self.assert_misused(*EXPORT, "web-\udcff", says="is not valid UTF-8")
+
+    def test_debug(self):
+        """With --debug, the exit status is the same."""
+        status, _, stderr = self.openstack("--debug", *TRANSFER, "web")
+        self.assertEqual(2, status)
+        self.assertIn("Specify the target with --to-region", stderr)
+        self.assertNotIn("Traceback", stderr)
+
+    def test_interactive(self):
+        """A usage error does not end the interactive shell."""
+        script = "image task transfer web\nimage vhd show none.vhd\nquit\n"
+        Path("script").write_text(script)
+        with Path("script").open() as stdin, fixtures.MonkeyPatch("sys.stdin", stdin):
+            _, _, stderr = self.openstack()
+        self.assertIn("Specify the target with --to-region", stderr)
+        self.assertIn("'none.vhd' does not exist", stderr)
+
+    def test_work(self):
+        """What a file or the lack of a cloud shows is not a usage error."""
+        self.assert_fails("image", "vhd", "show", "none.vhd", says="'none.vhd' does not exist")
+        self.assertEqual(1, self.openstack(*EXPORT, "web")[0])
+
+    def test_parser(self):
+        """The parser's own errors end with the same status."""
+        self.assertEqual(2, self.openstack(*TASK, "wait")[0])
