@@ -183,7 +183,7 @@ class FileSource(BaseSource):
             _require_file_or_device(self.path, str(path))
             self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            raise SourceError(f"Cannot read '{path}': {error.strerror}.") from error
+            raise SourceError(_unreadable(str(path), error)) from error
         self._stat = os.fstat(self._fd)
         self._is_device = stat.S_ISBLK(self._stat.st_mode)
         size = os.lseek(self._fd, 0, os.SEEK_END) if self._is_device else self._stat.st_size
@@ -275,9 +275,22 @@ def _require_file_or_device(path: Path, name: str) -> None:
     if stat.S_ISFIFO(mode):
         text = f"'{name}' is a pipe, not a regular file; disk images need random access."
         raise SourceError(Message(text, Hint.SAVE_PIPE))
+    if name.endswith("/"):  # which a Path has not
+        text = f"'{name}' is not a directory; remove the slash at the end to name the file."
+        raise SourceError(text)
     if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
         text = f"'{name}' is not a regular file or a block device."
         raise SourceError(Message(text, Hint.NAME_DISK_FILE))
+
+
+def _unreadable(name: str, error: OSError) -> Message:
+    """Return why a file cannot be opened, and what to do."""
+    if error.errno == errno.ELOOP:
+        text = f"'{name}' is a symbolic link that leads back to itself."
+        return Message(text, Hint.NAME_DISK_FILE)
+    text = f"Cannot read '{name}': {error.strerror}."
+    is_denied = error.errno in (errno.EACCES, errno.EPERM)
+    return Message(text, Hint.CHECK_PERMISSIONS if is_denied else Hint.NAME_DISK_FILE)
 
 
 def seek_data(fd: int, offset: int) -> int | None:

@@ -77,6 +77,7 @@ class Hint(enum.Enum):
 
     # Local files
     NAME_DISK_FILE = "Specify a disk image file."
+    CHECK_PERMISSIONS = "Check the permissions of the file and of its directories."
     WAIT_FOR_WRITER = "Wait until nothing writes to the file, then try again."
     DOWNLOAD_FILE = "Download the file first, then specify the local file."
     SAVE_PIPE = "Save the output of the pipe to a file first, then specify that file."

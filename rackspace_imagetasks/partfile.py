@@ -110,6 +110,18 @@ def _followed(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
+def target_path(name: str | os.PathLike[str]) -> Path:
+    """Return the path of a file or directory to write to.
+
+    :raises TargetError: when a slash at the end says that it is a directory, but there is none.
+    """
+    text, path = os.fspath(name), Path(name)
+    if text.endswith("/") and not path.is_dir():
+        problem = f"'{text}' is not a directory; remove the slash at the end to name a file."
+        raise TargetError(problem)
+    return path
+
+
 def require_writable(path: Path, *, overwrite: bool) -> None:
     """Check that a file can be written, before long work.
 

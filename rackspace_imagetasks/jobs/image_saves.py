@@ -34,7 +34,7 @@ from rackspace_imagetasks.objects.data_transfer import (
     TransferOptions,
 )
 from rackspace_imagetasks.objects.download import Downloaded
-from rackspace_imagetasks.partfile import require_writable
+from rackspace_imagetasks.partfile import require_writable, target_path
 from rackspace_imagetasks.sources import FORMATS, detect
 
 _STREAM = "-"
@@ -173,7 +173,7 @@ def plan_image_save(cloud: Cloud, image: ImageFacts, options: SaveOptions) -> Im
         require_ranges(cloud, image)
     target = options.target
     if isinstance(target, str | os.PathLike):
-        target = _file_of(image, Path(target), form)
+        target = _file_of(image, target_path(target), form)
         may_be_saved = not converts and target.is_file() and target.stat().st_size == image.size
         require_writable(target, overwrite=options.overwrite or may_be_saved)
     warnings = misnamed(target, form)

@@ -39,7 +39,7 @@ from rackspace_imagetasks.objects.download import (
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.ordered import OrderedObject
 from rackspace_imagetasks.objects.source import ObjectSource
-from rackspace_imagetasks.partfile import require_writable
+from rackspace_imagetasks.partfile import require_writable, target_path
 from rackspace_imagetasks.sources import detect
 from rackspace_imagetasks.sources.confirmed import check_vhd
 
@@ -219,7 +219,7 @@ def plan_save(cloud: Cloud, export: str | ObjectName, options: SaveOptions) -> S
     if isinstance(export, str):
         export, task = _find_export(cloud, export)
     if isinstance(target, str | os.PathLike):
-        file = _file_for(export, Path(target), form)
+        file = _file_for(export, target_path(target), form)
         may_be_saved = task is None and _has_size_of(cloud, export, file)
         require_writable(file, overwrite=options.overwrite or may_be_saved)
     return SavePlan(cloud, export, options, task, form, misnamed(target, form))

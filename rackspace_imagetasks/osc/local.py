@@ -52,16 +52,14 @@ class SourceCommand(LocalCommand):
 
         :raises SourceError, NotFound: if it cannot be read.
         """
-        from pathlib import Path
-
         from rackspace_imagetasks.bytesource import FileSource
         from rackspace_imagetasks.osc.locations import Location, is_there
 
-        if is_there(Path(name)):
+        if is_there(name):
             return FileSource(name)
         location = Location.parse(name)
         if location.object is None:
-            return FileSource(str(location.path))
+            return FileSource(location.path or name)
         return self._open_object(location.object)
 
     def _open_object(self, name: "ObjectName") -> "ByteSource":

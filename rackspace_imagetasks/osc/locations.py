@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a user means by `<source>`: a local file, or an object in a container."""
 
+import os
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from rackspace_imagetasks.exceptions import Refused
 from rackspace_imagetasks.messages import Hint, Message
@@ -13,18 +14,18 @@ from rackspace_imagetasks.osc.usage import UsageError
 
 @dataclass(frozen=True)
 class Location:
-    """A local file (`path`) or an object; exactly one of them is set."""
+    """A local file (`path`, as it was typed) or an object; exactly one of them is set."""
 
-    path: Path | None = None
+    path: str | None = None
     object: ObjectName | None = None
 
     def __str__(self) -> str:
-        return str(self.path or self.object)
+        return self.path or str(self.object)
 
     @property
     def key(self) -> str | ObjectName:
         """A key that is equal for two spellings of the same location."""
-        return str(self.path.resolve()) if self.path else self.object or ""
+        return os.path.realpath(self.path) if self.path else self.object or ""
 
     @property
     def image_name(self) -> str:
@@ -49,8 +50,8 @@ class Location:
         """
         container, slash, name = text.partition("/")
         if not slash or container in ("", ".", ".."):
-            return cls(path=Path(text))
-        if is_there(Path(text)):
+            return cls(path=text)
+        if is_there(text):
             raise UsageError(
                 f"'{text}' names an existing file and could also be an object; write './{text}' for"
                 " the file."
@@ -63,9 +64,9 @@ class Location:
         return cls(object=ObjectName.parse(unicode))
 
 
-def is_there(path: Path) -> bool:
-    """Return whether there is a file; one that cannot be looked up does not count."""
-    try:
-        return path.exists()
-    except OSError:  # a name that is too long, a directory that cannot be searched
-        return False
+def is_there(path: str) -> bool:
+    """Return whether there is a file; one that cannot be looked up does not count.
+
+    A symbolic link counts, wherever it leads, and a slash at the end does not make a difference.
+    """
+    return os.path.lexists(path.rstrip("/") or path)

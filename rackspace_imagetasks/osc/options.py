@@ -145,6 +145,7 @@ def add_save_options(parser: argparse.ArgumentParser, *, required: bool) -> None
     group.add_argument(
         "--file",
         metavar="<file>",
+        type=file_name,
         required=required,
         help=_(
             "File to save to; a directory to use the object's name or the image's ID, or - for"
@@ -334,6 +335,13 @@ def add_dry_run_option(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help=_("Check everything and show what would be done, but change nothing"),
     )
+
+
+def file_name(text: str) -> str:
+    """Refuse an empty name of a file, for argparse: a path would take it for the directory."""
+    if not text:
+        raise argparse.ArgumentTypeError(_("the name of a file cannot be empty"))
+    return text
 
 
 def seconds(text: str) -> float:

@@ -12,7 +12,7 @@ from rackspace_imagetasks.exceptions import Refused, TargetError
 from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.formats.writer import write_file, write_stream
 from rackspace_imagetasks.messages import Hint, Message
-from rackspace_imagetasks.partfile import require_writable
+from rackspace_imagetasks.partfile import require_writable, target_path
 from rackspace_imagetasks.progress import SILENT, Progress
 from rackspace_imagetasks.sources import DiskSource, open_source
 from rackspace_imagetasks.sources._detect import looks_like_raw
@@ -64,7 +64,7 @@ def convert(
     :raises SourceError: when the source is not a readable disk, or changes during the conversion.
     :raises TargetError: when the target exists, is the source, or cannot be written.
     """
-    file = Path(target) if isinstance(target, str | os.PathLike) else None
+    file = target_path(target) if isinstance(target, str | os.PathLike) else None
     if file:
         require_writable(file, overwrite=overwrite)
     with open_source(source, format=source_format) as disk:

@@ -139,10 +139,24 @@ class FileSourceTest(base.BaseTestCase):
         self.assertEqual([os.O_RDONLY | os.O_CLOEXEC], flags)
 
     def test_an_unreadable_file(self):
-        """The system's reason is passed on."""
+        """One sentence says what is wrong with the name, and another what to do."""
         loop = self.root / "loop"
         loop.symlink_to(loop)
-        self.assertRaises(SourceError, FileSource, loop)
+        for path, said in (
+            (loop, "loop' is a symbolic link that leads back to itself. Specify a disk"),
+            (f"{self.path}/", "disk/' is not a directory; remove the slash at the end"),
+            (self.path / "x", "Not a directory. Specify a disk image file."),
+            (self.root / ("x" * 300), "File name too long. Specify a disk image file."),
+        ):
+            error = self.assertRaises(SourceError, FileSource, path)
+            self.assertIn(said, str(error))
+
+    def test_a_file_of_others(self):
+        """A file that must not be read leads to its permissions."""
+        denied = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        with mock.patch("os.open", side_effect=denied):  # root may read everything
+            error = self.assertRaises(SourceError, FileSource, self.path)
+        self.assertIn("disk': Permission denied. Check the permissions", str(error))
 
     def test_identity_names_content(self):
         """The same file has the same identity; a changed one has another."""

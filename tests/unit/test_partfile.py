@@ -9,7 +9,7 @@ from oslotest import base
 
 from rackspace_imagetasks.exceptions import TargetError
 from rackspace_imagetasks.osc.hints import worded_error
-from rackspace_imagetasks.partfile import part_file, require_writable
+from rackspace_imagetasks.partfile import part_file, require_writable, target_path
 
 
 class PartFileTest(base.BaseTestCase):
@@ -198,6 +198,13 @@ class PartFileTest(base.BaseTestCase):
         with self.assertRaises(TargetError), part_file(self.path):
             pass
         self.assertEqual(b"precious", victim.read_bytes())
+
+    def test_slash_at_the_end(self):
+        """A slash at the end names a directory, which must exist."""
+        self.assertEqual(self.folder, target_path(f"{self.folder}/"))
+        self.assertEqual(self.path, target_path(str(self.path)))
+        error = self.assertRaises(TargetError, target_path, f"{self.path}/")
+        self.assertIn("file/' is not a directory; remove the slash at the end", str(error))
 
     def test_directory_of_others(self):
         """A directory that is not writable is refused before any work."""

@@ -5,7 +5,7 @@ import argparse
 import typing
 
 from rackspace_imagetasks.i18n import _
-from rackspace_imagetasks.osc import columns, local
+from rackspace_imagetasks.osc import columns, local, options
 from rackspace_imagetasks.osc import command as common
 
 if typing.TYPE_CHECKING:
@@ -34,6 +34,7 @@ class InspectDisk(local.SourceCommand, common.ShowCommand):
         source.add_argument(
             "disk",
             metavar="<disk>",
+            type=options.file_name,
             nargs="?",
             help=_(
                 "Disk image file in any format, or <container>/<object> if no file has that name"

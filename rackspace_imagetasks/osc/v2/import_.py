@@ -4,7 +4,6 @@
 import argparse
 import contextlib
 import typing
-from pathlib import Path
 
 from osc_lib.cli import parseractions
 
@@ -38,12 +37,14 @@ class ImportImage(common.ImageTaskCommand):
         parser.add_argument(
             "source",
             metavar="<source>",
+            type=options.file_name,
             nargs="*",
             help=_("Local file or <container>/<object> to import (repeat for several)"),
         )
         parser.add_argument(
             "--file",
             metavar="<file>",
+            type=options.file_name,
             action="append",
             default=[],
             help=_(
@@ -127,7 +128,7 @@ class ImportImage(common.ImageTaskCommand):
         from rackspace_imagetasks.osc.locations import Location
 
         sources = [Location.parse(source) for source in parsed_args.source]
-        sources += [Location(path=Path(path)) for path in parsed_args.file]
+        sources += [Location(path=path) for path in parsed_args.file]
         sources = list({source.key: source for source in sources}.values())
         _check_options(parsed_args, sources)
         with self.image_tasks(parsed_args) as tasks:
@@ -275,7 +276,7 @@ def _plan(
             method=parsed_args.method,
         )
     return tasks.plan_import_file(
-        str(source.path),
+        source.path or "",
         name,
         settings=settings,
         staging=options.staging_options(parsed_args),

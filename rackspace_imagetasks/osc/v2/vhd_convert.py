@@ -27,10 +27,16 @@ class ConvertVhd(local.LocalCommand, common.ShowCommand):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the arguments."""
         parser = super().get_parser(prog_name)
-        parser.add_argument("source", metavar="<source>", help=_("Disk image file to read"))
+        parser.add_argument(
+            "source",
+            metavar="<source>",
+            type=options.file_name,
+            help=_("Disk image file to read"),
+        )
         parser.add_argument(
             "file",
             metavar="<file>",
+            type=options.file_name,
             help=_(
                 "VHD file to write, called <file>.part until it is complete; - for standard output"
             ),

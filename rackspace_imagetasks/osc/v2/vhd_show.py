@@ -7,7 +7,7 @@ import typing
 from osc_lib.cli import format_columns
 
 from rackspace_imagetasks.i18n import _
-from rackspace_imagetasks.osc import columns, local
+from rackspace_imagetasks.osc import columns, local, options
 from rackspace_imagetasks.osc import command as common
 
 if typing.TYPE_CHECKING:
@@ -24,7 +24,9 @@ class ShowVhd(local.LocalCommand, common.ShowCommand):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the argument."""
         parser = super().get_parser(prog_name)
-        parser.add_argument("file", metavar="<file>", help=_("VHD file to show"))
+        parser.add_argument(
+            "file", metavar="<file>", type=options.file_name, help=_("VHD file to show")
+        )
         return parser
 
     def take_action(

@@ -28,6 +28,7 @@ class ValidateVhd(local.SourceCommand, common.BatchCommand):
         parser.add_argument(
             "file",
             metavar="<file>",
+            type=options.file_name,
             nargs="+",
             help=_(
                 "VHD file to check, or <container>/<object> if no file has that name (repeat for"

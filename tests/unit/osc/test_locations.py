@@ -20,7 +20,7 @@ class LocationTest(base.BaseTestCase):
         """No slash, or a path that begins like one, is a file, there or not."""
         for text in ("disk.vhd", "./images/disk.vhd", "../disk.vhd", "/srv/disk.vhd"):
             location = Location.parse(text)
-            self.assertEqual(Path(text), location.path)
+            self.assertEqual(text, location.path)
             self.assertEqual("disk", location.image_name)
 
     def test_objects(self):
@@ -44,6 +44,11 @@ class LocationTest(base.BaseTestCase):
         """The same file, however it is named, has one key."""
         self.assertEqual(Location.parse("d.vhd").key, Location.parse("./d.vhd").key)
         self.assertNotEqual(Location.parse("d.vhd").key, Location.parse("c/d.vhd").key)
+
+    def test_a_loop_of_links(self):
+        """A symbolic link to itself has a key, as any other name of a file."""
+        Path("loop").symlink_to("loop")
+        self.assertNotEqual(Location.parse("loop").key, Location.parse("other").key)
 
     def test_a_container_alone(self):
         """A container is no image."""

@@ -51,6 +51,41 @@ class UsageTest(LocalShellTest):
         self.assert_misused(*IMPORT, "a.raw", "b.raw", "--name", "x", says="--name applies to one")
         self.assert_misused(*IMPORT, "images/a.vhd", "--no-convert", says="applies to local files")
 
+    def test_empty_names(self):
+        """An empty name is no file, and not the current directory either."""
+        for command in (
+            (*IMPORT, ""),
+            (*IMPORT, "--file", ""),
+            (*EXPORT, "web", "--wait", "--file", ""),
+            (*TASK, "save", "c/o", "--file", ""),
+            ("image", "disk", "inspect", ""),
+            ("image", "vhd", "show", ""),
+            ("image", "vhd", "validate", ""),
+            ("image", "vhd", "convert", "", "x.vhd"),
+            ("image", "vhd", "convert", "x.raw", ""),
+        ):
+            status, _, stderr = self.openstack(*command)
+            self.assertEqual(2, status, stderr)
+            self.assertIn("the name of a file cannot be empty", stderr)
+
+    def test_names_of_files(self):
+        """All commands say what is wrong with the name of a file, in one line."""
+        Path("loop").symlink_to("loop")
+        Path("disk").touch()
+        for name, says in (
+            ("loop", "'loop' is a symbolic link that leads back to itself"),
+            ("disk/", "'disk/' is not a directory; remove the slash"),
+            (".", "'.' is a directory"),
+        ):
+            for command in (("disk", "inspect"), ("vhd", "show"), ("vhd", "convert")):
+                target = ("x.vhd",) if command[1] == "convert" else ()
+                self.assert_fails("image", *command, name, *target, says=says)
+            status, stdout, _ = self.openstack("image", "vhd", "validate", name, "-f", "json")
+            self.assertEqual(1, status)
+            self.assertIn(says, stdout)
+        says = "'new/' is not a directory; remove the slash"
+        self.assert_fails("image", "vhd", "convert", "disk", "new/", says=says)
+
     def test_not_utf_8(self):
         """A name that is not UTF-8 is none of an image."""
         self.assert_misused(*EXPORT, "web-\udcff", says="is not valid UTF-8")
