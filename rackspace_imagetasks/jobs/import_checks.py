@@ -128,7 +128,7 @@ def _with_content(plan: ImportPlan) -> tuple[ImportPlan, Verdict]:
         content = ObjectSource(cloud.objects, name)
     except NotFound:
         text = f"Object '{name}' not found in region '{cloud.region}'."
-        return plan, Verdict.refuse(Message(text, Hint.LIST_OBJECTS, name._asdict()))
+        return plan, Verdict.refuse(Message(text, Hint.FIND_IMPORT_OBJECT, name._asdict()))
     mark = marks.import_mark(marks.object_content(name, content.info.etag, plan.name))
     return dataclasses.replace(plan, content=content, mark=mark), Verdict()
 

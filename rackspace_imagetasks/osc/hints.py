@@ -16,6 +16,10 @@ WORDINGS: Mapping[Hint, str] = {
         "Run `openstack image task clean --container {container} --delete` to delete the rest."
     ),
     Hint.CREATE_CONTAINER: "Create the container with --create-container.",
+    Hint.FIND_IMPORT_OBJECT: (
+        "To import a local file, check its path; otherwise, run"
+        " `openstack object list {container}` to see the available objects."
+    ),
     Hint.LIST_OBJECTS: "Run `openstack object list {container}` to see the available objects.",
     Hint.MOVE_EXISTING_OBJECT: (
         "Save or delete the existing object, or choose another container with --container."

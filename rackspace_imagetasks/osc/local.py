@@ -53,10 +53,8 @@ class SourceCommand(LocalCommand):
         :raises SourceError, NotFound: if it cannot be read.
         """
         from rackspace_imagetasks.bytesource import FileSource
-        from rackspace_imagetasks.osc.locations import Location, is_there
+        from rackspace_imagetasks.osc.locations import Location
 
-        if is_there(name):
-            return FileSource(name)
         location = Location.parse(name)
         if location.object is None:
             return FileSource(location.path or name)

@@ -28,6 +28,11 @@ class Location:
         return os.path.realpath(self.path) if self.path else self.object or ""
 
     @property
+    def may_be_object(self) -> bool:
+        """Whether this is a file, and an object could have the same name."""
+        return self.path is not None and _may_be_object(self.path)
+
+    @property
     def image_name(self) -> str:
         """The default name of an image imported from here: the last part without its suffix.
 
@@ -43,25 +48,36 @@ class Location:
     def parse(cls, text: str) -> "Location":
         """Return the file or object that `text` names.
 
-        `./disk.vhd`, `/srv/disk.vhd` and `disk.vhd` are files; `images/disk.vhd` is an object.
+        `./disk.vhd`, `/srv/disk.vhd` and `disk.vhd` are files; `images/disk.vhd` is an object,
+        unless there is a file with that name.
 
-        :raises UsageError: if it could be either, if it names a container without an object, or if
-            the name of the object is not valid UTF-8.
+        :raises UsageError: if it names a container without an object, or if the name of the object
+            is not valid UTF-8.
+        """
+        if not _may_be_object(text) or is_there(text):
+            return cls(path=text)
+        return cls.of_object(text)
+
+    @classmethod
+    def of_object(cls, text: str) -> "Location":
+        """Return the object that `text` names, even if a file has the same name.
+
+        :raises UsageError: if it names no object, or if the name is not valid UTF-8.
         """
         container, slash, name = text.partition("/")
-        if not slash or container in ("", ".", ".."):
-            return cls(path=text)
-        if is_there(text):
-            raise UsageError(
-                f"'{text}' names an existing file and could also be an object; write './{text}' for"
-                " the file."
-            )
+        if not slash or not container:
+            raise UsageError(f"'{text}' is not an object; expected '<container>/<object>'.")
         if not name:
             raise UsageError(f"'{text}' names a container; add the name of an object.")
         unicode = decoded(text)
         if unicode is None:
             raise UsageError(f"'{text}' is not valid UTF-8.")
         return cls(object=ObjectName.parse(unicode))
+
+
+def _may_be_object(text: str) -> bool:
+    container, slash, _ = text.partition("/")
+    return bool(slash) and container not in ("", ".", "..")
 
 
 def is_there(path: str) -> bool:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import hashlib
 import json
+import os
+from pathlib import Path
 
 import pyvhdi
 
@@ -51,6 +53,28 @@ class RoundTripTest(cloudcase.CloudTestCase):
         self.assertEqual({name}, self.objects(container))
         self.task("import", f"{container}/{name}", "--wait", "--delete-object")
         self.assertEqual(set(), self.objects(container))
+
+    def test_a_file_with_the_name_of_an_object(self):
+        """The file is imported, which a warning says; --object means the object."""
+        container, content = self.container(), self.corpus("go-vhd-xapi.vhd").read_bytes()
+        self.swift().put_object(container, "disk.vhd", content)
+        self.addCleanup(os.chdir, Path.cwd())
+        os.chdir(self.tmp)
+        Path(container).mkdir()
+        Path(container, "disk.vhd").write_bytes(content)
+        name = f"{container}/disk.vhd"
+        outcome = self.task("import", name, "--dry-run")
+        self.assertIn("image-imports/", outcome.rows[0]["Object"])
+        self.assertIn(f"Importing file '{name}'. To import the object", outcome.stderr)
+        outcome = self.task("import", "--object", name, "--dry-run")
+        self.assertEqual((name, ""), (outcome.rows[0]["Object"], outcome.stderr))
+
+    def test_neither_a_file_nor_an_object(self):
+        """The error says what to do for either."""
+        name = f"{self.container()}/none.vhd"
+        text = self.refused("import", name)
+        self.assertIn(f"Object '{name}' not found", text)
+        self.assertIn("To import a local file, check its path", text)
 
     def test_without_wait_the_task_can_be_followed(self):
         """import gives a task; `image task wait` follows it to its image."""

@@ -19,6 +19,9 @@ if typing.TYPE_CHECKING:
     from rackspace_imagetasks.osc.locations import Location
 
 
+_AS_OBJECT = "To import the object with that name instead, use --object."
+
+
 class ImportImage(common.ImageTaskCommand):
     path_arguments = ("source", "file")
     titles = ("Image", "Name", "Task", "Status", "Object", "Disk Size")
@@ -39,7 +42,10 @@ class ImportImage(common.ImageTaskCommand):
             metavar="<source>",
             type=options.file_name,
             nargs="*",
-            help=_("Local file or <container>/<object> to import (repeat for several)"),
+            help=_(
+                "Local file to import, or <container>/<object> if no file has that name (repeat for"
+                " several)"
+            ),
         )
         parser.add_argument(
             "--file",
@@ -49,6 +55,15 @@ class ImportImage(common.ImageTaskCommand):
             default=[],
             help=_(
                 "Local file to import, even if its name looks like an object (repeat for several)"
+            ),
+        )
+        parser.add_argument(
+            "--object",
+            metavar="<object>",
+            action="append",
+            default=[],
+            help=_(
+                "<container>/<object> to import, even if a file has that name (repeat for several)"
             ),
         )
         parser.add_argument(
@@ -128,7 +143,10 @@ class ImportImage(common.ImageTaskCommand):
         from rackspace_imagetasks.osc.locations import Location
 
         sources = [Location.parse(source) for source in parsed_args.source]
+        files = [source for source in sources if source.may_be_object]
+        self.warn(f"Importing file '{file}'. {_AS_OBJECT}" for file in files)
         sources += [Location(path=path) for path in parsed_args.file]
+        sources += [Location.of_object(name) for name in parsed_args.object]
         sources = list({source.key: source for source in sources}.values())
         _check_options(parsed_args, sources)
         with self.image_tasks(parsed_args) as tasks:

@@ -29,12 +29,21 @@ class LocationTest(base.BaseTestCase):
         self.assertEqual(("images", "2026/disk.vhd"), location.object)
         self.assertEqual("disk", location.image_name)
 
-    def test_what_may_be_both_is_refused(self):
-        """A path that is there, and reads like an object, is not guessed at."""
+    def test_what_may_be_both(self):
+        """A file that is there is meant, even if an object could have its name."""
         Path("images").mkdir()
         Path("images/disk.vhd").touch()
-        error = self.assertRaises(UsageError, Location.parse, "images/disk.vhd")
-        self.assertIn("'./images/disk.vhd' for the file", str(error))
+        location = Location.parse("images/disk.vhd")
+        self.assertEqual(("images/disk.vhd", True), (location.path, location.may_be_object))
+        self.assertEqual(("images", "disk.vhd"), Location.of_object("images/disk.vhd").object)
+        for text in ("./images/disk.vhd", "disk.vhd", "images/other.vhd"):
+            self.assertFalse(Location.parse(text).may_be_object)
+
+    def test_no_object(self):
+        """A name that no object can have is refused where an object is asked for."""
+        for text in ("disk.vhd", "/disk.vhd", ""):
+            error = self.assertRaises(UsageError, Location.of_object, text)
+            self.assertIn("expected '<container>/<object>'", str(error))
 
     def test_what_cannot_be_looked_for(self):
         """A name that is too long for a file may still be an object's."""

@@ -48,6 +48,8 @@ class UsageTest(LocalShellTest):
         """An import has a source, and options for files require a file."""
         self.assert_misused(*IMPORT, says="Specify a local file or <container>/<object>")
         self.assert_misused(*IMPORT, "images/", says="names a container")
+        self.assert_misused(*IMPORT, "--object", "images/", says="names a container")
+        self.assert_misused(*IMPORT, "--object", "a.vhd", says="'a.vhd' is not an object")
         self.assert_misused(*IMPORT, "a.raw", "b.raw", "--name", "x", says="--name applies to one")
         self.assert_misused(*IMPORT, "images/a.vhd", "--no-convert", says="applies to local files")
 
