@@ -4,7 +4,7 @@
 import json
 import re
 import urllib.parse
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rackspace_imagetasks.exceptions import NotFound, Refused, ServiceError
@@ -15,6 +15,7 @@ from rackspace_imagetasks.http.client import Client
 from rackspace_imagetasks.messages import Hint, Message
 
 _NOT_AN_ID = frozenset({400, 403, 404})  # as services answer for an ID that no image has
+_MAX_LISTED = 10  # images with the same name
 _PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
 
 
@@ -38,7 +39,7 @@ class ImageClient:
                 return described(answer, read_facts, "an image")
         found = self._named(name_or_id)
         if len(found) > 1:
-            raise Refused(Message(_ambiguous(name_or_id, found), Hint.NAME_IMAGE_BY_ID))
+            raise Refused(*self._ambiguous(name_or_id, found))
         if not found:
             text = f"Image '{name_or_id}' not found in region '{self._region}'."
             raise NotFound(Message(text, Hint.LIST_IMAGES))
@@ -89,6 +90,17 @@ class ImageClient:
                 headers=_PATCH,
             )
 
+    def _ambiguous(self, name: str, found: Sequence[ImageFacts]) -> Iterator[Message]:
+        """Yield what tells images with one name apart, a line for each, the newest first."""
+        text = f"{len(found)} images are named '{name}' in region '{self._region}'."
+        yield Message(text, Hint.NAME_IMAGE_BY_ID)
+        ordered = sorted(found, key=lambda image: (image.created_at, image.id), reverse=True)
+        for image in ordered[:_MAX_LISTED]:
+            created = image.created_at or "at an unknown time"
+            yield Message(f"{image.id}: created {created}, {image.visibility}, {image.status}")
+        if others := ordered[_MAX_LISTED:]:
+            yield Message(f"Older images that are not listed: {len(others)}.")
+
     def _named(self, name: str) -> list[ImageFacts]:
         """Return the images with a name: those that listings show, or else hidden ones."""
         for hidden in ({}, {"os_hidden": "true"}):
@@ -121,14 +133,6 @@ def _name_filters(name: str) -> tuple[str, ...]:
 
 def _may_be_id(text: str) -> bool:
     return re.fullmatch("[0-9A-Fa-f-]{32,36}", text) is not None
-
-
-def _ambiguous(name: str, found: Iterable[ImageFacts]) -> str:
-    each = [
-        f"{image.id} (created {image.created_at or 'at an unknown time'}, {image.visibility})"
-        for image in found
-    ]
-    return f"{len(each)} images are named '{name}': {', '.join(each)}."
 
 
 def _path(image_id: str) -> str:

@@ -57,15 +57,38 @@ class FindTest(ImagesTestCase):
     def test_ambiguous(self):
         """Several images with a name, on any page, are refused, and each is described."""
         image = self.image(created_at="2026-01-01T00:00:00Z")
+        older = {**image, "id": "2", "created_at": "2025-12-31T00:00:00Z", "visibility": "public"}
         pages = [
             {"json": {"images": [image], "next": "/v2/images?marker=one"}},
-            {"json": {"images": [{**image, "id": "2", "visibility": "public"}]}},
+            {"json": {"images": [older]}},
         ]
         self.requests.get(IMAGES, pages)
-        text = str(self.assertRaises(Refused, self.images.find, "web"))
-        self.assertIn("by its ID", text)
-        self.assertIn(f"{IMAGE_ID} (created 2026-01-01T00:00:00Z, private)", text)
-        self.assertIn("2 (created 2026-01-01T00:00:00Z, public)", text)
+        error = self.assertRaises(Refused, self.images.find, "web")
+        self.assertEqual(
+            [
+                "2 images are named 'web' in region 'DFW'. Specify the image by its ID.",
+                f"{IMAGE_ID}: created 2026-01-01T00:00:00Z, private, active",
+                "2: created 2025-12-31T00:00:00Z, public, active",
+            ],
+            str(error).splitlines(),
+        )
+
+    def test_many_with_a_name(self):
+        """The ten newest images are listed in order, however the service orders them."""
+        image = self.image()
+        days = [5, 12, 1, 9, 3, 11, 7, 2, 10, 6, 8, 4]
+        listed = [
+            {**image, "id": f"image-{day}", "created_at": f"2026-01-{day:02}T00:00:00Z"}
+            for day in days
+        ]
+        self.requests.get(IMAGES, json={"images": listed})
+        lines = str(self.assertRaises(Refused, self.images.find, "web")).splitlines()
+        self.assertEqual("12 images are named", lines[0][:19])
+        self.assertEqual(
+            [f"image-{day}" for day in range(12, 2, -1)],
+            [line.partition(":")[0] for line in lines[1:-1]],
+        )
+        self.assertEqual("Older images that are not listed: 2.", lines[-1])
 
     def test_an_unknown_id_may_be_a_name(self):
         """What looks like an ID and is none is looked up by name."""
