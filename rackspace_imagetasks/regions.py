@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Connections to other regions and clouds, configured as a fresh login there would be."""
 
+import difflib
+from collections.abc import Iterable
 from typing import Any
 
 from openstack import config as sdk_config
@@ -11,6 +13,7 @@ from openstack.config import cloud_region
 from rackspace_imagetasks.exceptions import NotFound
 
 _LOGIN = ("auth", "auth_type", "verify", "cacert", "cert", "key")  # what a session is made from
+_MAX_LISTED = 20  # clouds
 GIVEN_NAMES = ("", "defaults", "envvars")
 """Names that openstacksdk gives by itself to a cloud that has none in clouds.yaml."""
 
@@ -38,7 +41,19 @@ def connect_to(
         if region and known and region not in known:
             text = f"Region '{region}' not found in cloud '{name}' in clouds.yaml."
             raise NotFound(f"{text} Available regions: {', '.join(known)}.") from error
+        if cloud and cloud not in entries.get_cloud_names():
+            raise NotFound(_unknown_cloud(cloud, entries.get_cloud_names())) from error
         raise NotFound(f"{error} Check clouds.yaml.") from error
+
+
+def _unknown_cloud(name: str, names: Iterable[str]) -> str:
+    others = sorted(set(names) - set(GIVEN_NAMES))
+    text = f"Cloud '{name}' not found in clouds.yaml."
+    if similar := difflib.get_close_matches(name, others):
+        return f"{text} Clouds with similar names: {', '.join(similar)}."
+    if len(others) > _MAX_LISTED:
+        return f"{text} Check its name."
+    return f"{text} Available clouds: {', '.join(others)}."
 
 
 def _regions(entries: sdk_config.OpenStackConfig, name: str) -> list[str]:

@@ -46,8 +46,12 @@ def format_sizes(size: int, limit: int) -> tuple[str, str]:
 def parse_size(text: str) -> int:
     """Return the bytes of a size such as `40 GiB`, `512MiB` or `1000`; `G` and `GB` mean GiB too.
 
-    :raises ValueError: with a sentence, when it is not a size.
+    :raises ValueError: with a sentence, when it is not a size, or one in bits (`40Gb`).
     """
+    if bits := re.fullmatch(r"\s*([\d.]+)\s*([KMGTPE]i?)b\s*", text):
+        number, unit = bits.groups()
+        shown = printable(text)
+        raise ValueError(f"'{shown}' is in bits; use a size in bytes, such as {number}{unit}B.")
     match = re.fullmatch(
         r"\s*(\d{1,19}(?:\.\d{1,19})?)\s*([KMGTPE]?)(?:i?B|bytes)?\s*", text, re.IGNORECASE
     )

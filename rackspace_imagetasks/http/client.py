@@ -17,6 +17,7 @@ from typing import Self, TypeVar
 import requests
 from keystoneauth1 import adapter as ksa
 from keystoneauth1 import exceptions as ksa_exceptions
+from keystoneauth1.identity.base import BaseIdentityPlugin
 
 from rackspace_imagetasks.exceptions import ImageTasksError, ServiceError
 from rackspace_imagetasks.http._errors import (
@@ -359,9 +360,19 @@ class Client:
         self, request: Request, error: Exception, handled: BaseException | None
     ) -> Exception:
         if isinstance(error, ksa_exceptions.EndpointNotFound | ksa_exceptions.EmptyCatalog):
-            return self.words.absent()
+            return self.words.absent(self._regions())
         auth = self._adapter.auth or self._adapter.session.auth
         return login_failure(request.action, error, handled, str(getattr(auth, "auth_url", "")))
+
+    def _regions(self) -> list[str]:
+        """Return the regions in which the catalog has the service."""
+        auth = self._adapter.auth or self._adapter.session.auth
+        if not isinstance(auth, BaseIdentityPlugin):
+            return []
+        catalog = auth.get_access(self._session).service_catalog
+        found = catalog.get_endpoints_data(self._adapter.service_type, self._adapter.interface)
+        regions = (each.region_name for endpoints in found.values() for each in endpoints)
+        return sorted({region for region in regions if region})
 
     def _look_for_refusal(self, request: Request) -> None:
         """Ask why a connection broke: perhaps the service refused, and did not wait for the body.

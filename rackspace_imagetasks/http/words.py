@@ -2,7 +2,7 @@
 """How a service is named in messages, and what its refusals mean to the user."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -67,12 +67,15 @@ class ServiceWords:
             return meaning.error(f"{text}; {meaning.text}.")
         return ServiceError(f"{text}.", status=status)
 
-    def absent(self) -> NotFound:
-        """Return the error for a region in whose catalog the service is missing."""
-        return NotFound(
-            f"The cloud's catalog has no {self.name} in region '{self.region}'; check the region's"
-            " name and the cloud's entry in clouds.yaml."
-        )
+    def absent(self, regions: Sequence[str]) -> NotFound:
+        """Return the error for a region in whose catalog the service is missing.
+
+        :param regions: the regions in whose catalog it is.
+        """
+        text = f"The cloud's catalog has no {self.name} in region '{self.region}'"
+        if regions:
+            return NotFound(f"{text}. Available regions: {', '.join(regions)}.")
+        return NotFound(f"{text}; check the region's name and the cloud's entry in clouds.yaml.")
 
 
 def said_in(content: bytes, content_type: str) -> str:

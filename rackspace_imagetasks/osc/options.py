@@ -351,7 +351,9 @@ def seconds(text: str) -> float:
     except ValueError:
         value = 0
     if not 0 < value < MAX_SECONDS:
-        raise argparse.ArgumentTypeError(_("'%s' is not a number of seconds greater than 0") % text)
+        raise argparse.ArgumentTypeError(
+            _("'%s' is not a number of seconds greater than 0, such as 300 for 5 minutes") % text
+        )
     return value
 
 

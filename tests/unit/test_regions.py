@@ -98,6 +98,23 @@ class RegionsTest(clouds.CloudTestCase):
         self.assertIn("XXX", str(error))
         self.assertIn("DFW, ORD", str(error))
 
+    def test_a_region_that_the_catalog_lacks(self):
+        """It is named, with those of the catalog: names of regions are case-sensitive."""
+        self.clouds(a={**self.entry, "region_name": "DFW"})
+        error = self.assertRaises(NotFound, self.endpoints, "ord")
+        self.assertIn("no image service in region 'ord'. Available regions: DFW, ORD.", str(error))
+
+    def test_a_cloud_that_is_not_there(self):
+        """It is named, with those whose names are similar, or else all."""
+        self.clouds(a={**self.entry, "region_name": "DFW"}, flex={**self.entry})
+        source = openstack.connect(cloud="a")
+        for name, said in (
+            ("flx", "Cloud 'flx' not found in clouds.yaml. Clouds with similar names: flex."),
+            ("nimbus", "Cloud 'nimbus' not found in clouds.yaml. Available clouds: a, flex."),
+        ):
+            error = self.assertRaises(NotFound, connect_to, source, cloud=name, region=None)
+            self.assertEqual(said, str(error))
+
     def test_another_cloud(self):
         """It has its own entry, and no other one's endpoints."""
         self.clouds(

@@ -40,6 +40,13 @@ class TextTest(base.BaseTestCase):
         for text in ("", "GiB", "4 0", "-1", "1e9", "40 ZB"):
             self.assertIn("is not a size", str(self.assertRaises(ValueError, parse_size, text)))
 
+    def test_bits(self):
+        """A size in bits is not taken as bytes; all letters are small in a size in bytes too."""
+        for text, instead in (("10Mb", "10MB"), ("1.5 Gib", "1.5GiB"), (" 40Kb", "40KB")):
+            error = self.assertRaises(ValueError, parse_size, text)
+            self.assertIn(f"is in bits; use a size in bytes, such as {instead}.", str(error))
+        self.assertEqual(10 * 2**20, parse_size("10mb"))
+
     def test_sizes_that_nothing_has(self):
         """Sizes are exact up to the largest offset in a file; larger ones are refused."""
         self.assertEqual(2**63 - 1, parse_size(str(2**63 - 1)))

@@ -69,7 +69,9 @@ def _hours(text: str) -> float:
     except ValueError:
         value = -1
     if not 0 <= value < 1_000_000:
-        raise argparse.ArgumentTypeError(_("'%s' is not a number of hours") % text)
+        raise argparse.ArgumentTypeError(
+            _("'%s' is not a number of hours, such as 48 for 2 days") % text
+        )
     return value
 
 

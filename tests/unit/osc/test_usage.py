@@ -88,6 +88,17 @@ class UsageTest(LocalShellTest):
         says = "'new/' is not a directory; remove the slash"
         self.assert_fails("image", "vhd", "convert", "disk", "new/", says=says)
 
+    def test_units(self):
+        """A unit that an option does not take is refused with what to write instead."""
+        for command, says in (
+            ((*IMPORT, "a.raw", "--limit-rate", "10Mb"), "'10Mb' is in bits; use a size in bytes"),
+            ((*TASK, "clean", "--older-than", "2d"), "such as 48 for 2 days"),
+            ((*TASK, "wait", "x", "--timeout", "5m"), "such as 300 for 5 minutes"),
+        ):
+            status, _, stderr = self.openstack(*command)
+            self.assertEqual(2, status)
+            self.assertIn(says, stderr)
+
     def test_not_utf_8(self):
         """A name that is not UTF-8 is none of an image."""
         self.assert_misused(*EXPORT, "web-\udcff", says="is not valid UTF-8")
