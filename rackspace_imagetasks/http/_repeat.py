@@ -6,12 +6,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from rackspace_imagetasks.exceptions import ImageTasksError
 from rackspace_imagetasks.http._request import TransientError
 from rackspace_imagetasks.http.cancellation import Cancellation
 from rackspace_imagetasks.http.notices import Notices
 from rackspace_imagetasks.http.retry import RetryPolicy, backoff
+from rackspace_imagetasks.messages import Hint, Message
 
 Result = TypeVar("Result")
+
+
+def _final(transient: TransientError) -> ImageTasksError:
+    """Return the failure of the last attempt, with the address that could not be reached."""
+    if transient.endpoint:
+        text = f"The endpoint is {transient.endpoint}."
+        transient.failure.add(Message(text, Hint.CHECK_NETWORK))
+    return transient.failure
 
 
 @dataclass(frozen=True)
@@ -35,7 +45,7 @@ class Repeater:
                 return act()
             except TransientError as transient:
                 if attempt >= self.retry.attempts:
-                    raise transient.failure from transient.__cause__
+                    raise _final(transient) from transient.__cause__
                 self.pause(
                     str(transient.failure),
                     attempt,

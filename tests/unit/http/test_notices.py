@@ -89,6 +89,7 @@ class TestRetries(ImageServiceCase):
         self.assertIn("the object-store service did not respond: Connection refused", str(error))
         self.assertEqual(1, said[0])
         self.assertIn(f"The endpoint is {url}{ACCOUNT}.", self.messages[0])
+        self.assertIn(f"\nThe endpoint is {url}{ACCOUNT}. Check the network", str(error))
 
     def test_slow_failures(self):
         """A retry at once is announced if the attempts before it took long."""
