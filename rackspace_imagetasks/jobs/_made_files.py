@@ -45,6 +45,8 @@ def make_file(
                     validate(source)
                 disk = open_disk_of(source, format=own)
             with disk:
+                for notice in disk.notices:
+                    transfer.progress.message(notice)
                 if not isinstance(target, str | os.PathLike):
                     _require_order(disk, form)
                 with source.apart():

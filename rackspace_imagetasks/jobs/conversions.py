@@ -29,8 +29,7 @@ from rackspace_imagetasks.objects.data_transfer import DataTransfer, TransferOpt
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.policy import Verdict
 from rackspace_imagetasks.sources import DiskSource
-from rackspace_imagetasks.sources.completeness import require_complete
-from rackspace_imagetasks.sources.convert import view_as_vhd
+from rackspace_imagetasks.sources.convert import report_content, view_as_vhd
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -68,8 +67,7 @@ class ConversionPlan(TransferRun):
             report_no_inspection(self.source, self.image.label)
             return self.arrival.run(data, transfer).id
         with self.departure.open(context, timeout) as disk:
-            for warning in require_complete(disk, allow_truncated=False):
-                self.target.progress.message(warning)
+            report_content(disk, self.target.progress, allow_truncated=False)
             return self._with_settings_of(disk).arrive(disk, timeout, transfer)
 
     def _with_settings_of(self, disk: DiskSource) -> Self:

@@ -211,6 +211,17 @@ class SourceTest(FaultCase):
         arrived = self.stored(self.the_image(**self.target).id, **self.target)
         self.assertEqual(raw.read_bytes(), arrived.read_bytes())
 
+    def test_internal_snapshots(self):
+        """The snapshots in a qcow2 are not in its copy, nor in a file of another format."""
+        path = self.tmp / "disk.qcow2"
+        self.create("qcow2", path)
+        subprocess.run(["qemu-img", "snapshot", "-c", "one", path], check=True)
+        self.image("qcow2", data=path.read_bytes())
+        lost = "contains internal snapshots (1), which are left out"
+        self.assertIn(lost, self.task(*self.words(), **self.source).stderr)
+        saved = ("--wait", "--file", self.tmp / "disk.raw")
+        self.assertIn(lost, self.task("export", self.name, *saved, **self.source).stderr)
+
     def test_no_right_to_the_data(self):
         """A project that may see but not download an image is told so."""
         self.image()
