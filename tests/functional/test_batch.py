@@ -100,4 +100,4 @@ class BatchTest(processcase.ProcessTestCase):
         rows = self.task(*words, f"batch={self.mark}").rows
         self.assertEqual(set(ids), {row["Image"] for row in rows})
         self.assertIn("No image of your project", self.refused(*words, f"batch=not-{self.mark}"))
-        self.assertIn("not both", self.refused(*words, f"batch={self.mark}", ids[0]))
+        self.assertIn("not both", self.refused(*words, f"batch={self.mark}", ids[0], status=2))

@@ -68,12 +68,21 @@ class StreamsTest(objectcase.ObjectCase):
             (("wait", bad), "UTF-8"),
         ):
             del self.sent[:]
-            error = self.refused(*words)
+            error = self.refused(*words, status=1 if says == "--name" else 2)
             self.assertEqual(1, len(error.splitlines()), error)
             self.assertIn(says, error, words)
             for codec in ("surrogate", "codec"):
                 self.assertNotIn(codec, error, words)
             self.assertEqual([], self.changes(), words)
+
+    def test_a_name_of_a_file_that_is_not_utf8(self):
+        """Among several files, one without a name for its image does not stop the others."""
+        bad = self.tmp / os.fsdecode(b"bad\xff.vhd")
+        bad.write_bytes(self.path.read_bytes())
+        words = ("import", bad, self.path, "--dry-run", "--container", self.place)
+        outcome = self.task(*words, status=1)
+        self.assertIn("is not valid UTF-8", outcome.stderr)
+        self.assertIn("disk", [row["Name"] for row in outcome.rows])
 
     def test_names_in_the_c_locale(self):
         """A file with a name that ASCII cannot write is converted and validated all the same."""
