@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rackspace_imagetasks.batch import Outcome, run_each
     from rackspace_imagetasks.bytesource import ByteSource, BytesSource, Extent, FileSource
+    from rackspace_imagetasks.events import Event, EventKind, Job, JobKind, Place
     from rackspace_imagetasks.exceptions import (
         AccessDenied,
         Cancelled,
@@ -78,7 +79,13 @@ if TYPE_CHECKING:
     from rackspace_imagetasks.objects.target import Written
     from rackspace_imagetasks.objects.upload import upload as upload_object
     from rackspace_imagetasks.profile import FLEX, GLANCE, RACKSPACE, ProviderProfile
-    from rackspace_imagetasks.progress import Phase, Progress, SilentPhase, SilentProgress
+    from rackspace_imagetasks.progress import (
+        Phase,
+        PhaseKind,
+        Progress,
+        SilentPhase,
+        SilentProgress,
+    )
     from rackspace_imagetasks.sources.convert import Conversion, convert, view_as_vhd
     from rackspace_imagetasks.sources.disk import DiskSource, open_source
 
@@ -101,6 +108,8 @@ __all__ = [
     "DiskOptions",
     "DiskSource",
     "Downloaded",
+    "Event",
+    "EventKind",
     "ExportPlan",
     "ExportResult",
     "Extent",
@@ -116,6 +125,8 @@ __all__ = [
     "ImportResult",
     "InspectionFailed",
     "IntegrityError",
+    "Job",
+    "JobKind",
     "Message",
     "NotFound",
     "ObjectName",
@@ -124,6 +135,8 @@ __all__ = [
     "Orphan",
     "Outcome",
     "Phase",
+    "PhaseKind",
+    "Place",
     "Progress",
     "PropertyOptions",
     "ProviderProfile",
@@ -204,7 +217,13 @@ _HOMES = {
     "SaveOptions": "jobs.options",
     "StagingOptions": "jobs.options",
     "TransferOptions": "objects.data_transfer",
-    # Batches, progress, messages
+    # Batches, progress, events, messages
+    "Event": "events",
+    "EventKind": "events",
+    "Job": "events",
+    "JobKind": "events",
+    "Place": "events",
+    "PhaseKind": "progress",
     "Hint": "messages",
     "Message": "messages",
     "Outcome": "batch",

@@ -8,6 +8,7 @@ import urllib.parse
 
 from openstack import connection as sdk_connection
 
+from rackspace_imagetasks.events import Place
 from rackspace_imagetasks.exceptions import Refused
 from rackspace_imagetasks.glance.api import api_root
 from rackspace_imagetasks.glance.data import ImageDataClient
@@ -25,12 +26,13 @@ from rackspace_imagetasks.objects.data_transfer import DataTransfer, TransferOpt
 from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.objects.tempurl import AccountKey
 from rackspace_imagetasks.profile import ProviderProfile, profile_of
-from rackspace_imagetasks.progress import SILENT, Progress
+from rackspace_imagetasks.progress import SILENT, PhaseKind, PhaseTitle, Progress, TaskStatus
 from rackspace_imagetasks.regions import GIVEN_NAMES
 
 _IMAGE_RETRY = RetryPolicy(read_timeout=60.0, answer_timeout=120.0)
 _OBJECT_RETRY = RetryPolicy()
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_KINDS = {"export": PhaseKind.EXPORT, "import": PhaseKind.IMPORT}  # by the type of a task
 
 
 class Cloud:
@@ -99,10 +101,15 @@ class Cloud:
         return WebDownload(data, poll_interval=self.profile.poll_interval)
 
     @property
-    def _place_in_words(self) -> str:
+    def event_place(self) -> Place:
+        """The cloud and region, for events."""
         name = self.connection.config.name
-        named = name and name not in GIVEN_NAMES
-        return f"region '{self.region}'" + (f" of cloud '{name}'" if named else "")
+        return Place(name if name and name not in GIVEN_NAMES else None, self.region)
+
+    @property
+    def _place_in_words(self) -> str:
+        name = self.event_place.cloud
+        return f"region '{self.region}'" + (f" of cloud '{name}'" if name else "")
 
     @functools.cached_property
     def project_id(self) -> str:
@@ -168,10 +175,13 @@ class Cloud:
         :param timeout: maximum number of seconds to wait.
         :raises TaskFailed, TaskTimeout: if the task fails, or still runs after `timeout`.
         """
-        with self.progress.phase(title) as phase:
-            return self.tasks.wait(
-                task.id, timeout=timeout, on_status=lambda current: phase.note(current.status)
-            )
+        kind = _KINDS.get(task.type, PhaseKind.WAIT)
+        with self.progress.phase(PhaseTitle(kind, title, task.id)) as phase:
+
+            def note(current: Task) -> None:
+                phase.note(TaskStatus(current.status, task.id, current.status))
+
+            return self.tasks.wait(task.id, timeout=timeout, on_status=note)
 
     def require_apart(self, other: "Cloud") -> None:
         """Check that another cloud and region is a different place.

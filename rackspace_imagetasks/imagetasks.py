@@ -10,6 +10,7 @@ from openstack import connection as sdk_connection
 
 from rackspace_imagetasks.bytesource import FileSource
 from rackspace_imagetasks.cloud import Cloud
+from rackspace_imagetasks.events import EventProgress, JobKind, OnEvent
 from rackspace_imagetasks.exceptions import TaskFailed
 from rackspace_imagetasks.glance.failures import failure_of
 from rackspace_imagetasks.glance.settings import NO_SETTINGS, ImageSettings
@@ -45,6 +46,7 @@ from rackspace_imagetasks.jobs.options import (
     SaveOptions,
     StagingOptions,
 )
+from rackspace_imagetasks.jobs.reported import planned
 from rackspace_imagetasks.jobs.saves import SavePlan
 from rackspace_imagetasks.jobs.transfers import TransferPlan
 from rackspace_imagetasks.jobs.uploads import UploadPlan
@@ -64,7 +66,9 @@ class ImageTasks:
 
     :param connection: an openstacksdk connection; its region is the one to work in.
     :param profile: the provider's rules; by default, those in the cloud's entry in clouds.yaml.
-    :param progress: where the progress of long work is reported.
+    :param progress: where the progress of long work is shown.
+    :param on_event: called with each `Event` of the jobs, one at a time, from any thread. It must
+        return soon. After an exception that it raises, it is not called again.
     :param stop: set it, from any thread, to end running work with `Cancelled`.
     """
 
@@ -74,10 +78,14 @@ class ImageTasks:
         *,
         profile: ProviderProfile | None = None,
         progress: Progress = SILENT,
+        on_event: OnEvent | None = None,
         stop: threading.Event | None = None,
     ) -> None:
+        if on_event is not None:
+            progress = EventProgress(on_event, progress)
         self.cloud = Cloud(connection, stop or threading.Event(), profile, progress)
 
+    @planned(JobKind.EXPORT, "image")
     def plan_export(
         self,
         image: str,
@@ -114,6 +122,7 @@ class ImageTasks:
             inspect=inspect,
         )
 
+    @planned(JobKind.IMPORT, "name")
     def plan_import_file(
         self,
         path: str | os.PathLike[str],
@@ -181,6 +190,7 @@ class ImageTasks:
             source.close()
             raise
 
+    @planned(JobKind.IMPORT, "name")
     def plan_import_object(
         self,
         source: ObjectName,
@@ -230,6 +240,7 @@ class ImageTasks:
         )
         return plan_import(self.cloud, request)
 
+    @planned(JobKind.SAVE, "export")
     def plan_save(self, export: str | ObjectName, options: SaveOptions) -> SavePlan:
         """Check that an exported VHD can be saved, as it is or in another format.
 
@@ -238,6 +249,7 @@ class ImageTasks:
         """
         return saves.plan_save(self.cloud, export, options)
 
+    @planned(JobKind.TRANSFER, "image")
     def plan_transfer(
         self,
         image: str,

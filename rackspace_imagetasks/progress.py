@@ -2,9 +2,57 @@
 """How long work is reported: a phase with a total that advances, and can step back."""
 
 import contextlib
-from typing import Protocol
+import enum
+from typing import Protocol, Self
 
 from rackspace_imagetasks.messages import Message
+
+
+class PhaseKind(enum.StrEnum):
+    """What the work of a phase is."""
+
+    EXPORT = "export"
+    IMPORT = "import"
+    WAIT = "wait"
+    UPLOAD = "upload"
+    DOWNLOAD = "download"
+    COPY = "copy"
+    CHECK = "check"
+    SCAN = "scan"
+    WRITE = "write"
+
+
+class PhaseTitle(str):
+    """The title of a phase, from which programs can tell the kind of work.
+
+    :ivar task_id: the task that is waited for, if any.
+    """
+
+    __slots__ = ("kind", "task_id")
+
+    kind: PhaseKind
+    task_id: str | None
+
+    def __new__(cls, kind: PhaseKind, text: str, task_id: str | None = None) -> Self:
+        """Return the title with this text."""
+        title = super().__new__(cls, text)
+        title.kind, title.task_id = kind, task_id
+        return title
+
+
+class TaskStatus(str):
+    """The status of a task as a note shows it, from which programs can tell task and status."""
+
+    __slots__ = ("status", "task_id")
+
+    status: str
+    task_id: str
+
+    def __new__(cls, text: str, task_id: str, status: str) -> Self:
+        """Return the note with this text."""
+        note = super().__new__(cls, text)
+        note.task_id, note.status = task_id, status
+        return note
 
 
 class Phase(Protocol):

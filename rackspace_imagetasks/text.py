@@ -6,6 +6,8 @@ from fractions import Fraction
 
 #: The largest offset in a file, and in an object of any object store.
 _LARGEST = 2**63 - 1
+# Of temporary URLs of Swift, and of presigned URLs of S3.
+_SIGNATURE = re.compile(r"(?i)([?&](?:temp_url_sig|x-amz-signature|signature)=)[^&#\s'\"]+")
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
@@ -16,8 +18,8 @@ def printable(text: object, limit: int = 300) -> str:
 
 
 def without_credentials(text: str) -> str:
-    """Return text in which no URL has a user name or a password."""
-    return re.sub(r"(?<=://)[^/?#\s]*@", "", text)
+    """Return text in which no URL has a user name, a password, or a signature."""
+    return _SIGNATURE.sub(r"\1***", re.sub(r"(?<=://)[^/?#\s]*@", "", text))
 
 
 def format_size(size: float) -> str:

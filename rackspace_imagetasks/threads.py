@@ -5,6 +5,7 @@ The interpreter joins the threads of `concurrent.futures` before it exits; it do
 """
 
 import contextlib
+import contextvars
 import math
 import queue
 import threading
@@ -47,7 +48,7 @@ class ThreadPool(Generic[Item, Result]):
         self._lock = threading.Lock()
         self.failure: BaseException | None = None
         count = min(max(threads, 1), len(items))
-        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(count)]
+        self._threads = [_thread(self._run) for _ in range(count)]
         for thread in self._threads:
             thread.start()
 
@@ -132,7 +133,7 @@ def supervise(
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             failure.append(error)
 
-    thread = threading.Thread(target=run, daemon=True)
+    thread = _thread(run)
     thread.start()
     try:
         while thread.is_alive() and not (stop is not None and stop.is_set()):
@@ -208,9 +209,14 @@ def ahead(items: Iterable[Item], count: int) -> Iterator[Iterator[Item]]:
         if failures:
             raise failures[0]
 
-    threading.Thread(target=take, daemon=True).start()
+    _thread(take).start()
     try:
         yield give()
     finally:
         ending.set()
         places.release()
+
+
+def _thread(work: Callable[[], None]) -> threading.Thread:
+    """Return a thread that has the context variables of its creator, such as the running job."""
+    return threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True)

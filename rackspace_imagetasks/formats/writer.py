@@ -10,7 +10,7 @@ from rackspace_imagetasks.bytesource import ByteSource, Extent
 from rackspace_imagetasks.exceptions import TargetError
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.partfile import PartFile, output_errors, part_file
-from rackspace_imagetasks.progress import SILENT, Phase, Progress
+from rackspace_imagetasks.progress import SILENT, Phase, PhaseKind, PhaseTitle, Progress
 
 _PIECE = 512 << 10
 _STRETCH = 16 << 20
@@ -37,7 +37,7 @@ def write_file(
     """
     with (
         part_file(path, overwrite=overwrite, mark=_INCOMPLETE, sync=False) as part,
-        progress.phase("Writing", source.size) as phase,
+        progress.phase(PhaseTitle(PhaseKind.WRITE, "Writing"), source.size) as phase,
     ):
         part.write_at(0, _INCOMPLETE)
         part.resize(source.size)
@@ -52,7 +52,7 @@ def write_stream(source: ByteSource, output: BinaryIO, *, progress: Progress = S
     :raises TargetError: when the output cannot be written.
     :raises SourceError: when the source cannot be read, or changed while it was being read.
     """
-    with progress.phase("Writing", source.size) as phase:
+    with progress.phase(PhaseTitle(PhaseKind.WRITE, "Writing"), source.size) as phase:
         for offset in range(0, source.size, _PIECE):
             piece = source.read_at(offset, min(_PIECE, source.size - offset))
             with output_errors():

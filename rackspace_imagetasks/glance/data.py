@@ -36,6 +36,7 @@ from rackspace_imagetasks.http.client import Client
 from rackspace_imagetasks.http.retry import TRANSIENT_STATUSES, backoff
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.data_transfer import DataTransfer
+from rackspace_imagetasks.progress import PhaseKind, PhaseTitle
 
 #: Glance explains its errors in JSON to those who ask for it, and in HTML to all others.
 JSON_ERRORS = {"Accept": "application/json"}
@@ -229,7 +230,9 @@ class ImageDataClient:
     def _upload(self, image_id: str, source: ByteSource, transfer: DataTransfer) -> SentData:
         with (
             self.discarding(image_id),
-            transfer.phase(f"Uploading {source.name}", source.size) as meter,
+            transfer.phase(
+                PhaseTitle(PhaseKind.UPLOAD, f"Uploading {source.name}"), source.size
+            ) as meter,
         ):
             return self._send(image_id, ImageBody(source, meter))
 

@@ -16,6 +16,7 @@ from rackspace_imagetasks.objects.download import (
 )
 from rackspace_imagetasks.objects.origin import Part
 from rackspace_imagetasks.partfile import output_errors
+from rackspace_imagetasks.progress import PhaseKind, PhaseTitle
 
 
 class _ImageOrigin:
@@ -77,7 +78,9 @@ def stream_image(source: ImageDataSource, output: BinaryIO, transfer: DataTransf
     fetching = transfer.connect(source)
 
     def work() -> Downloaded:
-        with transfer.phase(f"Downloading {source.name}", source.size) as meter:
+        with transfer.phase(
+            PhaseTitle(PhaseKind.DOWNLOAD, f"Downloading {source.name}"), source.size
+        ) as meter:
             for chunk in fetching.chunks():
                 with output_errors():
                     output.write(chunk)

@@ -5,6 +5,7 @@ import contextlib
 import threading
 from collections.abc import Callable
 
+from rackspace_imagetasks.events import report_retry
 from rackspace_imagetasks.http._waits import SILENCE, WAITS, Wait
 from rackspace_imagetasks.http.retry import requested_delay
 from rackspace_imagetasks.messages import Message
@@ -31,7 +32,7 @@ class Notices:
     def retrying(
         self, problem: str, delay: float, elapsed: float, *, endpoint: str, retry_after: str | None
     ) -> None:
-        """Announce a retry, if it takes long or the service cannot be reached.
+        """Report a retry; tell the user if it takes long or the service cannot be reached.
 
         :param problem: the sentence that says why.
         :param delay: seconds until the retry.
@@ -39,6 +40,7 @@ class Notices:
         :param endpoint: the URL of the service, if it cannot be reached.
         :param retry_after: the response's header of that name.
         """
+        report_retry(problem, delay)
         if delay + elapsed < _LONG_WAIT and not endpoint:
             return
         text = problem

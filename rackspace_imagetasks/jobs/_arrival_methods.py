@@ -40,6 +40,7 @@ from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.tempurl import temporary_url, tempurl_digest
 from rackspace_imagetasks.objects.upload import upload
 from rackspace_imagetasks.policy import Verdict
+from rackspace_imagetasks.progress import PhaseKind, PhaseTitle
 
 _CONFLICT = 409
 _NO_TEMPORARY_URLS = "its Object Store has no temporary URLs"
@@ -285,7 +286,9 @@ def _received(
 
     def receive() -> None:
         download = cloud.web_download(transfer)
-        with cloud.progress.phase(f"Importing image '{delivery.name}'") as phase:
+        with cloud.progress.phase(
+            PhaseTitle(PhaseKind.IMPORT, f"Importing image '{delivery.name}'")
+        ) as phase:
             timeout = cloud.profile.web_download_timeout
             act(download, timeout, lambda image: phase.note(image.status))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.cloud import Cloud
+from rackspace_imagetasks.events import Job, JobKind
 from rackspace_imagetasks.exceptions import IntegrityError, Refused, TaskFailed, TaskTimeout
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.task import Task
@@ -16,6 +17,7 @@ from rackspace_imagetasks.jobs._resumable import resumable, resumable_job
 from rackspace_imagetasks.jobs.inspected import judge_exported
 from rackspace_imagetasks.jobs.names import exported_object
 from rackspace_imagetasks.jobs.options import SaveOptions
+from rackspace_imagetasks.jobs.reported import image_job, reported
 from rackspace_imagetasks.jobs.saves import (
     ALREADY_SAVED,
     SavePlan,
@@ -26,6 +28,7 @@ from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.policy import Verdict
+from rackspace_imagetasks.progress import Progress
 
 EXPORTED_BEFORE = "exported before"
 
@@ -73,12 +76,23 @@ class ExportPlan:
         """The object that the service writes."""
         return exported_object(self.container, self.image.id)
 
+    @property
+    def job(self) -> Job:
+        """What events say about the job."""
+        return image_job(JobKind.EXPORT, self.image, self.cloud)
+
+    @property
+    def progress(self) -> Progress:
+        """Where the job is reported."""
+        return self.cloud.progress
+
     def preview(self) -> ExportResult:
         """Return the expected result of a run, without a request."""
         if self.is_exported:
             return self._result(None, EXPORTED_BEFORE)
         return self._result(self.task.id if self.task else None, "not started")
 
+    @reported
     def start(self) -> ExportResult:
         """Create the export task, unless an earlier run did, and return without waiting."""
         if self.is_exported:
@@ -86,6 +100,7 @@ class ExportPlan:
         task = self._start_task()
         return self._result(task.id, task.status)
 
+    @reported
     def run(
         self, *, timeout: float | None = None, transfer: TransferOptions = DEFAULT_TRANSFER
     ) -> ExportResult:

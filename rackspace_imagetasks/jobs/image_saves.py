@@ -12,6 +12,7 @@ from typing import BinaryIO
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.cloud import Cloud
+from rackspace_imagetasks.events import Job, JobKind
 from rackspace_imagetasks.exceptions import IntegrityError, SourceError
 from rackspace_imagetasks.glance.download import (
     download_image,
@@ -26,6 +27,7 @@ from rackspace_imagetasks.jobs._made_files import make_file
 from rackspace_imagetasks.jobs._resumable import resumable
 from rackspace_imagetasks.jobs.exports import ExportResult
 from rackspace_imagetasks.jobs.options import SaveOptions
+from rackspace_imagetasks.jobs.reported import image_job, reported
 from rackspace_imagetasks.jobs.saves import ALREADY_SAVED, SAVED, require_vhd
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.data_transfer import (
@@ -35,6 +37,7 @@ from rackspace_imagetasks.objects.data_transfer import (
 )
 from rackspace_imagetasks.objects.download import Downloaded
 from rackspace_imagetasks.partfile import require_writable, target_path
+from rackspace_imagetasks.progress import Progress
 from rackspace_imagetasks.sources import FORMATS, detect
 
 _STREAM = "-"
@@ -55,6 +58,16 @@ class ImageSavePlan:
     disk_format: str
     warnings: tuple[Message, ...] = ()
 
+    @property
+    def job(self) -> Job:
+        """What events say about the job."""
+        return image_job(JobKind.SAVE, self.image, self.cloud)
+
+    @property
+    def progress(self) -> Progress:
+        """Where the job is reported."""
+        return self.cloud.progress
+
     def preview(self) -> ExportResult:
         """Return the expected result of a run, without a request."""
         return self._result("not started", None)
@@ -63,6 +76,7 @@ class ImageSavePlan:
         """Save the image: without a task, there is nothing to continue in the cloud."""
         return self.run()
 
+    @reported
     def run(
         self,
         *,

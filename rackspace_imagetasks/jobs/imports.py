@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.cloud import Cloud
+from rackspace_imagetasks.events import Job, JobKind
 from rackspace_imagetasks.exceptions import (
     IntegrityError,
     Refused,
@@ -33,12 +34,14 @@ from rackspace_imagetasks.jobs._same_import import (
     task_input,
 )
 from rackspace_imagetasks.jobs.marks import Mark
+from rackspace_imagetasks.jobs.reported import reported
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.objects.deletion import delete
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.objects.upload import upload
+from rackspace_imagetasks.progress import Progress
 
 ALREADY_IMPORTED = "already imported"
 
@@ -104,6 +107,16 @@ class ImportPlan:
     facts: vhd.VhdFacts | None = None
     warnings: tuple[Message, ...] = ()
 
+    @property
+    def job(self) -> Job:
+        """What events say about the job."""
+        return Job(job=JobKind.IMPORT, image=self.name, target=self.cloud.event_place)
+
+    @property
+    def progress(self) -> Progress:
+        """Where the job is reported."""
+        return self.cloud.progress
+
     def close(self) -> None:
         """Close the file to upload."""
         if self.source:
@@ -113,6 +126,7 @@ class ImportPlan:
         """Return the expected result of a run, without a request."""
         return self._result(self.task, self.existing)
 
+    @reported
     def start(self, *, transfer: TransferOptions = DEFAULT_TRANSFER) -> ImportResult:
         """Upload, create the import task, and return without waiting for it.
 
@@ -130,6 +144,7 @@ class ImportPlan:
                 return self._started(begun.found.task, begun.own)
             return self._finish(begun, None)
 
+    @reported
     def run(
         self, *, timeout: float | None = None, transfer: TransferOptions = DEFAULT_TRANSFER
     ) -> ImportResult:

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from rackspace_imagetasks.bytesource import ByteSource, FileSource
 from rackspace_imagetasks.cloud import Cloud
+from rackspace_imagetasks.events import Job, JobKind
 from rackspace_imagetasks.exceptions import (
     Cancelled,
     ImageTasksError,
@@ -27,6 +28,7 @@ from rackspace_imagetasks.jobs._made_files import make_file
 from rackspace_imagetasks.jobs._resumable import resumable
 from rackspace_imagetasks.jobs.names import exported_object
 from rackspace_imagetasks.jobs.options import SaveOptions
+from rackspace_imagetasks.jobs.reported import reported
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.objects.deletion import delete
@@ -40,6 +42,7 @@ from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.ordered import OrderedObject
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.partfile import require_writable, target_path
+from rackspace_imagetasks.progress import Progress
 from rackspace_imagetasks.sources import detect
 from rackspace_imagetasks.sources.confirmed import check_vhd
 
@@ -81,6 +84,17 @@ class SavePlan:
     disk_format: str = EXPORT_FORMAT
     warnings: tuple[Message, ...] = ()
 
+    @property
+    def job(self) -> Job:
+        """What events say about the job."""
+        return Job(job=JobKind.SAVE, image=str(self.source), source=self.cloud.event_place)
+
+    @property
+    def progress(self) -> Progress:
+        """Where the job is reported."""
+        return self.cloud.progress
+
+    @reported
     def run(self, *, transfer: TransferOptions = DEFAULT_TRANSFER) -> SaveResult:
         """Fetch the object; after a failure, a second run fetches only what is missing.
 

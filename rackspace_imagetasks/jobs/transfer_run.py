@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.cloud import Cloud
+from rackspace_imagetasks.events import Job, JobKind
 from rackspace_imagetasks.exceptions import TaskTimeout
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
@@ -16,8 +17,10 @@ from rackspace_imagetasks.jobs._completion import mark_source
 from rackspace_imagetasks.jobs._resumable import resumable_job
 from rackspace_imagetasks.jobs.inspected import Inspected
 from rackspace_imagetasks.jobs.marks import Mark
+from rackspace_imagetasks.jobs.reported import image_job, reported
 from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions
+from rackspace_imagetasks.progress import Progress
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +63,16 @@ class TransferRun(ABC):
     keep_objects: bool = False
     inspect: bool = True
     inspected: Inspected | None = None
+
+    @property
+    def job(self) -> Job:
+        """What events say about the job."""
+        return image_job(JobKind.TRANSFER, self.image, self.source, self.target)
+
+    @property
+    def progress(self) -> Progress:
+        """Where the job is reported."""
+        return self.source.progress
 
     @property
     def mark(self) -> Mark:
@@ -107,6 +120,7 @@ class TransferRun(ABC):
             return self._result("already there", self.existing.id)
         return dataclasses.replace(self._result("not started"), properties=self.properties)
 
+    @reported
     def run(
         self, *, timeout: float | None = None, transfer: TransferOptions = DEFAULT_TRANSFER
     ) -> TransferResult:

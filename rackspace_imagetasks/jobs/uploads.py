@@ -7,6 +7,7 @@ import dataclasses
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.bytesource import ByteSource, FileSource
 from rackspace_imagetasks.cloud import Cloud
+from rackspace_imagetasks.events import Job, JobKind
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.jobs._arrival_methods import delete_left
@@ -22,10 +23,12 @@ from rackspace_imagetasks.jobs.options import (
     DiskOptions,
     StagingOptions,
 )
+from rackspace_imagetasks.jobs.reported import reported
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.policy import Verdict
+from rackspace_imagetasks.progress import Progress
 from rackspace_imagetasks.sources import DiskSource, open_disk_of
 from rackspace_imagetasks.sources.convert import report_content, require_size
 from rackspace_imagetasks.sources.staging import require_recognised
@@ -44,6 +47,18 @@ class UploadPlan:
     existing: ImageFacts | None = None
     warnings: tuple[Message, ...] = ()
 
+    @property
+    def job(self) -> Job:
+        """What events say about the job."""
+        return Job(
+            job=JobKind.IMPORT, image=self.arrival.name, target=self.arrival.cloud.event_place
+        )
+
+    @property
+    def progress(self) -> Progress:
+        """Where the job is reported."""
+        return self.arrival.cloud.progress
+
     def close(self) -> None:
         """Close the disk."""
         self.disk.close()
@@ -56,6 +71,7 @@ class UploadPlan:
         """Upload the disk: without a task, the image is complete at the end of the upload."""
         return self.run(transfer=transfer)
 
+    @reported
     def run(
         self,
         *,

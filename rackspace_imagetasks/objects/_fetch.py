@@ -14,6 +14,7 @@ from rackspace_imagetasks.objects._sparse import ZEROS, SparseFile
 from rackspace_imagetasks.objects.data_transfer import DataTransfer
 from rackspace_imagetasks.objects.meter import Meter
 from rackspace_imagetasks.objects.origin import Origin, Part
+from rackspace_imagetasks.progress import PhaseKind, PhaseTitle
 from rackspace_imagetasks.threads import InOrder
 from rackspace_imagetasks.units import MIB
 
@@ -190,7 +191,9 @@ class Fetch:
         return _new_hash(self.origin.algorithm)
 
     def _downloading(self, total: int) -> contextlib.AbstractContextManager[Meter]:
-        return self.transfer.phase(f"Downloading {self.origin.name}", total)
+        return self.transfer.phase(
+            PhaseTitle(PhaseKind.DOWNLOAD, f"Downloading {self.origin.name}"), total
+        )
 
 
 def _new_hash(algorithm: str) -> "Hash":

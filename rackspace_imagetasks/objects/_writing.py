@@ -9,6 +9,7 @@ from rackspace_imagetasks.objects._body import Body
 from rackspace_imagetasks.objects.meter import Meter
 from rackspace_imagetasks.objects.segments import Segment
 from rackspace_imagetasks.objects.target import Hashes, Target, Written
+from rackspace_imagetasks.progress import PhaseTitle
 
 _ATTEMPTS = 3
 
@@ -17,7 +18,7 @@ class Content(Protocol):
     """What to write, and how to recognize what an earlier run has written of it."""
 
     @property
-    def title(self) -> str:
+    def title(self) -> PhaseTitle:
         """The title of the progress while it is sent."""
 
     @property

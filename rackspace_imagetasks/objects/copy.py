@@ -17,6 +17,7 @@ from rackspace_imagetasks.objects.quotas import Need, needs_of_object, needs_of_
 from rackspace_imagetasks.objects.segments import MAX_PUT, MAX_SEGMENTS, Segment, segment_prefix
 from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.objects.target import Hashes, Target, Written
+from rackspace_imagetasks.progress import PhaseKind, PhaseTitle
 from rackspace_imagetasks.text import format_size
 from rackspace_imagetasks.units import divide_up
 
@@ -107,8 +108,8 @@ class _ObjectContent:
     target: Target
 
     @property
-    def title(self) -> str:
-        return f"Copying {self.layout.info.object.name}"
+    def title(self) -> PhaseTitle:
+        return PhaseTitle(PhaseKind.COPY, f"Copying {self.layout.info.object.name}")
 
     @property
     def size(self) -> int:

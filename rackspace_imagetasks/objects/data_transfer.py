@@ -12,7 +12,7 @@ from rackspace_imagetasks.http.cancellation import Cancellation
 from rackspace_imagetasks.objects._counter import TransferCounter
 from rackspace_imagetasks.objects.connections import Connections
 from rackspace_imagetasks.objects.meter import Meter, RateLimit
-from rackspace_imagetasks.progress import SILENT, Progress
+from rackspace_imagetasks.progress import SILENT, PhaseKind, PhaseTitle, Progress
 from rackspace_imagetasks.threads import in_parallel, supervise
 
 Item = TypeVar("Item")
@@ -107,7 +107,7 @@ class DataTransfer:
         return in_parallel(connected, items, self.connections.maximum, self._abort)
 
     @contextlib.contextmanager
-    def phase(self, title: str, total: int) -> Iterator[Meter]:
+    def phase(self, title: PhaseTitle, total: int) -> Iterator[Meter]:
         """Yield the meter of a phase that transfers `total` bytes, within the rate limit."""
         with self.progress.phase(title, total) as phase:
             yield Meter(phase, self._cancellation, self._limit, self.connections.count)
@@ -115,7 +115,9 @@ class DataTransfer:
     @contextlib.contextmanager
     def checking(self, total: int) -> Iterator[Meter]:
         """Yield the meter of a phase that reads `total` bytes on this machine, without a limit."""
-        with self.progress.phase("Checking existing data", total) as phase:
+        with self.progress.phase(
+            PhaseTitle(PhaseKind.CHECK, "Checking existing data"), total
+        ) as phase:
             yield Meter(phase, self._cancellation, RateLimit(None))
 
     def expect(self, total: int) -> None:

@@ -20,6 +20,7 @@ from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.origin import Origin, Part
 from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.partfile import PartFile, output_errors, part_file
+from rackspace_imagetasks.progress import PhaseKind, PhaseTitle
 from rackspace_imagetasks.text import format_size
 
 
@@ -197,7 +198,9 @@ def download_stream(
 
     def work() -> Downloaded:
         layout = read_layout(fetching, source)
-        with transfer.phase(f"Downloading {source.name}", layout.info.size) as meter:
+        with transfer.phase(
+            PhaseTitle(PhaseKind.DOWNLOAD, f"Downloading {source.name}"), layout.info.size
+        ) as meter:
             for segment in layout.segments:
                 for chunk in verified_chunks(fetching, segment):
                     with output_errors():

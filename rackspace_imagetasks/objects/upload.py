@@ -24,6 +24,7 @@ from rackspace_imagetasks.objects.segments import (
 )
 from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.objects.target import Hashes, Target, Written
+from rackspace_imagetasks.progress import PhaseKind, PhaseTitle
 
 
 def upload(
@@ -97,8 +98,8 @@ class _SourceContent:
     target: Target
 
     @property
-    def title(self) -> str:
-        return f"Uploading {self.source.name}"
+    def title(self) -> PhaseTitle:
+        return PhaseTitle(PhaseKind.UPLOAD, f"Uploading {self.source.name}")
 
     @property
     def size(self) -> int:

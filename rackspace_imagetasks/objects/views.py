@@ -25,6 +25,7 @@ from rackspace_imagetasks.objects.download import Downloaded, require_space
 from rackspace_imagetasks.objects.meter import Meter
 from rackspace_imagetasks.ordered import OrderedSource
 from rackspace_imagetasks.partfile import PartFile, output_errors, part_file
+from rackspace_imagetasks.progress import PhaseKind, PhaseTitle
 from rackspace_imagetasks.units import MIB
 
 PIECE = 4 * MIB
@@ -201,7 +202,7 @@ def _length(piece: list[Extent]) -> int:
 
 
 def _saving(view: View, total: int, transfer: DataTransfer) -> AbstractContextManager[Meter]:
-    return transfer.phase(f"Downloading {view.source.name}", total)
+    return transfer.phase(PhaseTitle(PhaseKind.DOWNLOAD, f"Downloading {view.source.name}"), total)
 
 
 def _written(view: View, path: Path | None, reused: int) -> Downloaded:

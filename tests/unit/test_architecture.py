@@ -21,8 +21,8 @@ REFERENCE = CHECKOUT / "doc" / "source" / "reference"
 # From the bottom to the top: a module imports from its own layer and from those below.
 LAYERS = (
     {
-        "bytesource", "exceptions", "i18n", "messages", "ordered", "partfile", "profile",
-        "progress", "text", "threads", "units",
+        "bytesource", "events", "exceptions", "i18n", "messages", "ordered", "partfile",
+        "profile", "progress", "text", "threads", "units",
     },
     {"formats", "http"},
     {"glance", "guest", "objects"},

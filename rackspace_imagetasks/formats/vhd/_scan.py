@@ -5,7 +5,7 @@ from array import array
 
 from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.formats.vhd._structures import BLOCK_SIZE
-from rackspace_imagetasks.progress import SILENT, Progress
+from rackspace_imagetasks.progress import SILENT, PhaseKind, PhaseTitle, Progress
 from rackspace_imagetasks.units import divide_up
 
 # Small, because most blocks with data have some at their beginning.
@@ -21,7 +21,7 @@ def blocks_with_data(disk: ByteSource, progress: Progress = SILENT) -> "array[in
     :raises SourceError: when the disk cannot be read.
     """
     blocks = array("I")
-    with progress.phase("Scanning", disk.size) as phase:
+    with progress.phase(PhaseTitle(PhaseKind.SCAN, "Scanning"), disk.size) as phase:
         scanned = 0
         for start, length in disk.data_extents():
             end = start + length

@@ -35,6 +35,7 @@ class ImageSaveCase(DataCase):
         self.dir = Path(directory.name)
         self.cloud = types.SimpleNamespace(
             region="SJC3",
+            progress=SILENT,
             image_data=self.data,
             image_source=lambda image: ImageDataSource(self.data.client, image, PLACE),
             data_transfer=lambda options: DataTransfer(options, SILENT, None),

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The events of jobs: what was planned, and how it ended."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
+
+from rackspace_imagetasks.cloud import Cloud
+from rackspace_imagetasks.events import EventKind, EventProgress, Job, JobKind, is_running, running
+from rackspace_imagetasks.glance.facts import ImageFacts
+from rackspace_imagetasks.messages import Message
+from rackspace_imagetasks.progress import Progress
+
+
+class ReportedPlan(Protocol):
+    """A plan whose run is reported."""
+
+    @property
+    def job(self) -> Job:
+        """What its events say about it."""
+
+    @property
+    def progress(self) -> Progress:
+        """Where it is reported."""
+
+    @property
+    def warnings(self) -> tuple[Message, ...]:
+        """What the user should know before the run."""
+
+
+class Planner(Protocol):
+    """What makes plans for a cloud."""
+
+    @property
+    def cloud(self) -> Cloud:
+        """The cloud."""
+
+
+Params = ParamSpec("Params")
+Result = TypeVar("Result")
+SomePlan = TypeVar("SomePlan", bound=ReportedPlan)
+SomePlanner = TypeVar("SomePlanner", bound=Planner)
+
+
+def image_job(kind: JobKind, image: ImageFacts, source: Cloud, target: Cloud | None = None) -> Job:
+    """Return what events say about a job for an image of a cloud."""
+    return Job(
+        job=kind,
+        image=image.label,
+        image_id=image.id,
+        source=source.event_place,
+        target=target.event_place if target else None,
+    )
+
+
+def reported(
+    run: Callable[Concatenate[SomePlan, Params], Result],
+) -> Callable[Concatenate[SomePlan, Params], Result]:
+    """Report how the run of a plan ends, unless it is a step of another job."""
+
+    @functools.wraps(run)
+    def run_reported(plan: SomePlan, /, *args: Params.args, **kwargs: Params.kwargs) -> Result:
+        progress = plan.progress
+        if is_running() or not isinstance(progress, EventProgress):
+            return run(plan, *args, **kwargs)
+        job = plan.job
+        with running(progress, job):
+            result = run(plan, *args, **kwargs)
+        progress.emit(EventKind.DONE, job, **_facts(job, result))
+        return result
+
+    return run_reported
+
+
+def planned(
+    kind: JobKind, image: str
+) -> Callable[
+    [Callable[Concatenate[SomePlanner, Params], SomePlan]],
+    Callable[Concatenate[SomePlanner, Params], SomePlan],
+]:
+    """Return a decorator that reports a plan with its warnings, or why there is none.
+
+    :param image: the parameter by which the caller names the image.
+    """
+
+    def decorate(
+        plan: Callable[Concatenate[SomePlanner, Params], SomePlan],
+    ) -> Callable[Concatenate[SomePlanner, Params], SomePlan]:
+        signature = inspect.signature(plan)
+
+        @functools.wraps(plan)
+        def plan_reported(
+            planner: SomePlanner, /, *args: Params.args, **kwargs: Params.kwargs
+        ) -> SomePlan:
+            progress = planner.cloud.progress
+            if not isinstance(progress, EventProgress):
+                return plan(planner, *args, **kwargs)
+            named = signature.bind(planner, *args, **kwargs).arguments[image]
+            with running(progress, Job(job=kind, image=str(named))):
+                made = plan(planner, *args, **kwargs)
+            progress.emit(EventKind.PLANNED, made.job)
+            for warning in made.warnings:
+                progress.emit(EventKind.WARNING, made.job, text=str(warning))
+            return made
+
+        return plan_reported
+
+    return decorate
+
+
+def _facts(job: Job, result: object) -> dict[str, object]:
+    """Return what the last event says about the result of a job."""
+    new = {JobKind.IMPORT: "image_id", JobKind.TRANSFER: "target_image_id"}.get(job.job)
+    return {
+        "status": getattr(result, "status", None),
+        "new_image_id": getattr(result, new, None) if new else None,
+    }
