@@ -96,8 +96,9 @@ def planned(
             progress = planner.cloud.progress
             if not isinstance(progress, EventProgress):
                 return plan(planner, *args, **kwargs)
-            named = signature.bind(planner, *args, **kwargs).arguments[image]
-            with running(progress, Job(job=kind, image=str(named))):
+            given = signature.bind(planner, *args, **kwargs).arguments
+            asked = _asked(kind, str(given[image]), planner.cloud, given.get("target"))
+            with running(progress, asked):
                 made = plan(planner, *args, **kwargs)
             progress.emit(EventKind.PLANNED, made.job)
             for warning in made.warnings:
@@ -107,6 +108,19 @@ def planned(
         return plan_reported
 
     return decorate
+
+
+def _asked(kind: JobKind, image: str, cloud: Cloud, target: Planner | None) -> Job:
+    """Return what is known about a job before it is planned.
+
+    :param target: where a transfer goes.
+    """
+    here = cloud.event_place
+    if kind is JobKind.IMPORT:
+        return Job(job=kind, image=image, target=here)
+    return Job(
+        job=kind, image=image, source=here, target=target.cloud.event_place if target else None
+    )
 
 
 def _facts(job: Job, result: object) -> dict[str, object]:

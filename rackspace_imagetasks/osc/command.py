@@ -168,9 +168,15 @@ class ImageTaskCommand(BatchCommand):
         connection = self.app.client_manager.sdk_connection
         profile = _profile(connection, parsed_args)
         progress = progress_on(self.app.stderr, self.app.options.verbose_level)
-        tasks = ImageTasks(connection, profile=profile, progress=progress)
+        events = getattr(parsed_args, "events", None)
+        on_event = events.write if events else None
+        tasks = ImageTasks(connection, profile=profile, progress=progress, on_event=on_event)
         try:
-            with contextlib.closing(progress), signals.stopping(tasks.cloud.stop):
+            with (
+                contextlib.closing(events) if events else contextlib.nullcontext(),
+                contextlib.closing(progress),
+                signals.stopping(tasks.cloud.stop),
+            ):
                 self.on_interrupt = None
                 yield tasks
         except Cancelled as error:

@@ -68,14 +68,23 @@ class MaskedRecord(logging.LogRecord):
 
 def masked(text: str) -> str:
     """Return a text with masks for the secrets among options, headers, and dictionaries."""
-    text = _REST.sub(r"\1", _OPTION.sub(rf"\1{_MASK}", text))
-    return _HEADER.sub(rf"\1{_MASK}", _ENTRY.sub(rf"\1\2{_MASK}\2", text))
+    return _without_named(_REST.sub(r"\1", _OPTION.sub(rf"\1{_MASK}", text)))
+
+
+def without_secrets(text: str) -> str:
+    """Return a message with masks for the secrets of this process, and in headers and entries."""
+    return _without_named(without_credentials(_without_values(text)))
 
 
 def mask_log() -> None:
     """Mask the secrets in all records of the log, unless another program makes the records."""
     if logging.getLogRecordFactory() is logging.LogRecord:
         logging.setLogRecordFactory(MaskedRecord)
+
+
+def _without_named(text: str) -> str:
+    """Return a text with masks for the values of headers and entries that name a secret."""
+    return _HEADER.sub(rf"\1{_MASK}", _ENTRY.sub(rf"\1\2{_MASK}\2", text))
 
 
 def _without_values(text: str) -> str:

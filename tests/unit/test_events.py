@@ -3,6 +3,7 @@
 
 import json
 import logging
+import re
 import threading
 from datetime import UTC, datetime
 
@@ -244,6 +245,24 @@ class ImportEventsTest(importcase.ImportCase):
         self.assertEqual(["upload", "import"], phases)
         (task_id,) = self.glance.tasks
         self.assertEqual({task_id}, {e.task_id for e in self.events if e.phase == "import"})
+
+    def test_retry(self):
+        """A request that is repeated is reported with the image and the reason."""
+        statuses = [503]
+
+        def busy(request, context):
+            if statuses:
+                context.status_code = statuses.pop()
+                return {}
+            return self.glance._get(self.glance.images)(request, context)
+
+        self.requests.get(re.compile(f"^{importcase.IMAGES}/[^/?]+$"), json=busy)
+        self.run_import()
+        self.assertEqual([], statuses)
+        (retried,) = (e for e in self.events if e.event == "retried")
+        self.assertEqual("web", retried.image)
+        self.assertIn("503", retried.text)
+        self.assertGreater(retried.delay, 0)
 
     def test_failed_task(self):
         """A job that fails reports the reason, once."""

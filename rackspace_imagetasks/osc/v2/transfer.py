@@ -9,6 +9,7 @@ from osc_lib.cli import parseractions
 from rackspace_imagetasks.i18n import _
 from rackspace_imagetasks.osc import columns, options
 from rackspace_imagetasks.osc import command as common
+from rackspace_imagetasks.osc.events import add_events_option
 
 if typing.TYPE_CHECKING:
     from rackspace_imagetasks.imagetasks import ImageTasks
@@ -77,6 +78,7 @@ class TransferImage(common.ImageTaskCommand):
         options.add_transfer_options(parser)
         options.add_concurrency_option(parser)
         options.add_dry_run_option(parser)
+        add_events_option(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> common.Table:

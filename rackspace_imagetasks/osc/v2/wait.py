@@ -7,10 +7,12 @@ import typing
 from rackspace_imagetasks.i18n import _
 from rackspace_imagetasks.osc import command as common
 from rackspace_imagetasks.osc import options
+from rackspace_imagetasks.osc.events import add_events_option
 
 if typing.TYPE_CHECKING:
     from rackspace_imagetasks.glance.task import Task
     from rackspace_imagetasks.imagetasks import ImageTasks
+    from rackspace_imagetasks.progress import TaskStatus
 
 
 class WaitTask(common.ImageTaskCommand):
@@ -33,6 +35,7 @@ class WaitTask(common.ImageTaskCommand):
             help=_("Stop waiting after <seconds>; the tasks continue (default: no limit)"),
         )
         options.add_poll_option(parser)
+        add_events_option(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> common.Table:
@@ -47,17 +50,16 @@ class WaitTask(common.ImageTaskCommand):
     def _wait(self, tasks: "ImageTasks", parsed_args: argparse.Namespace) -> "list[Task]":
         """Return the tasks that ended; report what is wrong with the others."""
         from rackspace_imagetasks.exceptions import Cancelled, ImageTasksError
+        from rackspace_imagetasks.progress import PhaseKind, PhaseTitle
 
         ended: list[Task] = []
         try:
-            with tasks.cloud.progress.phase(_("Waiting")) as phase:
+            with tasks.cloud.progress.phase(PhaseTitle(PhaseKind.WAIT, _("Waiting"))) as phase:
                 ended.extend(
                     tasks.wait(
                         parsed_args.task,
                         timeout=parsed_args.timeout,
-                        on_status=lambda task: phase.note(
-                            f"{task.type} task {task.id} {task.status}"
-                        ),
+                        on_status=lambda task: phase.note(_status(task)),
                     )
                 )
         except Cancelled:
@@ -67,6 +69,12 @@ class WaitTask(common.ImageTaskCommand):
                 raise
             self.report(error.messages)
         return ended
+
+
+def _status(task: "Task") -> "TaskStatus":
+    from rackspace_imagetasks.progress import TaskStatus
+
+    return TaskStatus(f"{task.type} task {task.id} {task.status}", task.id, task.status)
 
 
 def _row(task: "Task") -> tuple[object, ...]:
