@@ -73,9 +73,14 @@ def _run(subject: S, job: Callable[[S], R]) -> Outcome[S, R]:
         return Outcome(subject, error=error)
     except Exception as error:
         LOG.debug("Unexpected error in the job for %r", subject, exc_info=True)
-        unexpected = ImageTasksError(f"Unexpected error: {type(error).__name__}: {error}")
-        unexpected.__cause__ = error
-        return Outcome(subject, error=unexpected)
+        return Outcome(subject, error=unexpected(error))
+
+
+def unexpected(error: Exception) -> ImageTasksError:
+    """Return the error that a batch reports for an exception of any other kind."""
+    reported = ImageTasksError(f"Unexpected error: {type(error).__name__}: {error}")
+    reported.__cause__ = error
+    return reported
 
 
 def _summary(outcomes: Sequence[Outcome[S, R]], total: int) -> list[Message | str]:

@@ -103,13 +103,17 @@ class Cloud:
     @property
     def event_place(self) -> Place:
         """The cloud and region, for events."""
+        return Place(self.name or None, self.region)
+
+    @property
+    def name(self) -> str:
+        """The cloud's name in clouds.yaml; empty if it is not from there."""
         name = self.connection.config.name
-        return Place(name if name and name not in GIVEN_NAMES else None, self.region)
+        return "" if name in GIVEN_NAMES else str(name or "")
 
     @property
     def _place_in_words(self) -> str:
-        name = self.event_place.cloud
-        return f"region '{self.region}'" + (f" of cloud '{name}'" if name else "")
+        return f"region '{self.region}'" + (f" of cloud '{self.name}'" if self.name else "")
 
     @functools.cached_property
     def project_id(self) -> str:

@@ -3,7 +3,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from cliff import columns
 
@@ -82,9 +82,87 @@ class CodeColumn(columns.FormattableColumn[int | None]):
         return "" if self._value is None else str(self._value)
 
 
+class WrappedColumn(columns.FormattableColumn[object]):
+    """Another column in lines that fit a width."""
+
+    def __init__(self, value: columns.FormattableColumn[object], width: int) -> None:
+        super().__init__(value)
+        self._column = value
+        self._width = width
+
+    def human_readable(self) -> str:
+        """Return the text for people in lines of at most that width."""
+        return "\n".join(_lines(self._column.human_readable(), self._width))
+
+    def machine_readable(self) -> object:
+        """Return what programs get from the other column."""
+        return self._column.machine_readable()
+
+
+def _lines(text: str, width: int) -> list[str]:
+    """Break a text after a space or a slash, else after a hyphen or underscore, else anywhere."""
+    fits = f".{{1,{width}}}"
+    parts = re.findall(rf"{fits}(?:$|(?<=[ /])|(?= ))|{fits}(?<=[-_])|{fits}", text)
+    return [line for part in parts if (line := part.strip())]
+
+
+def wrapped_row(row: Iterable[object], widths: Iterable[int]) -> tuple[object, ...]:
+    """Return a row of a table whose cells fit their columns."""
+    return tuple(
+        WrappedColumn(each, width) if isinstance(each, columns.FormattableColumn) else each
+        for each, width in zip(row, widths, strict=True)
+    )
+
+
+def values(titles: Iterable[str], row: Iterable[object]) -> dict[str, object]:
+    """Return what programs get of a row, by title."""
+    return {
+        title: each.machine_readable() if isinstance(each, columns.FormattableColumn) else each
+        for title, each in zip(titles, row, strict=True)
+    }
+
+
+def csv_row(row: Iterable[object]) -> tuple[object, ...]:
+    """Return a row whose numbers are not quoted, and whose missing values are empty cells.
+
+    cliff's CSV formatter turns the value of each formattable column into a string.
+    """
+    return tuple(
+        _csv_cell(each.machine_readable()) if isinstance(each, columns.FormattableColumn) else each
+        for each in row
+    )
+
+
+def _csv_cell(value: object) -> object:
+    is_scalar = value is None or isinstance(value, str | int | float)
+    return value if is_scalar else json.dumps(value)
+
+
 def safe_row(values: Iterable[object]) -> tuple[object, ...]:
     """Return a row whose texts are in text columns, whichever of them come from a service."""
     return tuple(
         each if isinstance(each, columns.FormattableColumn | int | float) else TextColumn(each)
         for each in values
     )
+
+
+def unknown_columns(wanted: Iterable[str], titles: Sequence[str]) -> list[str]:
+    """Return a sentence for each column that does not exist, with a similar title if there is one.
+
+    cliff ignores unknown columns, and refuses them after the work if no other is left.
+    """
+    import difflib
+
+    known = {_normalized(title): title for title in titles}
+    sentences = []
+    for name in wanted:
+        if _normalized(name) not in known:
+            near = difflib.get_close_matches(_normalized(name), known, n=1)
+            hint = f" Did you mean '{known[near[0]]}'?" if near else ""
+            sentences.append(f"Unknown column '{name}'.{hint}")
+    return sentences
+
+
+def _normalized(title: str) -> str:
+    """Return a title as cliff compares it."""
+    return title.lower().strip().replace(" ", "_")

@@ -3,11 +3,14 @@
 
 import argparse
 import contextlib
+import dataclasses
 import typing
+from collections.abc import Mapping
 
 from osc_lib import exceptions as osc_exceptions
 from osc_lib.command import command
 
+from rackspace_imagetasks.i18n import _
 from rackspace_imagetasks.osc import columns, options
 
 if typing.TYPE_CHECKING:
@@ -15,6 +18,7 @@ if typing.TYPE_CHECKING:
 
     from openstack.connection import Connection
 
+    from rackspace_imagetasks.batch import Outcome
     from rackspace_imagetasks.imagetasks import ImageTasks
     from rackspace_imagetasks.messages import Message
     from rackspace_imagetasks.profile import ProviderProfile
@@ -22,6 +26,8 @@ if typing.TYPE_CHECKING:
 
 Table = tuple[tuple[str, ...], list[tuple[object, ...]]]
 """What a Lister's `take_action` returns: titles and rows."""
+
+_MAX_WIDTH = 60  # of a column of a table that has more than the default columns
 
 S = typing.TypeVar("S")
 R = typing.TypeVar("R")
@@ -84,7 +90,35 @@ class PluginCommand(command.Command):
             self.log.warning("%s", worded(message))
 
 
-class ShowCommand(PluginCommand, command.ShowOne):
+class DisplayCommand(PluginCommand):
+    """A command with columns or fields that -c selects.
+
+    :cvar titles: the titles of its columns, or the names of its fields; a new title is added at the
+        end, for scripts that read `-f value`.
+    """
+
+    titles: tuple[str, ...] = ()
+
+    def known_titles(self) -> tuple[str, ...]:
+        """Return all titles."""
+        return self.titles
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """Run the command; if -c has an unknown column, return 2 before the work."""
+        from rackspace_imagetasks.osc import usage
+        from rackspace_imagetasks.osc.hints import worded
+
+        titles = self.known_titles()
+        unknown = columns.unknown_columns(parsed_args.columns, titles)
+        if not unknown:
+            return super().run(parsed_args)
+        for sentence in unknown:
+            self.log.error("%s", worded(sentence))
+        self.log.error("Available columns: %s.", ", ".join(titles))
+        return usage.EXIT_STATUS
+
+
+class ShowCommand(DisplayCommand, command.ShowOne):
     """A command that shows the fields of one thing."""
 
     def produce_output(
@@ -96,22 +130,34 @@ class ShowCommand(PluginCommand, command.ShowOne):
         """Show the fields, unless standard output carries data."""
         if self.has_data(parsed_args):
             return 0
-        return int(super().produce_output(parsed_args, column_names, columns.safe_row(data)))
+        row = columns.safe_row(data)
+        if parsed_args.formatter == "table":
+            row = columns.wrapped_row(row, [_MAX_WIDTH] * len(row))
+        return int(super().produce_output(parsed_args, column_names, row))
 
 
-class BatchCommand(PluginCommand, command.Lister):
+class BatchCommand(DisplayCommand, command.Lister):
     """A command that prints its rows even if some of the work failed, and then exits with 1.
 
-    :cvar titles: the titles of its columns.
+    :cvar default_table: the columns of the table without --long, and their widths.
     :ivar has_failed: whether any of the work failed.
     """
 
-    titles: tuple[str, ...] = ()
+    default_table: typing.ClassVar[Mapping[str, int]] = {}
     has_failed = False
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the option for all columns."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--long",
+            action="store_true",
+            help=_("List additional fields in the table (other formats always have all fields)"),
+        )
+        return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Run the command; return 1 if any of the work failed."""
-        _check_columns(parsed_args.columns, self.titles)
         return super().run(parsed_args) or int(self.has_failed)
 
     def produce_output(
@@ -120,11 +166,41 @@ class BatchCommand(PluginCommand, command.Lister):
         column_names: "Sequence[str]",
         data: "Iterable[Iterable[object]]",
     ) -> int:
-        """Print the rows, unless standard output carries data."""
+        """Print the rows, unless standard output carries data.
+
+        A table has the default columns, unless others are requested; the other formats have all.
+        """
         if self.has_data(parsed_args):
             return 0
-        rows = map(columns.safe_row, data)
-        return int(super().produce_output(parsed_args, column_names, list(rows)))
+        rows = [columns.safe_row(row) for row in data]
+        if parsed_args.formatter == "csv":
+            rows = [columns.csv_row(row) for row in rows]
+        elif parsed_args.formatter == "table":
+            return self._produce_table(parsed_args, column_names, rows)
+        return int(super().produce_output(parsed_args, column_names, rows))
+
+    def _produce_table(
+        self,
+        parsed_args: argparse.Namespace,
+        column_names: "Sequence[str]",
+        rows: "Sequence[tuple[object, ...]]",
+    ) -> int:
+        widths: Mapping[str, int] = {}
+        if not (parsed_args.long or parsed_args.columns):
+            widths = self.table_of([columns.values(column_names, row) for row in rows])
+            parsed_args = argparse.Namespace(**vars(parsed_args) | {"columns": list(widths)})
+        titles = sorted(column_names, key=[*widths, *column_names].index)
+        order = [column_names.index(title) for title in titles]
+        limits = [widths.get(title, _MAX_WIDTH) for title in titles]
+        cells = [columns.wrapped_row([row[n] for n in order], limits) for row in rows]
+        return int(super().produce_output(parsed_args, titles, cells))
+
+    def table_of(
+        self,
+        rows: "Sequence[Mapping[str, object]]",  # noqa: ARG002  # subclasses choose by the rows
+    ) -> Mapping[str, int]:
+        """Return the columns of the table without --long that show these rows, and their widths."""
+        return self.default_table
 
     def report(self, messages: "Iterable[Message]") -> None:
         """Log errors to stderr; the command still prints its rows, and exits with 1."""
@@ -133,19 +209,6 @@ class BatchCommand(PluginCommand, command.Lister):
         for message in messages:
             self.has_failed = True
             self.log.error("%s", worded(message))
-
-
-def _check_columns(wanted: "Sequence[str]", titles: "Sequence[str]") -> None:
-    """Refuse unknown columns before the work: cliff does so afterwards, when the rows are lost.
-
-    :raises CommandError: if none of the wanted columns exists.
-    """
-    known = {title.lower().replace(" ", "_") for title in titles}
-    if wanted and known.isdisjoint(name.lower().strip().replace(" ", "_") for name in wanted):
-        unknown = ", ".join(map(repr, wanted))
-        raise osc_exceptions.CommandError(
-            f"Unknown column {unknown}. Available columns: {', '.join(titles)}."
-        )
 
 
 class ImageTaskCommand(BatchCommand):
@@ -232,34 +295,35 @@ class ImageTaskCommand(BatchCommand):
 
     def run_batch(
         self, subjects: "Sequence[S]", job: "Callable[[S], R]", concurrency: int
-    ) -> "list[R]":
-        """Run the job for each subject, report what failed, and return the results.
+    ) -> "list[Outcome[S, R]]":
+        """Run the job for each subject, report what failed, and return the outcomes in order.
 
-        A job whose time-out knows its result so far has that as its result.
+        A job whose time-out knows its result so far has that as its result, beside the error.
 
         :raises ImageTasksError: if there is a single subject and no result.
         """
         from rackspace_imagetasks.batch import run_each
 
-        outcomes = run_each(
-            subjects, lambda subject: self._or_timed_out(job, subject), concurrency=concurrency
-        )
-        if len(outcomes) == 1 and outcomes[0].error:
-            raise outcomes[0].error
+        outcomes = [
+            _with_result_so_far(outcome)
+            for outcome in run_each(subjects, job, concurrency=concurrency)
+        ]
+        if len(outcomes) == 1 and (error := outcomes[0].error):
+            if outcomes[0].result is None:
+                raise error
+            self.report(error.messages)
+            return outcomes
         for outcome in outcomes:
             self.report(outcome.messages)
-        return [outcome.result for outcome in outcomes if outcome.result is not None]
+        return outcomes
 
-    def _or_timed_out(self, job: "Callable[[S], R]", subject: "S") -> "R":
-        from rackspace_imagetasks.exceptions import TaskTimeout
 
-        try:
-            return job(subject)
-        except TaskTimeout as error:
-            if error.result is None:
-                raise
-            self.report(error.messages)
-            return typing.cast("R", error.result)
+def _with_result_so_far(outcome: "Outcome[S, R]") -> "Outcome[S, R]":
+    from rackspace_imagetasks.exceptions import TaskTimeout
+
+    if not isinstance(outcome.error, TaskTimeout):
+        return outcome
+    return dataclasses.replace(outcome, result=typing.cast("R | None", outcome.error.result))
 
 
 def _profile(connection: "Connection", parsed_args: argparse.Namespace) -> "ProviderProfile":

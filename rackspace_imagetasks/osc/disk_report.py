@@ -15,6 +15,12 @@ _NAME = 13  # characters of the name of a line
 _TITLES = ("Volume", "Size", "Used", "Content", "Type")
 
 
+def field_names() -> tuple[str, ...]:
+    """Return the names of the fields."""
+    names = (field.name for field in dataclasses.fields(DiskFacts))
+    return ("is_ready", "target", "verdict", "findings", *names)
+
+
 def fields(facts: DiskFacts, readiness: Readiness) -> dict[str, object]:
     """Return everything that is known, by name."""
     return {

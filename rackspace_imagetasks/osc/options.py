@@ -47,6 +47,16 @@ def check_image_arguments(parsed_args: argparse.Namespace) -> None:
         raise UsageError("Specify images, or select them with --property <key=value>.")
 
 
+def image_cells(image: str) -> dict[str, object]:
+    """Return what a row tells of an image, named by name or ID, before it is looked up."""
+    from uuid import UUID
+
+    try:
+        return {"Name": image, "Image": str(UUID(image))}
+    except ValueError:
+        return {"Name": image}
+
+
 def images_of(tasks: "ImageTasks", parsed_args: argparse.Namespace) -> list[str]:
     """Return the named images, or the IDs of those that --property selects, each once.
 

@@ -51,6 +51,7 @@ class BatchTest(processcase.ProcessTestCase):
         again = self.task(*words, status=1)
         statuses = {row["Image"]: row["Status"] for row in again.rows}
         self.assertEqual("transferred", statuses.pop(failing))
+        self.assertEqual("failed", statuses.pop(licensed))
         self.assertEqual({"already there"}, set(statuses.values()))
         copies = [i for i in self.sdk(region="ORD").image.images() if i.name.startswith(self.name)]
         self.assertEqual(19, len(copies))
@@ -72,22 +73,28 @@ class BatchTest(processcase.ProcessTestCase):
         self.assertGreater(len([url for url in asked if "?" in url]), len(ids))
 
     def test_one_unknown(self):
-        """The others are done, and have rows; the unknown one is named; exit status 1."""
+        """The others are done; the unknown one has a row with the reason; exit status 1."""
         ids = self.batch(2)
         outcome = self.task("export", ids[0], "no-such", ids[1], "--wait", status=1)
-        self.assertEqual(ids, [row["Image"] for row in outcome.rows])
+        self.assertEqual([ids[0], None, ids[1]], [row["Image"] for row in outcome.rows])
+        failed = outcome.rows[1]
+        self.assertEqual(("no-such", "failed"), (failed["Name"], failed["Status"]))
+        self.assertIn("Image 'no-such' not found in region 'DFW'", failed["Reason"])
         self.assertIn("no-such: Image 'no-such' not found in region 'DFW'", outcome.stderr)
-        locations = [row["Location"] for row in outcome.rows]
+        locations = [row["Location"] for row in outcome.rows if row["Location"]]
         folder = self.tmp / "saved"
         folder.mkdir()
         outcome = self.task(
             "save", locations[0], "image-exports/none", locations[1], "--file", folder, status=1
         )
-        self.assertEqual(locations, [row["Location"] for row in outcome.rows])
+        self.assertEqual(
+            [locations[0], None, locations[1]], [row["Location"] for row in outcome.rows]
+        )
+        self.assertEqual("image-exports/none", outcome.rows[1]["Export"])
         self.assertEqual(2, len(list(folder.iterdir())))
         tasks = [row["Task"] for row in self.task("import", *folder.iterdir()).rows]
         outcome = self.task("wait", tasks[0], "no-task", tasks[1], status=1)
-        self.assertEqual(set(tasks), {row["Task"] for row in outcome.rows})
+        self.assertEqual([tasks[0], "no-task", tasks[1]], [row["Task"] for row in outcome.rows])
         self.assertIn("Task 'no-task' not found", outcome.stderr)
 
     def test_a_property_selects(self):

@@ -91,7 +91,9 @@ class RoundTripTest(cloudcase.CloudTestCase):
         good = [self.corpus("go-vhd-xapi.vhd", f"{self.mark}-{n}.vhd") for n in range(3)]
         bad = self.corpus("go-vhd-win8-child.vhd")
         outcome = self.task("import", *good, bad, "--wait", status=1)
-        self.assertEqual(3, len(outcome.rows))
+        self.assertEqual([*map(str, good), str(bad)], [row["Source"] for row in outcome.rows])
+        self.assertEqual([*["success"] * 3, "failed"], [row["Status"] for row in outcome.rows])
+        self.assertIn("error 721", outcome.rows[3]["Reason"])
         self.assertIn("error 721", outcome.stderr)
 
     def test_dry_run_changes_nothing(self):

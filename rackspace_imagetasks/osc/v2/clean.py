@@ -14,7 +14,8 @@ if typing.TYPE_CHECKING:
 
 
 class CleanObjects(common.ImageTaskCommand):
-    titles = ("Container", "Object", "Kind", "Size", "Last Modified", "Status")
+    titles = ("Container", "Object", "Kind", "Size", "Last Modified", "Status", "Reason")
+    default_table: typing.ClassVar = {"Container": 14, "Object": 40, "Size": 10, "Status": 23}
     _description = _(
         "List what imports, exports and transfers left behind; with --delete, delete it.\n\n"
         "The list shows staged objects, segments without a manifest, and exports that were only"
@@ -76,6 +77,8 @@ def _hours(text: str) -> float:
 
 
 def _row(result: "CleanResult") -> tuple[object, ...]:
+    from rackspace_imagetasks.osc.hints import worded_error
+
     orphan = result.orphan
     return (
         orphan.object.container,
@@ -84,4 +87,5 @@ def _row(result: "CleanResult") -> tuple[object, ...]:
         columns.SizeColumn(orphan.size),
         orphan.last_modified.isoformat(timespec="seconds"),
         result.status,
+        columns.DetailColumn(worded_error(result.error) if result.error else None),
     )

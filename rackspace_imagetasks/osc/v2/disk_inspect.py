@@ -67,6 +67,12 @@ class InspectDisk(local.SourceCommand, common.ShowCommand):
         )
         return parser
 
+    def known_titles(self) -> tuple[str, ...]:
+        """Return all fields, in alphabetical order."""
+        from rackspace_imagetasks.osc import disk_report
+
+        return tuple(sorted({"source", "format", *disk_report.field_names()}))
+
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Run the command; return 1 if the disk is not ready."""
         return super().run(parsed_args) or int(not self._is_ready)

@@ -5,11 +5,13 @@ import argparse
 import typing
 
 from rackspace_imagetasks.i18n import _
-from rackspace_imagetasks.osc import columns, options
+from rackspace_imagetasks.osc import columns, options, rows
 from rackspace_imagetasks.osc import command as common
 from rackspace_imagetasks.osc.events import add_events_option
 
 if typing.TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from rackspace_imagetasks.imagetasks import ImageTasks
     from rackspace_imagetasks.jobs.exports import ExportResult
 
@@ -17,7 +19,8 @@ if typing.TYPE_CHECKING:
 class ExportImage(common.ImageTaskCommand):
     path_arguments = ("file",)
     data_argument = "file"
-    titles = ("Image", "Name", "Task", "Status", "Location", "Size")
+    titles = ("Image", "Name", "Task", "Status", "Location", "Size", "Reason")
+    default_table: typing.ClassVar = {"Name": 20, "Status": 15, "Location": 54}
     _description = _(
         "Export images of this project as VHDs into a container, or save them to files.\n\n"
         "Everything that the service would refuse is reported before anything is sent. Without"
@@ -56,12 +59,17 @@ class ExportImage(common.ImageTaskCommand):
         with self.image_tasks(parsed_args) as tasks:
             images = options.images_of(tasks, parsed_args)
             options.check_save_options(parsed_args, images)
-            results = self.run_batch(
+            outcomes = self.run_batch(
                 images,
                 lambda image: self._export(tasks, image, parsed_args),
                 parsed_args.concurrency,
             )
-        return self.titles, [_row(result) for result in results]
+        return self.titles, rows.of_batch(self.titles, outcomes, options.image_cells, _cells)
+
+    def table_of(self, rows: "Sequence[Mapping[str, object]]") -> "Mapping[str, int]":
+        """Return the columns, with the tasks while VHDs are missing."""
+        is_running = any(row["Task"] and row["Size"] is None for row in rows)
+        return {"Name": 30, "Status": 15, "Task": 36} if is_running else self.default_table
 
     def _export(
         self, tasks: "ImageTasks", image: str, parsed_args: argparse.Namespace
@@ -101,12 +109,12 @@ def _check_options(parsed_args: argparse.Namespace) -> None:
         raise UsageError(*problems)
 
 
-def _row(result: "ExportResult") -> tuple[object, ...]:
-    return (
-        result.image_id,
-        result.image_name,
-        result.task_id,
-        result.status,
-        result.location,
-        columns.SizeColumn(result.size),
-    )
+def _cells(result: "ExportResult") -> dict[str, object]:
+    return {
+        "Image": result.image_id,
+        "Name": result.image_name,
+        "Task": result.task_id,
+        "Status": result.status,
+        "Location": result.location,
+        "Size": columns.SizeColumn(result.size),
+    }

@@ -8,11 +8,13 @@ import typing
 from osc_lib.cli import parseractions
 
 from rackspace_imagetasks.i18n import _
-from rackspace_imagetasks.osc import columns, options
+from rackspace_imagetasks.osc import columns, options, rows
 from rackspace_imagetasks.osc import command as common
 from rackspace_imagetasks.osc.events import add_events_option
 
 if typing.TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from rackspace_imagetasks.glance.settings import ImageSettings
     from rackspace_imagetasks.imagetasks import ImageTasks
     from rackspace_imagetasks.jobs.imports import ImportPlan, ImportResult
@@ -25,7 +27,8 @@ _AS_OBJECT = "To import the object with that name instead, use --object."
 
 class ImportImage(common.ImageTaskCommand):
     path_arguments = ("source", "file")
-    titles = ("Image", "Name", "Task", "Status", "Object", "Disk Size")
+    titles = ("Image", "Name", "Task", "Status", "Object", "Disk Size", "Source", "Reason")
+    default_table: typing.ClassVar = {"Source": 36, "Status": 16, "Image": 36}
     _description = _(
         "Import disks from local files or from objects as images.\n\n"
         "Everything that the service would refuse is reported before anything is sent. A local disk"
@@ -157,12 +160,19 @@ class ImportImage(common.ImageTaskCommand):
             has_settings = bool(settings) or parsed_args.boot_profile not in ("auto", "none")
             if has_settings and uses_tasks and not parsed_args.wait:
                 raise Refused(SETTINGS_NEED_WAIT)
-            results = self.run_batch(
+            outcomes = self.run_batch(
                 sources,
                 lambda source: self._import(tasks, source, settings, parsed_args),
                 parsed_args.concurrency,
             )
-        return self.titles, [_row(result) for result in results]
+        return self.titles, rows.of_batch(
+            self.titles, outcomes, lambda source: {"Source": str(source)}, _cells
+        )
+
+    def table_of(self, rows: "Sequence[Mapping[str, object]]") -> "Mapping[str, int]":
+        """Return the columns, with the tasks while images are missing."""
+        is_running = any(row["Task"] and not row["Image"] for row in rows)
+        return {"Source": 36, "Status": 16, "Task": 36} if is_running else self.default_table
 
     def _import(
         self,
@@ -307,12 +317,12 @@ def _plan(
     )
 
 
-def _row(result: "ImportResult") -> tuple[object, ...]:
-    return (
-        result.image_id,
-        result.name,
-        result.task_id,
-        result.status,
-        result.location,
-        columns.SizeColumn(result.size),
-    )
+def _cells(result: "ImportResult") -> dict[str, object]:
+    return {
+        "Image": result.image_id,
+        "Name": result.name,
+        "Task": result.task_id,
+        "Status": result.status,
+        "Object": result.location,
+        "Disk Size": columns.SizeColumn(result.size),
+    }

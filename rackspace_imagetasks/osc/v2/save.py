@@ -5,7 +5,7 @@ import argparse
 import typing
 
 from rackspace_imagetasks.i18n import _
-from rackspace_imagetasks.osc import columns, options
+from rackspace_imagetasks.osc import columns, options, rows
 from rackspace_imagetasks.osc import command as common
 from rackspace_imagetasks.osc.events import add_events_option
 
@@ -17,7 +17,8 @@ if typing.TYPE_CHECKING:
 class SaveExport(common.ImageTaskCommand):
     path_arguments = ("file",)
     data_argument = "file"
-    titles = ("Location", "File", "Status", "Size", "Fetched")
+    titles = ("Location", "File", "Status", "Size", "Fetched", "Export", "Reason")
+    default_table: typing.ClassVar = {"Export": 40, "File": 36, "Status": 13}
     _description = _(
         "Save exported VHDs to local files, as VHD, qcow2 or raw.\n\n"
         "The MD5 of each segment is verified, and the VHD is checked, before a file gets its name."
@@ -46,12 +47,14 @@ class SaveExport(common.ImageTaskCommand):
         """Save."""
         options.check_save_options(parsed_args, parsed_args.export)
         with self.image_tasks(parsed_args) as tasks:
-            results = self.run_batch(
+            outcomes = self.run_batch(
                 parsed_args.export,
                 lambda export: self._save(tasks, export, parsed_args),
                 parsed_args.concurrency,
             )
-        return self.titles, [_row(result) for result in results]
+        return self.titles, rows.of_batch(
+            self.titles, outcomes, lambda export: {"Export": export}, _cells
+        )
 
     def _save(
         self, tasks: "ImageTasks", export: str, parsed_args: argparse.Namespace
@@ -61,11 +64,11 @@ class SaveExport(common.ImageTaskCommand):
         return plan.run(transfer=options.transfer_options(parsed_args))
 
 
-def _row(result: "SaveResult") -> tuple[object, ...]:
-    return (
-        result.location,
-        result.path,
-        result.status,
-        columns.SizeColumn(result.size),
-        columns.SizeColumn(result.fetched_bytes),
-    )
+def _cells(result: "SaveResult") -> dict[str, object]:
+    return {
+        "Location": result.location,
+        "File": result.path,
+        "Status": result.status,
+        "Size": columns.SizeColumn(result.size),
+        "Fetched": columns.SizeColumn(result.fetched_bytes),
+    }

@@ -7,17 +7,29 @@ import typing
 from osc_lib.cli import parseractions
 
 from rackspace_imagetasks.i18n import _
-from rackspace_imagetasks.osc import columns, options
+from rackspace_imagetasks.osc import columns, options, rows
 from rackspace_imagetasks.osc import command as common
 from rackspace_imagetasks.osc.events import add_events_option
 
 if typing.TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from rackspace_imagetasks.imagetasks import ImageTasks
     from rackspace_imagetasks.jobs.transfer_run import TransferResult
 
 
 class TransferImage(common.ImageTaskCommand):
-    titles = ("Image", "Name", "Region", "Status", "Target Image")
+    titles = (
+        *("Image", "Name", "Region", "Status", "Target Image"),
+        *("Properties", "Cloud", "Reason"),
+    )
+    default_table: typing.ClassVar = {
+        "Name": 17,
+        "Cloud": 9,
+        "Region": 9,
+        "Status": 13,
+        "Target Image": 36,
+    }
     _description = _(
         "Copy images of this project to another region or cloud.\n\n"
         "Each image arrives at the target with its name, properties and tags. Between clouds with"
@@ -88,13 +100,21 @@ class TransferImage(common.ImageTaskCommand):
         with self.image_tasks(parsed_args) as tasks:
             images = options.images_of(tasks, parsed_args)
             target = self.target(tasks, parsed_args)
-            results = self.run_batch(
+            outcomes = self.run_batch(
                 images,
                 lambda image: self._transfer(tasks, target, image, parsed_args),
                 parsed_args.concurrency,
             )
-        titles = (*self.titles, "Properties") if parsed_args.dry_run else self.titles
-        return titles, [_row(result)[: len(titles)] for result in results]
+            place = {"Cloud": target.cloud.name or None, "Region": target.cloud.region}
+        return self.titles, rows.of_batch(
+            self.titles, outcomes, lambda image: {**options.image_cells(image), **place}, _cells
+        )
+
+    def table_of(self, rows: "Sequence[Mapping[str, object]]") -> "Mapping[str, int]":
+        """Return the columns, with the properties if only they are known of the copies."""
+        if any(row["Target Image"] for row in rows) or not any(row["Properties"] for row in rows):
+            return self.default_table
+        return {"Name": 17, "Cloud": 9, "Region": 9, "Status": 13, "Properties": 36}
 
     def _transfer(
         self, tasks: "ImageTasks", target: "ImageTasks", image: str, parsed_args: argparse.Namespace
@@ -132,12 +152,12 @@ def _check_target(parsed_args: argparse.Namespace) -> None:
         )
 
 
-def _row(result: "TransferResult") -> tuple[object, ...]:
-    return (
-        result.image_id,
-        result.name,
-        result.region,
-        result.status,
-        result.target_image_id,
-        columns.StructureColumn(dict(result.properties)),
-    )
+def _cells(result: "TransferResult") -> dict[str, object]:
+    return {
+        "Image": result.image_id,
+        "Name": result.name,
+        "Region": result.region,
+        "Status": result.status,
+        "Target Image": result.target_image_id,
+        "Properties": columns.StructureColumn(dict(result.properties)),
+    }

@@ -16,6 +16,7 @@ if typing.TYPE_CHECKING:
 
 class ConvertVhd(local.LocalCommand, common.ShowCommand):
     path_arguments = ("source", "file")
+    titles = ("file", "source", "source_format", *vhd_show.FIELDS)
     data_argument = "file"
     _description = _(
         "Convert a disk to a VHD that can be imported and that XenServer can resize.\n\n"

@@ -14,8 +14,17 @@ if typing.TYPE_CHECKING:
     from rackspace_imagetasks.formats.vhd import VhdFacts
 
 
+FIELDS = (
+    *("block_size", "blocks_allocated", "blocks_total", "created_at", "creator"),
+    *("creator_version", "geometry", "grows", "grows_reason", "kind", "physical_size"),
+    *("uuid", "virtual_size"),
+)
+"""The names of the fields of a VHD."""
+
+
 class ShowVhd(local.LocalCommand, common.ShowCommand):
     path_arguments = ("file",)
+    titles = ("file", *FIELDS)
     _description = _(
         "Show the properties of a VHD file, and whether XenServer can resize its disk.\n\n"
         "Works without a cloud. Run `openstack image vhd validate` to see all errors."

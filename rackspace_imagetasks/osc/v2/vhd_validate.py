@@ -16,6 +16,7 @@ if typing.TYPE_CHECKING:
 class ValidateVhd(local.SourceCommand, common.BatchCommand):
     path_arguments = ("file",)
     titles = ("File", "Severity", "Code", "Check", "Detail")
+    default_table: typing.ClassVar = {"File": 24, "Severity": 8, "Code": 4, "Detail": 51}
     _description = _(
         "Check VHDs as the import service does; exit with 1 if it would refuse any of them.\n\n"
         "Lists all errors, with the codes that the service would report. Local files are checked"
@@ -49,6 +50,7 @@ class ValidateVhd(local.SourceCommand, common.BatchCommand):
     def _check(
         self, name: str, max_virtual_size: int, max_physical_size: int
     ) -> list[tuple[object, ...]]:
+        from rackspace_imagetasks.batch import unexpected
         from rackspace_imagetasks.exceptions import ImageTasksError
         from rackspace_imagetasks.sources.confirmed import check_vhd
 
@@ -65,6 +67,9 @@ class ValidateVhd(local.SourceCommand, common.BatchCommand):
         except ImageTasksError as error:
             self.has_failed = True
             return [_unreadable(name, error)]
+        except Exception as error:  # noqa: BLE001  # whatever it is, the other files have their rows
+            self.has_failed = True
+            return [_unreadable(name, unexpected(error))]
         self.has_failed |= bool(report.errors)
         if report.unread or not report.errors:
             self.tell(_verdict(report))

@@ -5,18 +5,23 @@ import argparse
 import typing
 
 from rackspace_imagetasks.i18n import _
+from rackspace_imagetasks.osc import columns, options, rows
 from rackspace_imagetasks.osc import command as common
-from rackspace_imagetasks.osc import options
 from rackspace_imagetasks.osc.events import add_events_option
 
 if typing.TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rackspace_imagetasks.exceptions import ImageTasksError
     from rackspace_imagetasks.glance.task import Task
     from rackspace_imagetasks.imagetasks import ImageTasks
+    from rackspace_imagetasks.messages import Message
     from rackspace_imagetasks.progress import TaskStatus
 
 
 class WaitTask(common.ImageTaskCommand):
-    titles = ("Task", "Type", "Status", "Result", "Message")
+    titles = ("Task", "Type", "Status", "Result", "Message", "Reason")
+    default_table: typing.ClassVar = {"Task": 36, "Status": 10, "Result": 40}
     _description = _("Wait for image tasks to finish; exit with 1 if any of them failed")
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -41,34 +46,52 @@ class WaitTask(common.ImageTaskCommand):
     def take_action(self, parsed_args: argparse.Namespace) -> common.Table:
         """Wait."""
         with self.image_tasks(parsed_args) as tasks:
-            ended = self._wait(tasks, parsed_args)
-            for task in ended:
-                if task.status != "success":
-                    self.report(tasks.failure_of(task).messages)
-        return self.titles, [_row(task) for task in ended]
+            task_ids = list(dict.fromkeys(parsed_args.task))
+            known, error = self._wait(tasks, task_ids, parsed_args.timeout)
+            failures: dict[str, Sequence[Message]] = {
+                task.id: tasks.failure_of(task).messages
+                for task in known.values()
+                if task.ended and task.status != "success"
+            }
+            self.report(message for messages in failures.values() for message in messages)
+            self.report(error.messages if error else ())
+            left = [each for each in task_ids if each not in known] if error else []
+            for task_id in (*known, *left):
+                if error and not (task_id in known and known[task_id].ended):
+                    failures[task_id] = _about(task_id, error.messages)
+        return self.titles, [
+            rows.row(self.titles, _cells(task_id, known.get(task_id), failures.get(task_id, ())))
+            for task_id in sorted((*known, *left), key=(*task_ids, *known).index)
+        ]
 
-    def _wait(self, tasks: "ImageTasks", parsed_args: argparse.Namespace) -> "list[Task]":
-        """Return the tasks that ended; report what is wrong with the others."""
+    def _wait(
+        self, tasks: "ImageTasks", task_ids: "Sequence[str]", timeout: float | None
+    ) -> "tuple[dict[str, Task], ImageTasksError | None]":
+        """Return the tasks as they were seen last, and why some of them did not end.
+
+        :raises ImageTasksError: if there is a single task, which did not end.
+        """
         from rackspace_imagetasks.exceptions import Cancelled, ImageTasksError
         from rackspace_imagetasks.progress import PhaseKind, PhaseTitle
 
-        ended: list[Task] = []
+        known: dict[str, Task] = {}
         try:
-            with tasks.cloud.progress.phase(PhaseTitle(PhaseKind.WAIT, _("Waiting"))) as phase:
-                ended.extend(
-                    tasks.wait(
-                        parsed_args.task,
-                        timeout=parsed_args.timeout,
-                        on_status=lambda task: phase.note(_status(task)),
-                    )
-                )
+            title = PhaseTitle(PhaseKind.WAIT, _("Waiting"))
+            with tasks.cloud.progress.phase(title) as phase:
+
+                def note(task: "Task") -> None:
+                    known[task.id] = task
+                    phase.note(_status(task))
+
+                for task in tasks.wait(task_ids, timeout=timeout, on_status=note):
+                    known[task.id] = task
         except Cancelled:
             raise
         except ImageTasksError as error:
-            if not ended:
+            if len(task_ids) == 1:
                 raise
-            self.report(error.messages)
-        return ended
+            return known, error
+        return known, None
 
 
 def _status(task: "Task") -> "TaskStatus":
@@ -77,12 +100,20 @@ def _status(task: "Task") -> "TaskStatus":
     return TaskStatus(f"{task.type} task {task.id} {task.status}", task.id, task.status)
 
 
-def _row(task: "Task") -> tuple[object, ...]:
-    result = task.result.get("image_id") or task.result.get("export_location")
-    return (
-        task.id,
-        task.type,
-        task.status,
-        result,
-        task.message,
-    )
+def _about(task_id: str, messages: "Sequence[Message]") -> "Sequence[Message]":
+    """Return the messages that name a task, or all if none does."""
+    return [message for message in messages if task_id in message.text] or messages
+
+
+def _cells(task_id: str, task: "Task | None", reason: "Sequence[Message]") -> dict[str, object]:
+    from rackspace_imagetasks.osc.hints import worded
+
+    cells: dict[str, object] = {"Task": task_id, "Status": rows.FAILED}
+    if task is not None:
+        cells |= {
+            "Type": task.type,
+            "Status": task.status,
+            "Result": task.result.get("image_id") or task.result.get("export_location"),
+            "Message": task.message,
+        }
+    return cells | {"Reason": columns.DetailColumn("\n".join(map(worded, reason)) or None)}

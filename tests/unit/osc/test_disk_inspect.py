@@ -3,6 +3,7 @@ import json
 import subprocess
 from pathlib import Path
 
+from rackspace_imagetasks.osc.v2.disk_inspect import InspectDisk
 from tests.unit.osc import local_shell
 
 
@@ -47,6 +48,7 @@ class TestDiskInspect(local_shell.LocalShellTest):
         shown = json.loads(stdout)
         self.assertEqual(1, status)
         self.assertEqual(sorted(shown), list(shown))
+        self.assertEqual(InspectDisk(None, None).known_titles(), tuple(shown))
         self.assertEqual(("disk.raw", "raw"), (shown["source"], shown["format"]))
         self.assertEqual("Debian \x1b[31mred", shown["systems"][0]["name"])
         volume = shown["volumes"][0]

@@ -3,6 +3,7 @@ import json
 from unittest import mock
 
 from rackspace_imagetasks.bytesource import BytesSource
+from rackspace_imagetasks.exceptions import NotFound
 from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.formats.writer import write_file
 from tests.unit.osc import local_shell
@@ -44,6 +45,17 @@ class TestVhdValidate(local_shell.LocalShellTest):
             [(row["File"], row["Code"], row["Check"]) for row in rows],
         )
         self.assertIn("'good.vhd' is valid", stderr)
+
+    def test_an_unexpected_error(self):
+        """Whatever reading a file raises, the others have their rows."""
+        reading = "rackspace_imagetasks.sources.confirmed.check_vhd"
+        with mock.patch(reading, side_effect=[RuntimeError("odd"), NotFound("No.")]) as fails:
+            status, rows, _ = self.validate("good.vhd", "raw.vhd")
+        self.assertEqual((1, 2), (status, fails.call_count))
+        self.assertEqual(
+            [("good.vhd", "Unexpected error: RuntimeError: odd"), ("raw.vhd", "No.")],
+            [(row["File"], row["Detail"]) for row in rows],
+        )
 
     def test_warnings_alone(self):
         """A disk of another creator would be imported: a row, and 0."""
@@ -113,7 +125,7 @@ class TestVhdValidate(local_shell.LocalShellTest):
     def test_table_for_people(self):
         """In the table a warning's code is empty."""
         _, stdout, _ = self.openstack("image", "vhd", "validate", "none.vhd")
-        self.assertRegex(stdout, r"\| error +\| +\| unreadable")
+        self.assertRegex(stdout, r"\| error +\| +\| 'none.vhd' does not exist")
 
     def test_size_that_is_none(self):
         """A size that cannot be read is a mistake in the command line: 2."""

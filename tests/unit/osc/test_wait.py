@@ -9,6 +9,7 @@ from unittest import mock
 import fixtures
 
 from rackspace_imagetasks.exceptions import Cancelled, ServiceError
+from rackspace_imagetasks.osc import columns
 from rackspace_imagetasks.osc.v2.wait import WaitTask
 from tests.unit import clouds
 from tests.unit.clouds import IMAGE
@@ -17,6 +18,8 @@ TASKS = f"{IMAGE}/v2/tasks"
 
 
 class WaitTest(clouds.CloudTestCase):
+    timeout = None
+
     def wait(self, *task_ids):
         """Run the command; return its rows and what it logs."""
         command = WaitTask(mock.Mock(), None)
@@ -25,9 +28,11 @@ class WaitTest(clouds.CloudTestCase):
         tasks = self.image_tasks()
         with mock.patch.object(WaitTask, "image_tasks") as image_tasks:
             image_tasks.return_value = contextlib.nullcontext(tasks)
-            parsed = types.SimpleNamespace(task=list(task_ids), timeout=None)
+            parsed = types.SimpleNamespace(task=list(task_ids), timeout=self.timeout)
             _, rows = command.take_action(parsed)
-        return [row[0] for row in rows], log.output
+        shown = [columns.values(command.titles, columns.safe_row(row)) for row in rows]
+        self.reasons = [row["Reason"] for row in shown]
+        return [(row["Task"], row["Status"]) for row in shown], log.output
 
     def listed(self, **statuses):
         tasks = [{"id": i, "type": "import", "status": s} for i, s in statuses.items()]
@@ -36,11 +41,28 @@ class WaitTest(clouds.CloudTestCase):
             self.task(status, task_id=task_id)
 
     def test_an_unknown_status(self):
-        """The other task has its row, and the unknown status is reported."""
+        """Both tasks have their rows, and the unknown status is reported."""
         self.listed(odd="hibernating", done="success")
         rows, said = self.wait("odd", "done")
-        self.assertEqual(["done"], rows)
+        self.assertEqual([("odd", "failed"), ("done", "success")], rows)
+        self.assertEqual(["Task 'odd' has the unknown status 'hibernating'.", None], self.reasons)
         self.assertIn("Task 'odd' has the unknown status 'hibernating'.", said)
+
+    def test_a_failed_task(self):
+        """Its reason is in its row; the rows are in the order of the arguments."""
+        self.listed(done="success", bad="failure")
+        rows, said = self.wait("bad", "done")
+        self.assertEqual([("bad", "failure"), ("done", "success")], rows)
+        self.assertIn("The export task 'bad' failed", self.reasons[0])
+        self.assertIn(self.reasons[0], said)
+
+    def test_a_time_out(self):
+        """A task that still runs has the status that was seen last."""
+        self.timeout = 0
+        self.listed(done="success", running="processing")
+        rows, _said = self.wait("running", "done")
+        self.assertEqual([("running", "processing"), ("done", "success")], rows)
+        self.assertIn("Timed out", self.reasons[0])
 
     def test_nothing_ended(self):
         """Without a row, the error is that of the command."""
