@@ -46,7 +46,7 @@ test-large: $(READY)  ## boot and inspect real disks, and send 6 GiB: as root; s
 style: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/flake8 rackspace_imagetasks tests devcloud benchmarks
+	$(BIN)/flake8 ansible_collections rackspace_imagetasks tests devcloud benchmarks
 	$(BIN)/mypy
 
 bench: $(READY)

@@ -64,7 +64,7 @@ class PluginWheelTest(base.BaseTestCase):
         run(sys.executable, "-m", "venv", cls.bin.parent, cwd="/")
         run(
             cls.bin / "pip", "install", "--quiet", "-c", CHECKOUT / "constraints.txt",
-            cls.wheel, "python-openstackclient", cwd="/",
+            f"{cls.wheel}[ansible]", "python-openstackclient", cwd="/",
         )  # fmt: skip
 
     def openstack(self, *arguments):
@@ -75,14 +75,19 @@ class PluginWheelTest(base.BaseTestCase):
         self.assertRegex(self.wheel.name, r"^rackspace_imagetasks-0\.0\.1\.dev[0-9]+-py3-none-any")
 
     def test_contents(self):
-        """The wheel holds every module of the plugin and nothing else."""
+        """The wheel holds every module of the plugin, the Ansible collection, and nothing else."""
         modules = {
             str(path.relative_to(CHECKOUT))
             for path in (CHECKOUT / "rackspace_imagetasks").rglob("*.py")
         }
         found = {name for name in self.names if ".dist-info/" not in name}
         manuals = {name for name in found if ".data/" in name}
-        self.assertEqual(modules | {"rackspace_imagetasks/py.typed"}, found - manuals)
+        collection = {
+            str(path.relative_to(CHECKOUT))
+            for path in (CHECKOUT / "ansible_collections").rglob("*")
+            if path.is_file() and path.suffix != ".pyc"
+        }
+        self.assertEqual(modules | collection | {"rackspace_imagetasks/py.typed"}, found - manuals)
         self.assertEqual(
             [f"data/share/man/{MAN_PAGE}"], [name.partition(".data/")[2] for name in manuals]
         )
@@ -112,6 +117,24 @@ class PluginWheelTest(base.BaseTestCase):
         text = (self.bin.parent / "share/man" / MAN_PAGE).read_text()
         for command in ("image task import", "image task wait", "image vhd convert"):
             self.assertIn(command, text)
+
+    def test_ansible(self):
+        """Ansible finds the collection, and its modules find the plugin."""
+        disk = self.folder / "disk.raw"
+        disk.write_bytes(b"boot".ljust(2**20, b"\0"))
+        playbook = self.folder / "play.yml"
+        playbook.write_text(
+            "- hosts: localhost\n"
+            "  connection: local\n"
+            "  gather_facts: false\n"
+            "  vars: {ansible_python_interpreter: '{{ ansible_playbook_python }}'}\n"
+            "  tasks:\n"
+            f"  - rackspace.imagetasks.disk_inspect_info: {{path: '{disk}', target: glance}}\n"
+        )
+        printed = run(
+            self.bin / "ansible-playbook", "-v", "-i", "localhost,", playbook, cwd=self.folder
+        )
+        self.assertIn("Not ready for KVM", printed)
 
     def test_typed(self):
         """Type checkers use the annotations of the installed package."""
