@@ -109,9 +109,9 @@ class OrderedSource(BaseSource):
             self._is_apart = False
 
     @property
-    def is_verified(self) -> bool:
-        """Whether all parts are verified of which bytes were read, other than apart."""
-        return self._used <= self._verified
+    def unverified(self) -> frozenset[int]:
+        """The parts of which bytes were read, other than apart, and that are not verified yet."""
+        return frozenset(self._used - self._verified)
 
     def trust(self, end: int) -> None:
         """Rely on an earlier run, which has verified all parts before `end`.

@@ -39,6 +39,13 @@ class View(NamedTuple):
     file: ByteSource
 
 
+class _Written(NamedTuple):
+    """A piece, with the parts of the source before its end that were not verified by then."""
+
+    entry: Entry
+    parts: frozenset[int]
+
+
 OpenView = Callable[[], AbstractContextManager[View]]
 
 
@@ -137,14 +144,18 @@ class _ViewWriter:
         return count, reused
 
     def _write_pieces(self, pieces: Iterator[list[Extent]], meter: Meter) -> None:
-        """Write pieces, and record each of them once its part of the source is verified."""
-        source, waiting = self._view.source, deque[Entry]()
+        """Write pieces, and record each of them once its part of the source is verified.
+
+        Most pieces end within a part that is still being received.
+        """
+        source, written = self._view.source, deque[_Written]()
         for piece in pieces:
             digest = self._write(piece, meter)
-            waiting.append(Entry(max(0, source.position - _READ_MORE), digest))
-            if source.is_verified:
-                while waiting:
-                    self._record.append(waiting.popleft())
+            unverified = source.unverified
+            entry = Entry(max(0, source.position - _READ_MORE), digest)
+            written.append(_Written(entry, unverified))
+            while written and unverified.isdisjoint(written[0].parts):
+                self._record.append(written.popleft().entry)
 
     def _write(self, piece: list[Extent], meter: Meter) -> bytes:
         digest = hashlib.sha256()

@@ -98,12 +98,12 @@ class OrderedTest(SwiftCase):
         with source.apart():
             self.assertEqual(self.content[:MIB], source.read_at(0, MIB))
         source.trust(4 * MIB)
-        self.assertTrue(source.is_verified)
+        self.assertEqual(set(), source.unverified)
         for offset in range(4 * MIB, 10 * MIB, MIB):
             self.assertEqual(self.content[offset : offset + MIB], source.read_at(offset, MIB))
             self.assertEqual(offset + MIB, source.position)
         source.verify_unchanged()
-        self.assertTrue(source.is_verified)
+        self.assertEqual(set(), source.unverified)
         self.assertEqual(["images/a", "00000001", "00000002", "00000003"], self.asked())
 
     def test_trusted_but_used(self):
@@ -112,10 +112,10 @@ class OrderedTest(SwiftCase):
         source.trust(7 * MIB)
         self.swift.fault(altered(lambda body: b"?" + body[1:]), "GET", "00000001")
         self.assertEqual(self.content[4 * MIB : 5 * MIB], source.read_at(4 * MIB, MIB))
-        self.assertFalse(source.is_verified)
+        self.assertEqual({1}, source.unverified)
         self.assertRaises(SegmentCorrupt, source.verify_unchanged)
         source.verify_unchanged()
-        self.assertTrue(source.is_verified)
+        self.assertEqual(set(), source.unverified)
         self.assertEqual(["images/a", "00000001", "00000001"], self.asked())
 
     def test_all_trusted(self):
