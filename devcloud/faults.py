@@ -9,7 +9,7 @@ Each call of `inject` writes one file to a directory that the service reads for 
 several tests can inject faults at the same time; their rules should match only their own
 containers. The first matching rule that is not used up applies to the request. Rules also apply to
 Glance tasks before they start: the method is `TASK` and the path is `/import/CONTAINER/OBJECT` or
-`/export/IMAGE`; `delay` delays the task, and `body` makes it fail with that message.
+`/export/IMAGE`; `delay` and `until` delay the task, and `body` makes it fail with that message.
 """
 
 import contextlib
@@ -27,6 +27,9 @@ from devcloud.files import write_json
 from devcloud.plan import Plan
 
 Service = Literal["swift", "glance"]
+
+_PATIENCE = 120.0  # seconds
+_POLL = 0.02  # seconds
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Rule:
     chance: float = 1.0  # probability that it applies to a matching request
 
     delay: float = 0.0  # seconds to wait first
+    until: str = ""  # path of a file; wait first until it exists
     status: int | None = None  # respond with this, `headers` and `body` only
     headers: dict[str, str] = field(default_factory=dict)
     body: str = ""
@@ -66,6 +70,13 @@ class Rule:
             and re.search(self.query, query) is not None
             and re.search(self.range, range_) is not None
         )
+
+    def hold(self) -> None:
+        """Wait as long as the rule says; not for ever, as the test may have failed."""
+        time.sleep(self.delay)
+        deadline = time.monotonic() + _PATIENCE
+        while self.until and not Path(self.until).exists() and time.monotonic() < deadline:
+            time.sleep(_POLL)
 
 
 class Injected:

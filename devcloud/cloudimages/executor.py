@@ -3,7 +3,6 @@
 
 import datetime
 import logging
-import time
 from typing import Any
 
 import glance.async_
@@ -42,6 +41,6 @@ def _apply_faults(kind: str, given: dict[str, Any]) -> None:
     subject = given["import_from"] if kind == "import" else given["image_uuid"]
     rule = rule_book(OPTIONS.faults_dir).apply("TASK", f"/{kind}/{subject}")
     if rule is not None:
-        time.sleep(rule.delay)
+        rule.hold()
         if rule.body:
             raise TaskFailed(rule.body)

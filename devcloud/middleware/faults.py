@@ -35,7 +35,7 @@ class Faults:
         )
         if rule is None:
             return self._app(environ, start_response)
-        time.sleep(rule.delay)
+        rule.hold()
         if rule.drop == "before":
             return _unanswered(environ, start_response)
         if rule.status is not None:

@@ -273,23 +273,29 @@ class TwoRunsTest(MethodCase):
     def test_same_import_twice(self):
         """Of two runs that fill the same image, one is refused, and follows the other's download.
 
-        The download is slow, so that it is still running when the second request arrives.
+        Both have found the image empty when the first request for the download is let through.
         """
         words = ("image", "task", "import", self.image_disk, "--name", self.name, *VIA_OBJECT)
-        slow = self.inject(self.pull(stall=15.0, offset=MIB), region="SJC3")
+        slow = self.inject(self.pull(stall=5.0, offset=MIB), region="SJC3")
+        go = [self.tmp / "first", self.tmp / "second"]
         rules = self.inject(
-            Rule("POST", "/images/[^/]*/import$", delay=6.0), region="SJC3", service="glance"
-        )
+            *(Rule("POST", "/images/[^/]*/import$", until=str(each)) for each in go),
+            region="SJC3", service="glance",
+        )  # fmt: skip
         requests = self.log("SJC3", "glance")
-        first = self.start(*words, **self.place)
-        self.until(lambda: rules.fired() == [1])
-        self.arrive(*VIA_OBJECT)
-        _output, said = first.communicate(timeout=120)
-        self.assertEqual(0, first.returncode, said)
-        self.assertEqual([1], slow.fired())
+        runs = []
+        for fired in ([1, 0], [1, 1]):
+            runs.append(self.start(*words, **self.place))
+            self.until(lambda fired=fired: rules.fired() == fired)
+        go[0].touch()
+        self.until(lambda: slow.fired() == [1])
+        go[1].touch()
+        for run in runs:
+            _output, said = run.communicate(timeout=120)
+            self.assertEqual(0, run.returncode, said)
         image_id = self.the_image(**self.place).id
         imports = [each.status for each in requests() if f"{image_id}/import" in each.path]
-        self.assertEqual([202, 409], sorted(imports))
+        self.assertEqual([202, 409], imports)
         self.assert_arrived()
 
 

@@ -287,10 +287,16 @@ class TaskTest(BadInputTest):
             "Convert the disk to a VHD with `openstack image vhd convert`", outcome.stderr
         )
 
+    def held_task(self, subject):
+        """Have a task not begin before the file exists that is returned."""
+        go = self.tmp / "go"
+        self.inject(Rule("TASK", subject, until=str(go)), service="glance")
+        return go
+
     def test_wait_times_out_and_says_how_to_resume(self):
         """The task goes on; following it again succeeds."""
         container = self.container()
-        self.inject(Rule("TASK", f"/import/{container}/", delay=1.5), service="glance")
+        go = self.held_task(f"/import/{container}/")
         path = self.corpus("go-vhd-xapi.vhd")
         outcome = self.task(
             *("import", path, "--wait", "0.3", "--container", container),
@@ -301,17 +307,19 @@ class TaskTest(BadInputTest):
         self.assertEqual("processing", row["Status"])
         self.assertRegex(outcome.stderr, f"([Ww]ait for|image task wait) {row['Task']}")
         self.assertEqual(1, len(self.objects(container)))
+        go.touch()
         self.assertEqual("success", self.task("wait", row["Task"]).rows[0]["Status"])
 
     def test_an_export_that_times_out(self):
         """The second run finds it done, with the file or without; its row names the task."""
         row, container = self.imported(), self.container()
-        self.inject(Rule("TASK", f"/export/{row['Image']}", delay=1.5), service="glance")
+        go = self.held_task(f"/export/{row['Image']}")
         words = ("export", row["Image"], "--container", container)
         target = self.tmp / "saved.vhd"
         outcome = self.task(*words, "--wait", "0.3", "--file", target, status=1)
         self.assertIn("follow it and save the VHD", outcome.stderr)
         self.assertFalse(target.exists())
+        go.touch()
         self.task("wait", outcome.rows[0]["Task"])
         again = self.task(*words, "--wait").rows[0]
         self.assertEqual(("exported before", 3584), (again["Status"], again["Size"]))
@@ -334,12 +342,13 @@ class TaskTest(BadInputTest):
     def test_the_same_command_again_finishes_the_job(self):
         """After a time-out the second run follows the first task: one image, and nothing staged."""
         container = self.container()
-        self.inject(Rule("TASK", f"/import/{container}/", delay=1.5), service="glance")
+        go = self.held_task(f"/import/{container}/")
         words = (
             *("import", self.corpus("go-vhd-xapi.vhd"), "--container", container),
             *("--name", f"x-{self.mark}", "--tag", "t"),
         )
         self.task(*words, "--wait", "0.3", status=1)
+        go.touch()
         row = self.task(*words, "--wait").rows[0]
         images = list(self.sdk().image.images(name=f"x-{self.mark}"))
         self.assertEqual([row["Image"]], [image.id for image in images])

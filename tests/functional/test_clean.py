@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
+
+import fixtures
 
 from devcloud.faults import Rule
 from rackspace_imagetasks.imagetasks import ImageTasks
@@ -70,12 +73,15 @@ class CleanTest(objectcase.ObjectCase):
         """What a running import reads stays, however old; when the task has ended, it goes."""
         self.place = self.new_place(refusing=False)  # whose tasks do not fail at once
         self.put(STAGED)
-        self.inject(Rule("TASK", f"/import/{self.place}/", delay=4, body="late"), service="glance")
+        go = Path(self.useFixture(fixtures.TempDir()).path) / "go"
+        rule = Rule("TASK", f"/import/{self.place}/", until=str(go), body="late")
+        self.inject(rule, service="glance")
         given = {"import_from": f"{self.place}/{STAGED}", "image_properties": {"name": "x"}}
         task = self.connection.image.post("/tasks", json={"type": "import", "input": given}).json()
         status = f"needed by task {task['id']}"
         self.assertEqual({STAGED: status}, self.clean("--older-than", 0, "--delete"))
         self.assertEqual(([STAGED], 0), self.held())
+        go.touch()
         self.task_ended()
         self.later(minutes=16)
         self.assertEqual({STAGED: "deleted"}, self.clean("--older-than", 0, "--delete"))

@@ -254,7 +254,9 @@ class CommandTest(objectcase.ObjectCase):
     def test_the_file_changes(self):
         """A file that changes meanwhile is not stored, and the command fails."""
         path = self.vhd()
-        stalled = self.inject(Rule("PUT", f"/{self.place}_segments/.*00000004$", delay=2))
+        go = path.with_name("go")
+        rule = Rule("PUT", f"/{self.place}_segments/.*00000004$", until=str(go))
+        stalled = self.inject(rule)
         process = self.process(
             *("image", "task", "import", "--file", path, "--no-convert"),
             *("--name", self.mark, "--container", self.place),
@@ -265,6 +267,7 @@ class CommandTest(objectcase.ObjectCase):
             time.sleep(0.05)
         with path.open("r+b") as file:
             file.write(b"x")
+        go.touch()
         _, stderr = process.communicate(timeout=60)
         self.assertEqual(1, process.returncode)
         self.assertIn(b"changed while it was being read. Wait until nothing writes", stderr)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import hashlib
 import time
+from pathlib import Path
 
+import fixtures
 import requests
 
 from devcloud import operations
@@ -105,7 +107,8 @@ class TestGlanceFaults(base.CloudCase):
 
     def test_task_fails(self):
         """A task can be delayed, and fail with any message."""
-        rule = Rule("TASK", "/import/faulty/x", delay=3, body="Error 999: unheard of")
+        go = Path(self.useFixture(fixtures.TempDir()).path) / "go"
+        rule = Rule("TASK", "/import/faulty/x", until=str(go), body="Error 999: unheard of")
         given = {"import_from": "faulty/x", "image_properties": {"name": "x"}}
         with inject(self.root, "DFW", rule, service="glance") as injected:
             task = self.post("import", **given).json()
@@ -113,6 +116,7 @@ class TestGlanceFaults(base.CloudCase):
             while (status := self.alice.image.get(where).json()["status"]) == "pending":
                 time.sleep(0.05)
             self.assertEqual("processing", status)
+            go.touch()
             self.assert_failed("Error 999: unheard of", self.end_of(task))
         self.assertEqual([1], injected.fired())
 
