@@ -7,6 +7,9 @@ state of the image (found by experiment with Glance 33):
 - For an instant after the request is accepted, the image is `queued` as before.
 - Then it is `importing`. If the service is killed, it remains so.
 - After a failure it is `queued` again, with `os_glance_failed_import` set.
+- Once it is `active`, the import stores all properties of the image once more, as they were, and
+  only then deletes its lock. What is set meanwhile is lost (`_VerifyImageState` and `_CompleteTask`
+  in `glance/async_/flows/api_image_import.py`).
 
 The URL opens the object to everyone, so it appears in no message.
 """
@@ -36,6 +39,8 @@ WEB_DOWNLOAD = "web-download"
 _FIRST_INTERVAL = 0.25  # seconds between two polls, which then grows
 _START = 60.0  # seconds in which an import must have begun
 _TOLERATED_POLLS = 10  # failed polls in a row
+_LOCK = "os_glance_import_task"
+_LOCKED = 30.0  # seconds for which an active image may be locked; a killed service leaves the lock
 _URL = re.compile(r"[a-z]+://\S+|\S*temp_url_\S*", re.IGNORECASE)
 
 
@@ -137,13 +142,13 @@ class WebDownload:
     def _wait(
         self, image_id: str, timeout: float, on_status: Callable[[ImageFacts], None]
     ) -> ImageFacts:
-        """Return the image once it is active."""
+        """Return the image once it is active and can be changed."""
         started = self._clock()
         begun = False
         for image in self._polled(image_id):
             on_status(image)
             if image.status == "active":
-                return image
+                return self._unlocked(image)
             elapsed = self._clock() - started
             if image.status not in ("importing", "queued"):
                 raise self._failure(image_id, f"its status is '{image.status}'")
@@ -153,6 +158,16 @@ class WebDownload:
                 raise self._failure(image_id, f"it was not complete after {timeout:.0f} s")
             begun = begun or image.status == "importing"
         raise AssertionError("unreachable")
+
+    def _unlocked(self, image: ImageFacts) -> ImageFacts:
+        """Return an active image once its import has ended."""
+        started = self._clock()
+        polls = itertools.chain([image], self._polled(image.id))
+        return next(
+            each
+            for each in polls
+            if not each.properties.get(_LOCK) or self._clock() - started > _LOCKED
+        )
 
     def _polled(self, image_id: str) -> Iterator[ImageFacts]:
         """Yield an image again and again, in spite of some failures in between."""

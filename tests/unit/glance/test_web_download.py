@@ -80,6 +80,21 @@ class WebDownloadTest(DataCase):
         self.assertEqual([{"method": method}], self.service.imports)
         self.assertNotIn("s3cret", self.log.output)
 
+    def test_locked(self):
+        """An image can be changed once its import has ended, which the service shows by a lock."""
+        locked = {**ACTIVE, "os_glance_import_task": "1"}
+        unlocked = {**ACTIVE, "os_glance_import_task": None}
+        image = self.download(
+            {**IMPORTING, **locked, "status": "importing"}, locked, locked, unlocked
+        )
+        self.assertFalse(image.properties.get("os_glance_import_task"))
+
+    def test_locked_for_ever(self):
+        """The lock of a service that was killed is ignored after some time."""
+        image = self.download(*[{**ACTIVE, "os_glance_import_task": "1"}] * 2)
+        self.assertEqual("active", image.status)
+        self.assertGreater(sum(self.waits), 30)
+
     def test_poll_interval(self):
         """The first requests for the state follow each other faster than the later ones."""
         self.service.changes = [IMPORTING] * 4 + [ACTIVE]
