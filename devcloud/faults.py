@@ -7,9 +7,10 @@
 
 Each call of `inject` writes one file to a directory that the service reads for every request, so
 several tests can inject faults at the same time; their rules should match only their own
-containers. The first matching rule that is not used up applies to the request. Rules also apply to
-Glance tasks before they start: the method is `TASK` and the path is `/import/CONTAINER/OBJECT` or
-`/export/IMAGE`; `delay` and `until` delay the task, and `body` makes it fail with that message.
+containers and images. The first matching rule that is not used up applies to the request. Rules
+also apply to Glance tasks before they start: the method is `TASK` and the path is
+`/import/CONTAINER/OBJECT` or `/export/IMAGE`; `delay` and `until` delay the task, and `body` makes
+it fail with that message.
 """
 
 import contextlib
@@ -18,7 +19,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -36,14 +37,15 @@ _POLL = 0.02  # seconds
 class Rule:
     """A fault: the requests it applies to (`method` to `chance`), and its effect (the rest).
 
-    `path`, `query` and `range` are regular expressions, searched in the decoded path, the raw query
-    and the `Range` header.
+    `path`, `query`, `range` and `image` are regular expressions, searched in the decoded path, the
+    raw query, the `Range` header, and the name of the image whose ID is in the path.
     """
 
     method: str = ""  # any
     path: str = ""
     query: str = ""
     range: str = ""
+    image: str = ""
     skip: int = 0  # number of matching requests to pass first
     times: int | None = 1  # None: no limit
     chance: float = 1.0  # probability that it applies to a matching request
@@ -62,13 +64,24 @@ class Rule:
     corrupt: bool = False  # invert the byte at `offset` of the response's body
     truncate: int | None = None  # shorten the response, with a matching Content-Length
 
-    def matches(self, method: str, path: str, query: str = "", range_: str = "") -> bool:
-        """Return whether the rule is for a request, even if it is used up."""
+    def matches(
+        self,
+        method: str,
+        path: str,
+        query: str = "",
+        range_: str = "",
+        image: Callable[[], str] = str,
+    ) -> bool:
+        """Return whether the rule is for a request, even if it is used up.
+
+        :param image: looks up the name of the image.
+        """
         return (
             self.method in ("", method)
             and re.search(self.path, path) is not None
             and re.search(self.query, query) is not None
             and re.search(self.range, range_) is not None
+            and (not self.image or re.search(self.image, image()) is not None)
         )
 
     def hold(self) -> None:

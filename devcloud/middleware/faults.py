@@ -3,6 +3,9 @@
 
 import contextlib
 import http
+import io
+import json
+import re
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +19,9 @@ from devcloud.middleware.rulebook import RuleBook, rule_book
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_IMAGE = re.compile(r"/v2/images/[^/]+")
+_OF_BODY = ("CONTENT_LENGTH", "CONTENT_TYPE", "HTTP_EXPECT", "HTTP_RANGE", "HTTP_TRANSFER_ENCODING")
 
 
 class Faults:
@@ -32,6 +38,7 @@ class Faults:
             path(environ),
             environ.get("QUERY_STRING", ""),
             environ.get("HTTP_RANGE", ""),
+            lambda: _image_name(self._app, environ),
         )
         if rule is None:
             return self._app(environ, start_response)
@@ -56,6 +63,25 @@ class Faults:
             start_response = _shortened(start_response, rule.truncate)
         response = self._app(environ, start_response)
         return _closing(_faulty_download(response, environ, rule), response)
+
+
+def _image_name(app: "WSGIApplication", environ: "WSGIEnvironment") -> str:
+    """Ask Glance for the name of the image whose ID is in the path, as the request's user."""
+    found = _IMAGE.match(environ.get("PATH_INFO", ""))
+    if found is None:
+        return ""
+    asked = {
+        **{name: value for name, value in environ.items() if name not in _OF_BODY},
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": found[0],
+        "QUERY_STRING": "",
+        "wsgi.input": io.BytesIO(),
+    }
+    response = app(asked, _ignore_start)
+    answer = b"".join(_closing(iter(response), response))
+    with contextlib.suppress(ValueError):
+        return str(json.loads(answer).get("name"))
+    return ""
 
 
 class _FaultyUpload(WatchedInput):

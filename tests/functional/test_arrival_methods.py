@@ -279,7 +279,7 @@ class TwoRunsTest(MethodCase):
         slow = self.inject(self.pull(stall=5.0, offset=MIB), region="SJC3")
         go = [self.tmp / "first", self.tmp / "second"]
         rules = self.inject(
-            *(Rule("POST", "/images/[^/]*/import$", until=str(each)) for each in go),
+            *(Rule("POST", "/import$", image=self.name, until=str(each)) for each in go),
             region="SJC3", service="glance",
         )  # fmt: skip
         requests = self.log("SJC3", "glance")

@@ -253,7 +253,7 @@ class TargetTest(FaultCase):
     def test_image_deleted_during_the_upload(self):
         """The upload breaks, and there is no image any more to which it could be sent again."""
         self.image()
-        broken = self.glance(Rule("PUT", "/file$", drop="upload", offset=MIB))
+        broken = self.glance(Rule("PUT", "/file$", image=self.name, drop="upload", offset=MIB))
         acted = self.delete_target_when(broken)
         self.assertIn("was deleted during the upload", self.fails(at=self.target))
         self.assertEqual(([1], 1), (broken.fired(), len(acted)))
@@ -288,7 +288,7 @@ class TargetTest(FaultCase):
     def test_no_right_to_the_data(self):
         """An image whose data the project may not write is deleted."""
         self.image()
-        rule = self.glance(Rule("PUT", "/file$", status=403))
+        rule = self.glance(Rule("PUT", "/file$", image=self.name, status=403))
         said = self.fails(at=self.target)
         self.assertIn("403 Forbidden; your role does not allow it.", said)
         self.assertEqual(([1], []), (rule.fired(), self.left()))
@@ -470,7 +470,7 @@ class OwnCloudTest(FaultCase):
     def test_restart(self):
         """A restart in the middle of an upload, and of a download, costs no more than a repeat."""
         self.image()
-        stalled = self.glance(Rule("PUT", "/file$", stall=60.0, offset=MIB))
+        stalled = self.glance(Rule("PUT", "/file$", image=self.name, stall=60.0, offset=MIB))
         child = self.start("image", "task", *self.words(), **self.source)
         self.restart_when(stalled)
         _output, said = child.communicate(timeout=120)

@@ -103,7 +103,9 @@ class WholeWayTest(ConversionCase):
         for method in ("direct", "web-download"):
             breaks = self.inject(
                 Rule("GET", f"/{image}/file$", drop="download", offset=MIB, times=2),
-                Rule("PUT", f"/file$|{image}", drop="upload", offset=MIB, times=1),
+                Rule("PUT", "/file$", image=self.name, drop="upload", offset=MIB)
+                if method == "direct"
+                else Rule("PUT", image, drop="upload", offset=MIB),
                 region="SJC3",
                 service="glance" if method == "direct" else "swift",
             )
@@ -223,7 +225,7 @@ class AgainTest(ConversionCase):
         """A connection that breaks in the middle of the data is made again; there is one image."""
         self.task("import", self.disk("raw"), "--name", self.name, "--wait")
         rules = self.inject(
-            Rule(method="PUT", path="/file$", drop="upload", offset=1 << 20, times=2),
+            Rule("PUT", "/file$", image=self.name, drop="upload", offset=MIB, times=2),
             region="SJC3",
             service="glance",
         )

@@ -142,6 +142,25 @@ class TestFilter(FaultCase):
         self.assertEqual("1", headers["Retry-After"])
         self.assertEqual((429, 0), (self.logged()[0]["status"], self.logged()[0]["received"]))
 
+    def test_image(self):
+        """A rule can be for images with a name, which the service knows; the body is passed on."""
+
+        @Request.application
+        def glance(request):
+            if request.method == "GET":
+                name = {"/v2/images/1": "ours", "/v2/images/2": "theirs"}[request.path]
+                return Response(json.dumps({"name": name}))
+            return Response(request.get_data())
+
+        app = faults.Faults(glance, self.book)
+        injected = self.inject(Rule("PUT", "/file$", image="ours", corrupt=True, times=None))
+        bodies = []
+        for path in ("/v2/images/1/file", "/v2/images/2/file"):
+            environ = EnvironBuilder(path=path, method="PUT", data=b"0").get_environ()
+            bodies.append(b"".join(run_wsgi_app(app, environ, buffered=True)[0]))
+        self.assertEqual([b"\xcf", b"0"], bodies)
+        self.assertEqual([1], injected.fired())
+
     def test_drop(self):
         """A connection is closed before the request is read or instead of the response."""
         for drop, received in (("before", 0), ("answer", 3)):
