@@ -95,20 +95,23 @@ class SavePlan:
         return self.cloud.progress
 
     @reported
-    def run(self, *, transfer: TransferOptions = DEFAULT_TRANSFER) -> SaveResult:
+    def run(
+        self, *, timeout: float | None = None, transfer: TransferOptions = DEFAULT_TRANSFER
+    ) -> SaveResult:
         """Fetch the object; after a failure, a second run fetches only what is missing.
 
         A file that already has exactly the object's content is left as it is. A file in another
         format than the object is made anew.
 
+        :param timeout: maximum number of seconds to wait for the export task.
         :raises TaskFailed: if the export task fails.
+        :raises TaskTimeout: after `timeout`; the task is still running.
         :raises TransferError, TargetError: what was fetched stays in `FILE.part`.
         :raises IntegrityError: if the object is not a valid VHD, or was replaced before its
             deletion.
         """
         if self.task:
-            title = f"Waiting for task '{self.task.id}'"
-            require_consistent(self.cloud.wait_for(self.task, title))
+            require_consistent(self._await(self.task, timeout))
         with shown_in_use(self.cloud, self.source):
             converts = self.disk_format not in (EXPORT_FORMAT, self._stored_format())
             existing = None if converts else self._find_saved(transfer)
@@ -117,6 +120,12 @@ class SavePlan:
             self._delete(done)
         status = ALREADY_SAVED if existing else SAVED
         return SaveResult(str(self.source), done.path, done.size, done.fetched_bytes, status)
+
+    def _await(self, task: Task, timeout: float | None) -> Task:
+        """Return the export task once it has succeeded."""
+        doing = f"waiting for the export to '{self.source}'"
+        with resumable(doing, Hint.FOLLOW_TASK_AND_SAVE, task=task.id):
+            return self.cloud.wait_for(task, f"Waiting for task '{task.id}'", timeout)
 
     def _stored_format(self) -> str:
         """Return the format of the disk in the object, unless the format of the file is enough."""

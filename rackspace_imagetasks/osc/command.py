@@ -12,6 +12,7 @@ from osc_lib.command import command
 
 from rackspace_imagetasks.i18n import _
 from rackspace_imagetasks.osc import columns, options
+from rackspace_imagetasks.osc.parsers import CommandWithParser
 
 if typing.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -118,7 +119,7 @@ class DisplayCommand(PluginCommand):
         return usage.EXIT_STATUS
 
 
-class ShowCommand(DisplayCommand, command.ShowOne):
+class ShowCommand(DisplayCommand, command.ShowOne, CommandWithParser):
     """A command that shows the fields of one thing."""
 
     def produce_output(
@@ -136,7 +137,7 @@ class ShowCommand(DisplayCommand, command.ShowOne):
         return int(super().produce_output(parsed_args, column_names, row))
 
 
-class BatchCommand(DisplayCommand, command.Lister):
+class BatchCommand(DisplayCommand, command.Lister, CommandWithParser):
     """A command that prints its rows even if some of the work failed, and then exits with 1.
 
     :cvar default_table: the columns of the table without --long, and their widths.

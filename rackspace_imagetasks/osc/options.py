@@ -9,7 +9,7 @@ from osc_lib.cli import parseractions
 from rackspace_imagetasks.i18n import _
 
 if typing.TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import TextIO
 
     from rackspace_imagetasks.imagetasks import ImageTasks
@@ -90,26 +90,23 @@ def _selected(tasks: "ImageTasks", properties: dict[str, str]) -> list[str]:
     return images
 
 
-def add_wait_options(parser: argparse.ArgumentParser) -> None:
-    """Add --wait and --poll-interval."""
+def add_wait_options(parser: argparse.ArgumentParser, *, always: bool = False) -> None:
+    """Add --wait, unless the command always waits, --timeout, and --poll-interval."""
+    if not always:
+        parser.add_argument(
+            "--wait",
+            action="store_true",
+            help=_("Wait for the task to finish (default: do not wait)"),
+        )
     parser.add_argument(
-        "--wait",
+        "--timeout",
         metavar="<seconds>",
-        nargs="?",
         type=seconds,
-        const=float("inf"),
-        help=_("Wait for the task to finish, at most <seconds> if given (default: do not wait)"),
+        help=_(
+            "Maximum number of seconds to wait for each task; a task that takes longer continues"
+            " in the cloud (default: no limit)"
+        ),
     )
-    add_poll_option(parser)
-
-
-def timeout_of(parsed_args: argparse.Namespace) -> float | None:
-    """Return the number of seconds that --wait allows, or None for no limit."""
-    return None if parsed_args.wait in (None, float("inf")) else float(parsed_args.wait)
-
-
-def add_poll_option(parser: argparse.ArgumentParser) -> None:
-    """Add --poll-interval."""
     parser.add_argument(
         "--poll-interval",
         metavar="<seconds>",
@@ -119,6 +116,12 @@ def add_poll_option(parser: argparse.ArgumentParser) -> None:
             " cloud with image tasks, otherwise 2)"
         ),
     )
+
+
+def wait_problems(parsed_args: argparse.Namespace) -> "Iterator[str]":
+    """Yield a sentence if --timeout has no effect."""
+    if parsed_args.timeout and not parsed_args.wait:
+        yield "--timeout requires --wait."
 
 
 def add_disk_format_option(parser: argparse.ArgumentParser) -> None:

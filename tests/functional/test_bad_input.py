@@ -299,7 +299,7 @@ class TaskTest(BadInputTest):
         go = self.held_task(f"/import/{container}/")
         path = self.corpus("go-vhd-xapi.vhd")
         outcome = self.task(
-            *("import", path, "--wait", "0.3", "--container", container),
+            *("import", path, "--wait", "--timeout", "0.3", "--container", container),
             *("--name", f"x-{self.mark}"),
             status=1,
         )
@@ -316,7 +316,7 @@ class TaskTest(BadInputTest):
         go = self.held_task(f"/export/{row['Image']}")
         words = ("export", row["Image"], "--container", container)
         target = self.tmp / "saved.vhd"
-        outcome = self.task(*words, "--wait", "0.3", "--file", target, status=1)
+        outcome = self.task(*words, "--wait", "--timeout", "0.3", "--file", target, status=1)
         self.assertIn("follow it and save the VHD", outcome.stderr)
         self.assertFalse(target.exists())
         go.touch()
@@ -347,7 +347,7 @@ class TaskTest(BadInputTest):
             *("import", self.corpus("go-vhd-xapi.vhd"), "--container", container),
             *("--name", f"x-{self.mark}", "--tag", "t"),
         )
-        self.task(*words, "--wait", "0.3", status=1)
+        self.task(*words, "--wait", "--timeout", "0.3", status=1)
         go.touch()
         row = self.task(*words, "--wait").rows[0]
         images = list(self.sdk().image.images(name=f"x-{self.mark}"))

@@ -86,9 +86,7 @@ class ExportImage(common.ImageTaskCommand):
             return plan.preview()
         if not parsed_args.wait:
             return plan.start()
-        return plan.run(
-            timeout=options.timeout_of(parsed_args), transfer=options.transfer_options(parsed_args)
-        )
+        return plan.run(timeout=parsed_args.timeout, transfer=options.transfer_options(parsed_args))
 
 
 def _check_options(parsed_args: argparse.Namespace) -> None:
@@ -98,7 +96,7 @@ def _check_options(parsed_args: argparse.Namespace) -> None:
     """
     from rackspace_imagetasks.osc.usage import UsageError
 
-    problems = []
+    problems = [*options.wait_problems(parsed_args)]
     if parsed_args.file and not parsed_args.wait:
         problems.append("--file requires --wait, because only a finished export can be saved.")
     for name in ("disk_format", "overwrite", "no_validate", "delete_object"):

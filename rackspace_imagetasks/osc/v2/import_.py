@@ -188,7 +188,7 @@ class ImportImage(common.ImageTaskCommand):
             transfer = options.transfer_options(parsed_args)
             if not parsed_args.wait:
                 return plan.start(transfer=transfer)
-            return plan.run(timeout=options.timeout_of(parsed_args), transfer=transfer)
+            return plan.run(timeout=parsed_args.timeout, transfer=transfer)
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
@@ -271,7 +271,7 @@ def _check_options(parsed_args: argparse.Namespace, sources: "list[Location]") -
     """
     from rackspace_imagetasks.osc.usage import UsageError
 
-    problems = []
+    problems = [*options.wait_problems(parsed_args)]
     if not sources:
         problems.append("Specify a local file or <container>/<object> to import.")
     for option in ("container", "create_container", "source_format", "no_convert"):

@@ -38,7 +38,7 @@ class SaveExport(common.ImageTaskCommand):
         )
         options.add_save_options(parser, required=True)
         options.add_transfer_options(parser)
-        options.add_poll_option(parser)
+        options.add_wait_options(parser, always=True)
         options.add_concurrency_option(parser)
         add_events_option(parser)
         return parser
@@ -61,7 +61,7 @@ class SaveExport(common.ImageTaskCommand):
     ) -> "SaveResult":
         plan = tasks.plan_save(export, options.save_options(parsed_args, self.app.stdout))
         self.warn(plan.warnings)
-        return plan.run(transfer=options.transfer_options(parsed_args))
+        return plan.run(timeout=parsed_args.timeout, transfer=options.transfer_options(parsed_args))
 
 
 def _cells(result: "SaveResult") -> dict[str, object]:

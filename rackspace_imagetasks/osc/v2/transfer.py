@@ -80,13 +80,7 @@ class TransferImage(common.ImageTaskCommand):
                 " several); a copy that exists is not changed"
             ),
         )
-        parser.add_argument(
-            "--timeout",
-            metavar="<seconds>",
-            type=options.seconds,
-            help=_("Maximum number of seconds to wait for each task (default: no limit)"),
-        )
-        options.add_poll_option(parser)
+        options.add_wait_options(parser, always=True)
         options.add_transfer_options(parser)
         options.add_concurrency_option(parser)
         options.add_dry_run_option(parser)

@@ -33,13 +33,7 @@ class WaitTask(common.ImageTaskCommand):
             nargs="+",
             help=_("Task to wait for (ID; repeat for several)"),
         )
-        parser.add_argument(
-            "--timeout",
-            metavar="<seconds>",
-            type=options.seconds,
-            help=_("Stop waiting after <seconds>; the tasks continue (default: no limit)"),
-        )
-        options.add_poll_option(parser)
+        options.add_wait_options(parser, always=True)
         add_events_option(parser)
         return parser
 

@@ -10,6 +10,7 @@ from rackspace_imagetasks.exceptions import (
     IntegrityError,
     Refused,
     TargetError,
+    TaskTimeout,
     TransferError,
 )
 from rackspace_imagetasks.formats.vhd import VirtualVhd
@@ -44,6 +45,25 @@ class SaveCase(SwiftCase):
     def save(self, target, **options):
         source = ObjectName("exports", "a.vhd")
         return saves.plan_save(self.cloud, source, SaveOptions(target=target, **options)).run()
+
+
+class TestWait(SaveCase):
+    def plan(self):
+        """Plan to save what a task that still runs will export."""
+        options = SaveOptions(target=io.BytesIO())
+        plan = saves.plan_save(self.cloud, ObjectName("exports", "a.vhd"), options)
+        task = Task.parse({"id": "t1", "type": "export", "status": "processing"})
+        return dataclasses.replace(plan, task=task)
+
+    def test_timed_out(self):
+        """The wait for the export has a limit, and its end says how to go on."""
+        late = TaskTimeout("Timed out.", task_id="t1")
+        self.cloud.wait_for = mock.Mock(side_effect=late)
+        error = self.assertRaises(TaskTimeout, self.plan().run, timeout=5)
+        self.cloud.wait_for.assert_called_once_with(mock.ANY, "Waiting for task 't1'", 5)
+        (message,) = error.messages
+        self.assertEqual(Hint.FOLLOW_TASK_AND_SAVE, message.hint)
+        self.assertIn("waiting for the export to 'exports/a.vhd'; task 't1' is", message.text)
 
 
 class TestStream(SaveCase):

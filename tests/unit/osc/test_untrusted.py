@@ -223,7 +223,7 @@ class FailureTest(UntrustedCase):
     def test_export(self):
         """Images have names, owners and properties of other people's choice."""
         self.without_object()
-        self.assert_safe("image", "task", "export", "web", "--wait", "1")
+        self.assert_safe("image", "task", "export", "web", "--wait", "--timeout", "1")
 
 
 class LongMessageTest(UntrustedCase):
@@ -269,7 +269,9 @@ class ImportTest(UntrustedCase):
 
     def test_import(self):
         """Objects, tasks and the new image are described by the server."""
-        self.assert_safe("image", "task", "import", "c/x.vhd", "--wait", "0.05", "--tag", "x")
+        self.assert_safe(
+            "image", "task", "import", "c/x.vhd", "--wait", "--timeout", "0.05", "--tag", "x"
+        )
 
 
 class LoginTest(UntrustedCase):
