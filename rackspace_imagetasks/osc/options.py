@@ -7,6 +7,7 @@ import typing
 from osc_lib.cli import parseractions
 
 from rackspace_imagetasks.i18n import _
+from rackspace_imagetasks.osc import parsers
 
 if typing.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -92,13 +93,14 @@ def _selected(tasks: "ImageTasks", properties: dict[str, str]) -> list[str]:
 
 def add_wait_options(parser: argparse.ArgumentParser, *, always: bool = False) -> None:
     """Add --wait, unless the command always waits, --timeout, and --poll-interval."""
+    group = parser.add_argument_group(parsers.WAIT)
     if not always:
-        parser.add_argument(
+        group.add_argument(
             "--wait",
             action="store_true",
             help=_("Wait for the task to finish (default: do not wait)"),
         )
-    parser.add_argument(
+    group.add_argument(
         "--timeout",
         metavar="<seconds>",
         type=seconds,
@@ -107,7 +109,7 @@ def add_wait_options(parser: argparse.ArgumentParser, *, always: bool = False) -
             " in the cloud (default: no limit)"
         ),
     )
-    parser.add_argument(
+    group.add_argument(
         "--poll-interval",
         metavar="<seconds>",
         type=seconds,
@@ -126,7 +128,7 @@ def wait_problems(parsed_args: argparse.Namespace) -> "Iterator[str]":
 
 def add_disk_format_option(parser: argparse.ArgumentParser) -> None:
     """Add --disk-format."""
-    parser.add_argument(
+    parser.add_argument_group(parsers.DISK).add_argument(
         "--disk-format",
         metavar="<format>",
         help=_(
@@ -138,7 +140,7 @@ def add_disk_format_option(parser: argparse.ArgumentParser) -> None:
 
 def add_method_option(parser: argparse.ArgumentParser) -> None:
     """Add --method."""
-    parser.add_argument(
+    parser.add_argument_group(parsers.TRANSFER).add_argument(
         "--method",
         metavar="<method>",
         choices=("auto", "direct", "web-download"),
@@ -154,7 +156,7 @@ def add_method_option(parser: argparse.ArgumentParser) -> None:
 
 def add_save_options(parser: argparse.ArgumentParser, *, required: bool) -> None:
     """Add --file and its related options."""
-    group = parser.add_argument_group(_("saving"))
+    group = parser.add_argument_group(parsers.SAVE)
     group.add_argument(
         "--file",
         metavar="<file>",
@@ -231,7 +233,7 @@ def save_options(parsed_args: argparse.Namespace, stdout: "TextIO") -> "SaveOpti
 
 def add_transfer_options(parser: argparse.ArgumentParser, *, upload: bool = False) -> None:
     """Add --threads and --limit-rate, and --cleanup for an upload."""
-    group = parser.add_argument_group(_("transfer"))
+    group = parser.add_argument_group(parsers.TRANSFER)
     group.add_argument(
         "--threads",
         metavar="<number>",
@@ -282,7 +284,7 @@ def staging_options(parsed_args: argparse.Namespace) -> "StagingOptions":
 
 def add_truncated_option(parser: argparse.ArgumentParser) -> None:
     """Add --allow-truncated."""
-    parser.add_argument(
+    parser.add_argument_group(parsers.DISK).add_argument(
         "--allow-truncated",
         action="store_true",
         help=_("Accept a disk that is shorter than its partitions or its file system"),
@@ -291,7 +293,7 @@ def add_truncated_option(parser: argparse.ArgumentParser) -> None:
 
 def add_inspect_option(parser: argparse.ArgumentParser) -> None:
     """Add --no-inspect."""
-    parser.add_argument(
+    parser.add_argument_group(parsers.DISK).add_argument(
         "--no-inspect",
         action="store_true",
         help=_("Do not look inside the disk; licences are then judged by properties alone"),
@@ -313,7 +315,8 @@ def disk_options(parsed_args: argparse.Namespace) -> "DiskOptions":
 
 def add_limit_options(parser: argparse.ArgumentParser) -> None:
     """Add --max-virtual-size and --max-physical-size."""
-    parser.add_argument(
+    group = parser.add_argument_group(parsers.DISK)
+    group.add_argument(
         "--max-virtual-size",
         metavar="<size>",
         type=size,
@@ -322,7 +325,7 @@ def add_limit_options(parser: argparse.ArgumentParser) -> None:
             " image tasks, otherwise no limit)"
         ),
     )
-    parser.add_argument(
+    group.add_argument(
         "--max-physical-size",
         metavar="<size>",
         type=size,

@@ -24,6 +24,17 @@ class CleanObjects(common.ImageTaskCommand):
         " if anything of it was written in the last 15 minutes. Complete exports, objects that"
         " were kept on request, and objects with other names are never listed."
     )
+    usage = ("[options]",)
+    examples = (
+        (
+            _("List what can be deleted:"),
+            "openstack image task clean",
+        ),
+        (
+            _("Delete it, unless it was written in the last two days:"),
+            "openstack image task clean --older-than 48 --delete",
+        ),
+    )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the arguments."""

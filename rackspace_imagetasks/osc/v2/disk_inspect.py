@@ -24,7 +24,23 @@ class InspectDisk(local.SourceCommand, common.ShowCommand):
     _description = _(
         "Look inside a disk and check that it will work in a cloud; exit with 1 if it will not.\n\n"
         "Nothing is changed, and only a few ranges are read, whatever the size of the disk. Local"
-        " files are inspected without a cloud."
+        " files are inspected without a cloud. Formats other than raw and VHD require QEMU's tools"
+        " (package qemu-utils or qemu-img)."
+    )
+    usage = ("[options] <disk>", "[options] --image <image>")
+    examples = (
+        (
+            _("Check that a disk will work in a Rackspace cloud:"),
+            "openstack image disk inspect web.qcow2 --for rackspace",
+        ),
+        (
+            _("Draw the partitions of an image:"),
+            "openstack image disk inspect --image web --map",
+        ),
+        (
+            _("Print the findings as JSON:"),
+            "openstack image disk inspect web.qcow2 -f json",
+        ),
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

@@ -5,7 +5,7 @@ import argparse
 import typing
 
 from rackspace_imagetasks.i18n import _
-from rackspace_imagetasks.osc import columns, options, rows
+from rackspace_imagetasks.osc import columns, options, parsers, rows
 from rackspace_imagetasks.osc import command as common
 from rackspace_imagetasks.osc.events import add_events_option
 
@@ -28,17 +28,33 @@ class ExportImage(common.ImageTaskCommand):
         " it. A cloud without image tasks has no exports; there, --wait --file saves the data of an"
         " image."
     )
+    usage = ("[options] <image>...", "[options] --property <key=value>")
+    examples = (
+        (
+            _("Export an image to a container, and wait for the VHD:"),
+            "openstack image task export web --container backups --wait",
+        ),
+        (
+            _("Save an image to a file, as qcow2:"),
+            "openstack image task export web --wait --file web.qcow2",
+        ),
+        (
+            _("Save all images that have a property to a directory:"),
+            "openstack image task export --property role=web --wait --file backups/",
+        ),
+    )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the arguments."""
         parser = super().get_parser(prog_name)
         options.add_image_arguments(parser, _("Image to export (name or ID; repeat for several)"))
-        parser.add_argument(
+        containers = parser.add_argument_group(parsers.CONTAINER)
+        containers.add_argument(
             "--container",
             metavar="<container>",
             help=_("Container to export to (default: image-exports, created if it does not exist)"),
         )
-        parser.add_argument(
+        containers.add_argument(
             "--create-container",
             action="store_true",
             help=_("Create the container named by --container if it does not exist"),

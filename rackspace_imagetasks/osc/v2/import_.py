@@ -8,7 +8,7 @@ import typing
 from osc_lib.cli import parseractions
 
 from rackspace_imagetasks.i18n import _
-from rackspace_imagetasks.osc import columns, options, rows
+from rackspace_imagetasks.osc import columns, options, parsers, rows
 from rackspace_imagetasks.osc import command as common
 from rackspace_imagetasks.osc.events import add_events_option
 
@@ -36,6 +36,26 @@ class ImportImage(common.ImageTaskCommand):
         " If the command is run again, it resumes an interrupted upload, and shows the image of a"
         " finished import. An object must be a VHD. In a cloud without image tasks, a disk of any"
         " format, in a file or an object, is converted to the format of the image while it is sent."
+        " Formats other than raw and VHD require QEMU's tools (package qemu-utils or qemu-img)."
+    )
+    usage = ("[options] <source>...",)
+    examples = (
+        (
+            _("Import a disk of any format, and wait for the image:"),
+            "openstack image task import web.qcow2 --name web --wait",
+        ),
+        (
+            _("Set a property and a tag on the image:"),
+            "openstack image task import db.vmdk --property role=db --tag gold --wait",
+        ),
+        (
+            _("Import a VHD from a container, with a limit of one hour:"),
+            "openstack image task import images/web.vhd --wait --timeout 3600",
+        ),
+        (
+            _("Check two disks, and import nothing:"),
+            "openstack image task import web.raw db.raw --dry-run",
+        ),
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -77,7 +97,8 @@ class ImportImage(common.ImageTaskCommand):
                 "Name of the image (default: the name of the file or object without its suffix)"
             ),
         )
-        parser.add_argument(
+        containers = parser.add_argument_group(parsers.CONTAINER)
+        containers.add_argument(
             "--container",
             metavar="<container>",
             help=_(
@@ -85,12 +106,13 @@ class ImportImage(common.ImageTaskCommand):
                 " exist)"
             ),
         )
-        parser.add_argument(
+        containers.add_argument(
             "--create-container",
             action="store_true",
             help=_("Create the container named by --container if it does not exist"),
         )
-        parser.add_argument(
+        disk = parser.add_argument_group(parsers.DISK)
+        disk.add_argument(
             "--source-format",
             metavar="<format>",
             help=_(
@@ -98,7 +120,7 @@ class ImportImage(common.ImageTaskCommand):
                 " from their content)"
             ),
         )
-        parser.add_argument(
+        disk.add_argument(
             "--no-convert",
             action="store_true",
             help=_(
@@ -110,7 +132,7 @@ class ImportImage(common.ImageTaskCommand):
         options.add_inspect_option(parser)
         options.add_disk_format_option(parser)
         options.add_method_option(parser)
-        keep = parser.add_mutually_exclusive_group()
+        keep = containers.add_mutually_exclusive_group()
         keep.add_argument(
             "--keep-object",
             dest="keep_object",
@@ -194,7 +216,7 @@ class ImportImage(common.ImageTaskCommand):
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     """Add the options that are applied to the image once it is active."""
     group = parser.add_argument_group(
-        _("image settings"),
+        parsers.SETTINGS,
         _(
             "Set on the image after its import; in a cloud with image tasks, these options require"
             " --wait"

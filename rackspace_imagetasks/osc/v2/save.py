@@ -26,6 +26,21 @@ class SaveExport(common.ImageTaskCommand):
         " command is run again, it fetches only what is missing, and accepts a VHD that is"
         " complete."
     )
+    usage = ("[options] --file <file> <export>...",)
+    examples = (
+        (
+            _("Save an exported VHD to a file:"),
+            "openstack image task save image-exports/web.vhd --file web.vhd",
+        ),
+        (
+            _("Save it as qcow2, and delete the object:"),
+            "openstack image task save backups/web.vhd --file web.qcow2 --delete-object",
+        ),
+        (
+            _("Write the VHD to standard output:"),
+            "openstack image task save backups/web.vhd --file - | gzip > web.vhd.gz",
+        ),
+    )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the arguments."""

@@ -35,7 +35,26 @@ class TransferImage(common.ImageTaskCommand):
         "Each image arrives at the target with its name, properties and tags. Between clouds with"
         " image tasks, it is exported, copied from object store to object store, and imported. To"
         " or from any other cloud, its disk is converted while it is sent, without a temporary"
-        " file. If the command is interrupted, run it again to finish the job."
+        " file; formats other than raw and VHD require QEMU's tools (package qemu-utils or"
+        " qemu-img). If the command is interrupted, run it again to finish the job."
+    )
+    usage = (
+        "[options] --to-region <region> <image>...",
+        "[options] --to-cloud <cloud> <image>...",
+    )
+    examples = (
+        (
+            _("Copy an image to another region:"),
+            "openstack image task transfer web --to-region ORD",
+        ),
+        (
+            _("Show what would be copied to another cloud:"),
+            "openstack image task transfer web db --to-cloud flex --dry-run",
+        ),
+        (
+            _("Copy all images that have a property:"),
+            "openstack image task transfer --property role=web --to-region ORD",
+        ),
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

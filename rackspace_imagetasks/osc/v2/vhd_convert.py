@@ -7,7 +7,7 @@ import typing
 
 from rackspace_imagetasks.i18n import _
 from rackspace_imagetasks.osc import command as common
-from rackspace_imagetasks.osc import local, options
+from rackspace_imagetasks.osc import local, options, parsers
 from rackspace_imagetasks.osc.v2 import vhd_show
 
 if typing.TYPE_CHECKING:
@@ -23,6 +23,17 @@ class ConvertVhd(local.LocalCommand, common.ShowCommand):
         "Works without a cloud. Raw disks and VHDs are read directly; qcow2, VMDK, VDI, VHDX and"
         " QED require QEMU's tools (package qemu-utils or qemu-img). The disk's size is rounded up"
         " to a multiple of 2 MiB, and blocks of zeros are left out."
+    )
+    usage = ("[options] <source> <file>",)
+    examples = (
+        (
+            _("Convert a qcow2 disk to a VHD:"),
+            "openstack image vhd convert web.qcow2 web.vhd",
+        ),
+        (
+            _("Convert a disk that would be taken for another format:"),
+            "openstack image vhd convert disk.img disk.vhd --source-format raw",
+        ),
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -42,7 +53,7 @@ class ConvertVhd(local.LocalCommand, common.ShowCommand):
                 "VHD file to write, called <file>.part until it is complete; - for standard output"
             ),
         )
-        parser.add_argument(
+        parser.add_argument_group(parsers.DISK).add_argument(
             "--source-format",
             metavar="<format>",
             help=_(

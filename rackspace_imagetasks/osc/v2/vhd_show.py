@@ -29,6 +29,17 @@ class ShowVhd(local.LocalCommand, common.ShowCommand):
         "Show the properties of a VHD file, and whether XenServer can resize its disk.\n\n"
         "Works without a cloud. Run `openstack image vhd validate` to see all errors."
     )
+    usage = ("[options] <file>",)
+    examples = (
+        (
+            _("Show the properties of a VHD:"),
+            "openstack image vhd show web.vhd",
+        ),
+        (
+            _("Print the size of its disk in bytes:"),
+            "openstack image vhd show web.vhd -f value -c virtual_size",
+        ),
+    )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the argument."""

@@ -22,6 +22,17 @@ class ValidateVhd(local.SourceCommand, common.BatchCommand):
         "Lists all errors, with the codes that the service would report. Local files are checked"
         " without a cloud; only a few ranges of an object are read, whatever its size."
     )
+    usage = ("[options] <file>...",)
+    examples = (
+        (
+            _("Check a local file and an object:"),
+            "openstack image vhd validate web.vhd image-exports/db.vhd",
+        ),
+        (
+            _("Check against the limit of another provider:"),
+            "openstack image vhd validate web.vhd --max-virtual-size 160GiB",
+        ),
+    )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the arguments."""

@@ -23,6 +23,17 @@ class WaitTask(common.ImageTaskCommand):
     titles = ("Task", "Type", "Status", "Result", "Message", "Reason")
     default_table: typing.ClassVar = {"Task": 36, "Status": 10, "Result": 40}
     _description = _("Wait for image tasks to finish; exit with 1 if any of them failed")
+    usage = ("[options] <task>...",)
+    examples = (
+        (
+            _("Wait for a task:"),
+            "openstack image task wait 55367f47-c184-49b2-81b4-9c0c5141d67f",
+        ),
+        (
+            _("Stop waiting after ten minutes:"),
+            "openstack image task wait 55367f47-c184-49b2-81b4-9c0c5141d67f --timeout 600",
+        ),
+    )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the arguments."""

@@ -2,6 +2,8 @@
 """The parsers of the commands."""
 
 import importlib.metadata
+import re
+import shlex
 
 import fixtures
 from oslotest import base
@@ -20,6 +22,95 @@ def commands():
 def parser_of(name):
     """Return the parser of a command."""
     return dict(commands())[name](None, None).get_parser(f"openstack {name}")
+
+
+class HelpTest(base.BaseTestCase):
+    def setUp(self):
+        super().setUp()
+        self.useFixture(fixtures.EnvironmentVariable("COLUMNS", "80"))
+        self.parsers = {name: parser_of(name) for name, _class in commands()}
+        self.assertEqual(10, len(self.parsers))
+
+    def test_usage(self):
+        """The help begins with a line for each way to use the command, which names its arguments.
+
+        It names each positional argument and each required option, and no other but in a line of
+        its own; the rest are `[options]`.
+        """
+        for name, parser in self.parsers.items():
+            usage, description = parser.format_help().split("\n\n")[:2]
+            self.assertTrue(description.startswith(parser.description.split(" ", 1)[0]), name)
+            for line in usage.splitlines():
+                self.assertRegex(line, rf"^(usage: | {{7}})openstack {name} \[options\]")
+            for action in parser._actions:
+                if action.required or not action.option_strings:
+                    self.assertIn(action.metavar, usage, name)
+                if action.required and action.option_strings:
+                    self.assertIn(action.option_strings[-1], usage, name)
+            for option in re.findall(r"--[a-z-]+", usage):
+                self.assertIn(option, parser._option_string_actions, name)
+
+    def test_width(self):
+        """No line of the help is longer than the terminal, and no word is broken at a hyphen."""
+        for parser in self.parsers.values():
+            lines = parser.format_help().splitlines()
+            self.assertEqual([], [line for line in lines if len(line) > 80])
+            self.assertEqual([], [line for line in lines if re.search(r"\w-$", line)])
+
+    def test_paragraphs(self):
+        """A description of several paragraphs keeps them; their lines are filled."""
+        text = self.parsers["image vhd show"].format_help()
+        self.assertIn("XenServer can resize its disk.\n\nWorks without a cloud.", text)
+        self.assertNotIn("\n\n\n", text)
+
+    def test_groups(self):
+        """The command's own options come before those of the output, in groups with titles."""
+        titles = [each.title for each in self.parsers["image task import"].groups()]
+        self.assertEqual(
+            [
+                *("positional arguments", "options", "image settings", "disk options"),
+                *("container options", "wait options", "transfer options", "output formatters"),
+            ],
+            titles[:8],
+        )
+        for parser in self.parsers.values():
+            text = parser.format_help()
+            self.assertLess(text.index("\noptions:"), text.index("\noutput formatters:"))
+            titles = [each.title for each in parser.groups()]
+            self.assertEqual(len(titles), len(set(titles)))
+
+    def test_help_of_options(self):
+        """Each option says what it does, and its values have angle brackets."""
+        for name, parser in self.parsers.items():
+            for group in parser.groups():
+                if group.title in ("output formatters", "CSV Formatter", "shell formatter"):
+                    continue  # of cliff
+                for action in group._group_actions:
+                    self.assertTrue(action.help, (name, action))
+                    if action.nargs != 0:
+                        self.assertRegex(action.metavar, "^<[a-z=-]+>$", (name, action))
+
+
+class ExamplesTest(base.BaseTestCase):
+    def test_examples(self):
+        """Each command has at least two examples, which its own parser understands."""
+        for name, command in commands():
+            self.assertGreaterEqual(len(command.examples), 2, name)
+            for text, line in command.examples:
+                self.assertRegex(text, "^[A-Z].*[a-z0-9A-Z]:$")
+                words = shlex.split(line.partition(" | ")[0])
+                start = ["openstack", *name.split()]
+                self.assertEqual(start, words[: len(start)], line)
+                parser_of(name).parse_args(words[len(start) :])
+
+    def test_at_the_end(self):
+        """The help ends with the examples as they are typed, and the name of the plugin."""
+        for name, command in commands():
+            text = parser_of(name).format_help()
+            examples = text[text.index("\nexamples:\n\n") :]
+            for _text, line in command.examples:
+                self.assertIn(f"\n    {line}\n", examples)
+            self.assertTrue(text.rstrip().endswith("provided by the rackspace-imagetasks plugin."))
 
 
 class WaitTest(base.BaseTestCase):
