@@ -4,12 +4,13 @@ from importlib.metadata import version as version_of
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # the development cloud is not installed
+sys.path.insert(0, str(Path(__file__).parents[1] / "extensions"))
 
 project = "rackspace-imagetasks"
 project_copyright = "The rackspace-imagetasks developers"
 release = version = version_of(project)
 
-extensions = ["openstackdocstheme", "sphinx.ext.autodoc", "cliff.sphinxext"]
+extensions = ["openstackdocstheme", "sphinx.ext.autodoc", "command_reference"]
 openstackdocs_repo_name = ""
 openstackdocs_auto_name = False
 openstackdocs_auto_version = False
