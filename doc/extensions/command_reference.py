@@ -27,6 +27,7 @@ class CommandReference(sphinxext.AutoprogramCliffDirective):
         command_class: type[CommandWithParser],
         ignored_opts: list[str],
     ) -> list[nodes.Node]:
+        self.env.note_reread()  # the help is in modules, whose changes Sphinx does not notice
         parser = command_class(None, None).get_parser(command_name)
         self._drop_ignored_options(parser, ignored_opts)
         lines = "\n".join(_description(parser, command_class.examples)).splitlines()

@@ -27,11 +27,11 @@ class CleanObjects(common.ImageTaskCommand):
     usage = ("[options]",)
     examples = (
         (
-            _("List what can be deleted:"),
+            _("List the objects, and delete nothing:"),
             "openstack image task clean",
         ),
         (
-            _("Delete it, unless it was written in the last two days:"),
+            _("Delete unneeded objects that are older than two days:"),
             "openstack image task clean --older-than 48 --delete",
         ),
     )

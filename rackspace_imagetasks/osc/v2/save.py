@@ -33,11 +33,11 @@ class SaveExport(common.ImageTaskCommand):
             "openstack image task save image-exports/web.vhd --file web.vhd",
         ),
         (
-            _("Save it as qcow2, and delete the object:"),
+            _("Save an exported VHD as qcow2, and delete the object:"),
             "openstack image task save backups/web.vhd --file web.qcow2 --delete-object",
         ),
         (
-            _("Write the VHD to standard output:"),
+            _("Write an exported VHD to standard output:"),
             "openstack image task save backups/web.vhd --file - | gzip > web.vhd.gz",
         ),
     )
