@@ -143,12 +143,23 @@ class Translation:
     def _translate(self, real: str, before: str) -> str:
         if _kinds(real) == _kinds(before):
             return self._matched_in_order(real, before)
+        self._match_columns(real, before)
         new, old = real.splitlines(), before.splitlines()
         same = difflib.SequenceMatcher(None, list(map(_mask, new)), list(map(_mask, old)), False)
         for start, other, size in same.get_matching_blocks():
             for ours, theirs in zip(new[start:][:size], old[other:][:size], strict=True):
                 self._matched_in_order(ours, theirs)
         return self._known(real)
+
+    def _match_columns(self, real: str, before: str) -> None:
+        """Match the identifiers in the columns that two tables have in common."""
+        ours, theirs = _columns(real), _columns(before)
+        for title in ours:
+            new = list(_VARIABLE.finditer(ours[title]))
+            old = list(_VARIABLE.finditer(theirs.get(title, "")))
+            if len(new) == len(old):
+                for pair in zip(new, old, strict=True):
+                    self._matched(*pair)
 
     def _matched_in_order(self, real: str, before: str) -> str:
         shown, position = "", 0
@@ -191,3 +202,10 @@ def _canonical(text: str) -> str:
     except ValueError:
         return ""
     return json.dumps(value, indent=2, sort_keys=True) if isinstance(value, dict) else ""
+
+
+def _columns(output: str) -> dict[str, str]:
+    """Return the text below each title of a table, or nothing if there is no table."""
+    lines = [line for line in output.splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {title: "\n".join(rest) for title, *rest in zip(*cells, strict=False)}

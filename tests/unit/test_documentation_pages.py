@@ -108,6 +108,13 @@ class TranslationTest(base.BaseTestCase):
         shown = self.translation.shown(real, before)
         self.assertEqual(f"Task {TASK} is running.\n| {TASK} |", shown)
 
+    def test_other_columns(self):
+        """A table with other columns keeps the page's identifiers in those that stay."""
+        before = f"| Image | Task |\n| {IMAGE} | {TASK} |"
+        real = f"| Name | Task | Image |\n| web | {NEW_TASK} | {NEW_IMAGE} |"
+        shown = self.translation.shown(real, before)
+        self.assertEqual(f"| Name | Task | Image |\n| web | {TASK} | {IMAGE} |", shown)
+
     def test_unknown_identifier_in_a_command(self):
         """A command names what the page has shown, or what a preparation has given."""
         self.assertRaises(KeyError, self.translation.real, f"wait {OTHER}")
