@@ -33,6 +33,7 @@ functional: $(READY)
 		$(BIN)/stestr --test-path ./tests/functional run || $(SHOW_FAILURES)
 
 docs-output: $(READY)  ## replace the output in the documentation that the commands no longer print
+	UPDATE_DOCS=1 $(BIN)/python -m testtools.run tests.unit.osc.test_progress_captures
 	UPDATE_DOCS=1 $(BIN)/python -m devcloud run -- \
 		$(BIN)/stestr --test-path ./tests/functional run --serial test_documented_output
 

@@ -20,6 +20,7 @@ from rackspace_imagetasks.progress import (
     PhaseKind,
     PhaseTitle,
     Progress,
+    SilentProgress,
     TaskStatus,
 )
 
@@ -138,6 +139,14 @@ class Event:
 OnEvent = Callable[[Event], None]
 
 
+class EventDisplay(SilentProgress):
+    """Progress that shows events; the phases that it is asked for are not shown twice."""
+
+    def on_event(self, event: Event) -> None:
+        """Show what has happened; called for one event at a time, from any thread."""
+        raise NotImplementedError
+
+
 class EventProgress:
     """Progress that reports events, and shows them in another progress, too.
 
@@ -145,17 +154,19 @@ class EventProgress:
     the job: once it has raised an exception, it is not called again.
 
     :param on_event: called with each event, from any thread.
-    :param shown: where the same work is shown.
+    :param shown: where the same work is shown; an `EventDisplay` shows the same events.
     """
 
     def __init__(
         self,
-        on_event: OnEvent,
+        on_event: OnEvent | None,
         shown: Progress = SILENT,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._on_event: OnEvent | None = on_event
+        self._listeners = [] if on_event is None else [on_event]
+        if isinstance(shown, EventDisplay):
+            self._listeners.append(shown.on_event)
         self._shown = shown
         self._lock = threading.RLock()  # the callback may itself do what is reported
         self.clock = clock
@@ -177,27 +188,40 @@ class EventProgress:
 
     def message(self, message: str | Message) -> None:
         """Report a message."""
-        self.emit(EventKind.MESSAGE, _current_job(), text=_safe(message))
+        self.emit(EventKind.MESSAGE, running_job(), text=_safe(message))
         self._shown.message(message)
 
     def emit(self, kind: EventKind, job: Job | None, **fields: Any) -> None:  # noqa: ANN401
         """Report an event of a job."""
         about = {} if job is None else {name: getattr(job, name) for name in _JOB_FIELDS}
         with self._lock:
-            if self._on_event is None:
+            if not self._listeners:
                 return
-            try:
-                self._on_event(Event(event=kind, time=datetime.now(UTC), **{**about, **fields}))
-            except Exception as error:  # noqa: BLE001 - the job goes on, whatever the callback does
-                self._on_event = None
-                problem = f"{type(error).__name__}: {error}"
-                LOG.warning("%s", Message(f"No more events are reported: {problem}"))
+            event = Event(event=kind, time=datetime.now(UTC), **{**about, **fields})
+            for listener in tuple(self._listeners):
+                try:
+                    listener(event)
+                except Exception as error:  # noqa: BLE001 - the job goes on, whatever it raises
+                    self._listeners.remove(listener)
+                    problem = f"{type(error).__name__}: {error}"
+                    LOG.warning("%s", Message(f"No more events are reported: {problem}"))
+
+
+def with_events(progress: Progress, on_event: OnEvent | None = None) -> Progress:
+    """Return progress that reports events to a callback, and to what shows them.
+
+    :param progress: where the work is shown; what reports events already, or shows nothing, is
+        returned as it is if there is no callback.
+    """
+    if on_event is None and (progress is SILENT or isinstance(progress, EventProgress)):
+        return progress
+    return EventProgress(on_event, progress)
 
 
 class _ReportedPhase:
     def __init__(self, progress: EventProgress, shown: Phase, fields: dict[str, Any]) -> None:
         self._progress, self._shown, self._fields = progress, shown, fields
-        self._job = _current_job()
+        self._job = running_job()
         self._lock = threading.Lock()
         self._done = 0
         self._status: str | None = None
@@ -283,7 +307,8 @@ def report_retry(problem: str, delay: float) -> None:
         )
 
 
-def _current_job() -> Job | None:
+def running_job() -> Job | None:
+    """Return the job of this context, if there is one."""
     found = _RUNNING.get()
     return found.job if found else None
 

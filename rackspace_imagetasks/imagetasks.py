@@ -10,7 +10,7 @@ from openstack import connection as sdk_connection
 
 from rackspace_imagetasks.bytesource import FileSource
 from rackspace_imagetasks.cloud import Cloud
-from rackspace_imagetasks.events import EventProgress, JobKind, OnEvent
+from rackspace_imagetasks.events import JobKind, OnEvent, with_events
 from rackspace_imagetasks.exceptions import TaskFailed
 from rackspace_imagetasks.glance.failures import failure_of
 from rackspace_imagetasks.glance.settings import NO_SETTINGS, ImageSettings
@@ -81,8 +81,7 @@ class ImageTasks:
         on_event: OnEvent | None = None,
         stop: threading.Event | None = None,
     ) -> None:
-        if on_event is not None:
-            progress = EventProgress(on_event, progress)
+        progress = with_events(progress, on_event)
         self.cloud = Cloud(connection, stop or threading.Event(), profile, progress)
 
     @planned(JobKind.EXPORT, "image")

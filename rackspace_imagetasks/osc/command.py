@@ -22,6 +22,7 @@ if typing.TYPE_CHECKING:
     from rackspace_imagetasks.batch import Outcome
     from rackspace_imagetasks.imagetasks import ImageTasks
     from rackspace_imagetasks.messages import Message
+    from rackspace_imagetasks.osc.progress import ShownProgress
     from rackspace_imagetasks.profile import ProviderProfile
 
 
@@ -216,6 +217,7 @@ class ImageTaskCommand(BatchCommand):
     """A command that works on a cloud through `ImageTasks`."""
 
     auth_required = False  # until it runs: it logs in by itself, to explain why that failed
+    _progress: "ShownProgress | None" = None
 
     @contextlib.contextmanager
     def image_tasks(self, parsed_args: argparse.Namespace) -> "Iterator[ImageTasks]":
@@ -241,7 +243,7 @@ class ImageTaskCommand(BatchCommand):
                 contextlib.closing(progress),
                 signals.stopping(tasks.cloud.stop),
             ):
-                self.on_interrupt = None
+                self.on_interrupt, self._progress = None, progress
                 yield tasks
         except Cancelled as error:
             write_line(self.app.stderr, worded_error(error))
@@ -305,6 +307,8 @@ class ImageTaskCommand(BatchCommand):
         """
         from rackspace_imagetasks.batch import run_each
 
+        if self._progress:
+            self._progress.expect(len(subjects))
         outcomes = [
             _with_result_so_far(outcome)
             for outcome in run_each(subjects, job, concurrency=concurrency)

@@ -8,10 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Protocol, TextIO
 
-from rich import progress as rich_progress
-from rich.console import Console
-
+from rackspace_imagetasks.events import running_job
 from rackspace_imagetasks.messages import Message
+from rackspace_imagetasks.osc.bars import BarProgress
 from rackspace_imagetasks.osc.hints import worded
 from rackspace_imagetasks.osc.streams import write_line
 from rackspace_imagetasks.progress import Phase, Progress, SilentProgress
@@ -24,6 +23,9 @@ _LONG_INTERVAL = 300.0
 
 class ShownProgress(Progress, Protocol):
     """Progress that occupies a part of the screen until it is closed."""
+
+    def expect(self, count: int) -> None:
+        """Set how many images there are in all."""
 
     def close(self) -> None:
         """Release the screen."""
@@ -41,56 +43,11 @@ def progress_on(stream: TextIO, verbose_level: int) -> ShownProgress:
 class QuietProgress(SilentProgress):
     """Progress that is not shown."""
 
-    def close(self) -> None:
+    def expect(self, count: int) -> None:
         """Do nothing."""
 
-
-class BarProgress:
-    """Bars with bytes, rate and time left."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._bars = rich_progress.Progress(
-            rich_progress.TextColumn("{task.description}", markup=False),
-            rich_progress.BarColumn(),
-            rich_progress.DownloadColumn(binary_units=True),
-            rich_progress.TransferSpeedColumn(),
-            rich_progress.TimeRemainingColumn(),
-            rich_progress.TimeElapsedColumn(),
-            console=Console(file=stream, highlight=False),
-            transient=True,
-        )
-        self._bars.start()
-
-    @contextlib.contextmanager
-    def phase(self, title: str, total: int | None = None) -> Iterator[Phase]:
-        """Show a bar."""
-        title = printable(title)
-        bar = self._bars.add_task(title, total=total)
-        try:
-            yield _Bar(self._bars, bar, title)
-        finally:
-            self._bars.remove_task(bar)
-
-    def message(self, message: str | Message) -> None:
-        """Print a line above the bars."""
-        with contextlib.suppress(OSError):  # of a terminal that is gone
-            self._bars.console.print(worded(message), markup=False, soft_wrap=True)
-
     def close(self) -> None:
-        """Remove the bars."""
-        with contextlib.suppress(OSError):
-            self._bars.stop()
-
-
-class _Bar:
-    def __init__(self, bars: rich_progress.Progress, bar: rich_progress.TaskID, title: str) -> None:
-        self._bars, self._bar, self._title = bars, bar, title
-
-    def advance(self, amount: int) -> None:
-        self._bars.advance(self._bar, amount)
-
-    def note(self, text: str) -> None:
-        self._bars.update(self._bar, description=f"{self._title}: {printable(text)}")
+        """Do nothing."""
 
 
 class LineProgress:
@@ -108,7 +65,7 @@ class LineProgress:
     @contextlib.contextmanager
     def phase(self, title: str, total: int | None = None) -> Iterator[Phase]:
         """Yield a phase that writes lines."""
-        lines = _Lines(self._write, printable(title), total, self._clock)
+        lines = _Lines(self._write, _of_job(title), total, self._clock)
         if self._verbose:
             lines.first = lines.interval = _LINE_INTERVAL
             lines.first_note = 0.0
@@ -122,8 +79,18 @@ class LineProgress:
     def _write(self, line: str) -> None:
         write_line(self._stream, line)
 
+    def expect(self, count: int) -> None:
+        """Do nothing."""
+
     def close(self) -> None:
         """Do nothing."""
+
+
+def _of_job(title: str) -> str:
+    """Return a title that names the image: objects are named after its ID."""
+    job = running_job()
+    named = title if job is None or job.image in title else f"{job.image}: {title}"
+    return printable(named)
 
 
 class _Lines:

@@ -158,12 +158,12 @@ class InterruptTest(processcase.ProcessTestCase):
             stderr=end,
         )
         os.close(end)
-        shown = _read(terminal, until=b"Importing")
+        shown = _read(terminal, until=b"import task")
         process.send_signal(signal.SIGINT)
-        self.assertIn(b"Importing", shown)
+        self.assertIn(b"import task", shown)
         shown += _read(terminal)
         self.assertEqual(130, process.wait(_SOON))
-        last = shown.rpartition(b"Importing")[2]
+        last = shown.rpartition(b"import task")[2]
         self.assertIn(b"\x1b[?25h", last)
         self.assertIn(b"\x1b[2K", last)
         self.assertIn(b"Stopped while importing", last)

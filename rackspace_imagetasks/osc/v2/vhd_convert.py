@@ -72,6 +72,7 @@ class ConvertVhd(local.LocalCommand, common.ShowCommand):
         self, parsed_args: argparse.Namespace
     ) -> tuple[tuple[str, ...], tuple[object, ...]]:
         """Convert."""
+        from rackspace_imagetasks.events import with_events
         from rackspace_imagetasks.messages import Hint, Message
         from rackspace_imagetasks.osc.progress import progress_on
         from rackspace_imagetasks.sources.convert import convert
@@ -91,7 +92,7 @@ class ConvertVhd(local.LocalCommand, common.ShowCommand):
                 max_virtual_size=max_virtual_size,
                 max_physical_size=max_physical_size,
                 allow_truncated=parsed_args.allow_truncated,
-                progress=progress,
+                progress=with_events(progress),
             )
         self.tell(_summary(done))
         shown = vhd_show.fields(

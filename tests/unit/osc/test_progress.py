@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 import io
-import threading
 
 from oslotest import base
 
-from rackspace_imagetasks.osc.progress import BarProgress, LineProgress, QuietProgress, progress_on
+from rackspace_imagetasks.events import EventProgress, Job, JobKind, running
+from rackspace_imagetasks.osc.bars import BarProgress
+from rackspace_imagetasks.osc.progress import LineProgress, QuietProgress, progress_on
 
 
 class Terminal(io.StringIO):
@@ -105,18 +106,15 @@ class ProgressTest(base.BaseTestCase):
         progress.message("\x1b]0;x")
         self.assertNotIn("\x1b", stream.getvalue())
 
-    def test_bars_are_safe_to_advance_from_threads(self):
-        """Bytes counted by several threads add up, and closing twice does no harm."""
-        progress = progress_on(Terminal(), 1)
-        with progress.phase("Sending", 4000) as phase:
-            threads = [
-                threading.Thread(target=lambda: [phase.advance(1) for _ in range(1000)])
-                for _ in range(4)
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            self.assertEqual(4000, progress._bars.tasks[0].completed)
-        progress.close()
-        progress.close()
+    def test_names_of_images(self):
+        """In a job, a title that has an ID in place of the image's name gets the name, too."""
+        stream = io.StringIO()
+        progress = LineProgress(stream, verbose=True)
+        reported = EventProgress(None, progress)
+        for image in ("web", "7.vhd"):
+            with (
+                running(reported, Job(job=JobKind.SAVE, image=image)),
+                reported.phase("Copying 7.vhd", 1) as phase,
+            ):
+                phase.note("slow")
+        self.assertEqual("web: Copying 7.vhd: slow\nCopying 7.vhd: slow\n", stream.getvalue())
