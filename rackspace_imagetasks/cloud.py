@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One cloud and region as the jobs see it: its images, tasks and objects, and its profile."""
 
+import contextlib
 import dataclasses
 import functools
 import threading
@@ -26,7 +27,7 @@ from rackspace_imagetasks.objects.data_transfer import DataTransfer, TransferOpt
 from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.objects.tempurl import AccountKey
 from rackspace_imagetasks.profile import ProviderProfile, profile_of
-from rackspace_imagetasks.progress import SILENT, PhaseKind, PhaseTitle, Progress, TaskStatus
+from rackspace_imagetasks.progress import SILENT, Phase, PhaseKind, PhaseTitle, Progress, TaskStatus
 from rackspace_imagetasks.regions import GIVEN_NAMES
 
 _IMAGE_RETRY = RetryPolicy(read_timeout=60.0, answer_timeout=120.0)
@@ -179,13 +180,17 @@ class Cloud:
         :param timeout: maximum number of seconds to wait.
         :raises TaskFailed, TaskTimeout: if the task fails, or still runs after `timeout`.
         """
-        kind = _KINDS.get(task.type, PhaseKind.WAIT)
-        with self.progress.phase(PhaseTitle(kind, title, task.id)) as phase:
+        with self.task_phase(task, title) as phase:
 
             def note(current: Task) -> None:
                 phase.note(TaskStatus(current.status, task.id, current.status))
 
             return self.tasks.wait(task.id, timeout=timeout, on_status=note)
+
+    def task_phase(self, task: Task, title: str) -> contextlib.AbstractContextManager[Phase]:
+        """Return the phase of a wait for a task."""
+        kind = _KINDS.get(task.type, PhaseKind.WAIT)
+        return self.progress.phase(PhaseTitle(kind, title, task.id))
 
     def require_apart(self, other: "Cloud") -> None:
         """Check that another cloud and region is a different place.

@@ -56,6 +56,8 @@ class JobKind(enum.StrEnum):
     EXPORT = "export"
     SAVE = "save"
     TRANSFER = "transfer"
+    WAIT = "wait"
+    CLEAN = "clean"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,11 +75,12 @@ class Place:
 class Job:
     """What all events of a job say about it.
 
-    :ivar image: the image's name, or how the caller named it; for a saved object, its location.
+    :ivar image: the image's name, or how the caller named it; for a saved or deleted object, its
+        location; for a wait, the ID of the task.
     """
 
     job: JobKind
-    image: str
+    image: str | None
     image_id: str | None = None
     source: Place | None = None
     target: Place | None = None
@@ -88,8 +91,9 @@ class Event:
     """One event; what does not apply to it is None.
 
     :ivar time: when it happened, in UTC.
-    :ivar job: the kind of job, one of `import`, `export`, `save` and `transfer`.
-    :ivar image: the image's name; for a saved object, its location.
+    :ivar job: the kind of job, one of `import`, `export`, `save`, `transfer`, `wait` and `clean`.
+    :ivar image: the image's name; for a saved or deleted object, its location; for a wait, the ID
+        of the task.
     :ivar image_id: the ID of an image that is exported or transferred.
     :ivar source: the cloud and region that data is read from.
     :ivar target: the cloud and region that data is sent to.
@@ -206,6 +210,11 @@ class EventProgress:
                     problem = f"{type(error).__name__}: {error}"
                     LOG.warning("%s", Message(f"No more events are reported: {problem}"))
 
+    def emit_failure(self, job: Job, error: BaseException) -> None:
+        """Report that a job has failed, or was stopped."""
+        text = _safe(" ".join(str(error).split("\n")))
+        self.emit(EventKind.FAILED, job, error=type(error).__name__, text=text)
+
 
 def with_events(progress: Progress, on_event: OnEvent | None = None) -> Progress:
     """Return progress that reports events to a callback, and to what shows them.
@@ -263,10 +272,10 @@ class _ReportedPhase:
 
 @dataclasses.dataclass(frozen=True)
 class _Running:
-    """The job that runs in this context, and in the threads that were started in it."""
+    """What runs in this context, and in the threads that were started in it: a job, or not."""
 
     progress: EventProgress
-    job: Job
+    job: Job | None
 
 
 _RUNNING: contextvars.ContextVar[_Running | None] = contextvars.ContextVar("running", default=None)
@@ -279,24 +288,37 @@ def running(progress: EventProgress, job: Job) -> Iterator[None]:
 
     Its failure is reported.
     """
+    try:
+        with _context(progress, job):
+            yield
+    except BaseException as error:
+        progress.emit_failure(job, error)
+        raise
+
+
+@contextlib.contextmanager
+def running_no_job(progress: EventProgress) -> Iterator[None]:
+    """Have retries of this context and its threads reported, unless it belongs to a job."""
+    with contextlib.nullcontext() if is_running() else _context(progress, None):
+        yield
+
+
+@contextlib.contextmanager
+def _context(progress: EventProgress, job: Job | None) -> Iterator[None]:
     token = _RUNNING.set(_Running(progress, job))
     try:
         yield
-    except BaseException as error:
-        text = _safe(" ".join(str(error).split("\n")))
-        progress.emit(EventKind.FAILED, job, error=type(error).__name__, text=text)
-        raise
     finally:
         _RUNNING.reset(token)
 
 
 def is_running() -> bool:
     """Return whether this context belongs to a job, of which other jobs are steps."""
-    return _RUNNING.get() is not None
+    return running_job() is not None
 
 
 def report_retry(problem: str, delay: float) -> None:
-    """Report that a request of the job of this context is repeated.
+    """Report that a request of this context is repeated.
 
     :param problem: the sentence that says why.
     :param delay: seconds until the retry.

@@ -46,10 +46,11 @@ from rackspace_imagetasks.jobs.options import (
     SaveOptions,
     StagingOptions,
 )
-from rackspace_imagetasks.jobs.reported import planned
+from rackspace_imagetasks.jobs.reported import observed, planned
 from rackspace_imagetasks.jobs.saves import SavePlan
 from rackspace_imagetasks.jobs.transfers import TransferPlan
 from rackspace_imagetasks.jobs.uploads import UploadPlan
+from rackspace_imagetasks.jobs.waits import wait_for_each
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.ordered import OrderedObject
 from rackspace_imagetasks.profile import ProviderProfile
@@ -312,7 +313,7 @@ class ImageTasks:
         :param deep: read the contents of initramfs files, too: some 60 MiB.
         :raises NotFound, SourceError, VhdError, InspectionFailed: if that is not possible.
         """
-        with inspections.open_object(self.cloud, source) as disk:
+        with observed(self.cloud.progress), inspections.open_object(self.cloud, source) as disk:
             return inspections.inspect_disk(disk, deep=deep)
 
     def inspect_image(self, image: str, *, deep: bool = False) -> DiskFacts:
@@ -322,7 +323,7 @@ class ImageTasks:
         :raises Refused: if this cloud does not give access to the data of images.
         :raises NotFound, SourceError, VhdError, InspectionFailed: if that is not possible.
         """
-        with inspections.open_image(self.cloud, image) as disk:
+        with observed(self.cloud.progress), inspections.open_image(self.cloud, image) as disk:
             return inspections.inspect_disk(disk, deep=deep)
 
     def image_id(self, image: str) -> str:
@@ -330,12 +331,14 @@ class ImageTasks:
 
         :raises NotFound, Refused: if there is no such image, or more than one.
         """
-        return self.cloud.images.find(image).id
+        with observed(self.cloud.progress):
+            return self.cloud.images.find(image).id
 
     def select(self, properties: Mapping[str, str]) -> list[str]:
         """Return the IDs of this project's images with these property values."""
-        images = self.cloud.images.select(self.cloud.project_id, properties)
-        return [image.id for image in images]
+        with observed(self.cloud.progress):
+            images = self.cloud.images.select(self.cloud.project_id, properties)
+            return [image.id for image in images]
 
     def wait(
         self,
@@ -349,7 +352,8 @@ class ImageTasks:
         :param timeout: maximum number of seconds to wait for all of them.
         :raises NotFound, TaskTimeout: see `TaskClient.follow`.
         """
-        return self.cloud.tasks.follow(task_ids, timeout=timeout, on_status=on_status)
+        each = tuple(dict.fromkeys(task_ids))
+        return wait_for_each(self.cloud, each, timeout, on_status)
 
     def failure_of(self, task: Task) -> TaskFailed:
         """Return the error that explains a failed task's message and what to do."""

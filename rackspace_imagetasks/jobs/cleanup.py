@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.cloud import Cloud
+from rackspace_imagetasks.events import EventKind, Job, JobKind
 from rackspace_imagetasks.exceptions import Cancelled, ImageTasksError, NotFound
 from rackspace_imagetasks.jobs.names import CONTAINER_PREFIX, exported_object, is_own_name
+from rackspace_imagetasks.jobs.reported import emit, emit_failure, observed, reporting
 from rackspace_imagetasks.objects import orphans
 from rackspace_imagetasks.objects.deletion import is_half_deleted, is_kept
 from rackspace_imagetasks.objects.orphans import Orphan, delete_orphan
@@ -69,13 +71,25 @@ class CleanPlan:
         """
         since_plan = _SincePlan(self.cloud)
         for each in self.found:
-            if each.status != UNNEEDED:
-                needed = since_plan.need(each.orphan)
-                yield dataclasses.replace(each, status=needed or each.status)
-            elif needed := since_plan.need(each.orphan) or since_plan.use(each.orphan):
-                yield dataclasses.replace(each, status=needed)
+            yield (self._run if each.status == UNNEEDED else self._look_up)(each, since_plan)
+
+    def _look_up(self, each: CleanResult, since_plan: "_SincePlan") -> CleanResult:
+        with observed(self.cloud.progress):
+            needed = since_plan.need(each.orphan)
+        return dataclasses.replace(each, status=needed or each.status)
+
+    def _run(self, each: CleanResult, since_plan: "_SincePlan") -> CleanResult:
+        job, progress = _job(self.cloud, str(each.orphan.object)), self.cloud.progress
+        with reporting(progress, job):
+            if needed := since_plan.need(each.orphan) or since_plan.use(each.orphan):
+                result = dataclasses.replace(each, status=needed)
             else:
-                yield self._delete(each.orphan)
+                result = self._delete(each.orphan)
+        if result.error:
+            emit_failure(progress, job, result.error)
+        else:
+            emit(progress, EventKind.DONE, job, status=result.status)
+        return result
 
     def _delete(self, orphan: Orphan) -> CleanResult:
         try:
@@ -118,6 +132,19 @@ def plan_clean(cloud: Cloud, container: str | None, older_than: timedelta) -> Cl
     :param older_than: objects written later may belong to a running transfer.
     :raises NotFound: if the container does not exist.
     """
+    with reporting(cloud.progress, _job(cloud, container)):
+        plan = _find(cloud, container, older_than)
+    for each in plan.found:
+        if each.status == UNNEEDED:
+            emit(cloud.progress, EventKind.PLANNED, _job(cloud, str(each.orphan.object)))
+    return plan
+
+
+def _job(cloud: Cloud, location: str | None) -> Job:
+    return Job(job=JobKind.CLEAN, image=location, source=cloud.event_place)
+
+
+def _find(cloud: Cloud, container: str | None, older_than: timedelta) -> CleanPlan:
     if container is not None:
         _require_container(cloud, container)
     needed = _needed_objects(cloud)

@@ -1,13 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """The events of jobs: what was planned, and how it ended."""
 
+import contextlib
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from rackspace_imagetasks.cloud import Cloud
-from rackspace_imagetasks.events import EventKind, EventProgress, Job, JobKind, is_running, running
+from rackspace_imagetasks.events import (
+    EventKind,
+    EventProgress,
+    Job,
+    JobKind,
+    is_running,
+    running,
+    running_no_job,
+)
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.progress import Progress
@@ -108,6 +118,32 @@ def planned(
         return plan_reported
 
     return decorate
+
+
+@contextlib.contextmanager
+def reporting(progress: Progress, job: Job) -> Iterator[None]:
+    """Have the events of this context say that they belong to a job; its failure is reported."""
+    with running(progress, job) if isinstance(progress, EventProgress) else nullcontext():
+        yield
+
+
+@contextlib.contextmanager
+def observed(progress: Progress) -> Iterator[None]:
+    """Report the retries of work that is not a job."""
+    with running_no_job(progress) if isinstance(progress, EventProgress) else nullcontext():
+        yield
+
+
+def emit(progress: Progress, kind: EventKind, job: Job, **facts: object) -> None:
+    """Report an event of a job, if events are reported."""
+    if isinstance(progress, EventProgress):
+        progress.emit(kind, job, **facts)
+
+
+def emit_failure(progress: Progress, job: Job, error: BaseException) -> None:
+    """Report why a job has failed, if events are reported."""
+    if isinstance(progress, EventProgress):
+        progress.emit_failure(job, error)
 
 
 def _asked(kind: JobKind, image: str, cloud: Cloud, target: Planner | None) -> Job:

@@ -89,7 +89,7 @@ class LineProgress:
 def _of_job(title: str) -> str:
     """Return a title that names the image: objects are named after its ID."""
     job = running_job()
-    named = title if job is None or job.image in title else f"{job.image}: {title}"
+    named = title if job is None or (job.image or "") in title else f"{job.image}: {title}"
     return printable(named)
 
 

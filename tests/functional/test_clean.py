@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -51,8 +52,11 @@ class CleanTest(objectcase.ObjectCase):
         self.assertEqual(dict.fromkeys(mine, "recent"), self.clean("--delete"))
         self.assertEqual(dict.fromkeys(mine, "unneeded"), self.clean("--older-than", 0))
         self.assertEqual([], self.requests("DELETE"))
-        done = self.clean("--older-than", 0, "--delete")
+        events = self.tmp / "events"
+        done = self.clean("--older-than", 0, "--delete", "--events", events)
         self.assertEqual(dict.fromkeys(mine, "deleted"), done)
+        lines = [json.loads(line) for line in events.read_text().splitlines()]
+        self.assertEqual(["planned"] * 2 + ["done"] * 2, [line["event"] for line in lines])
         self.assertEqual((sorted([kept, *user[:2]]), 1), self.held())
         self.assertEqual({}, self.clean("--older-than", 0))
         self.assertGreaterEqual(clock.fired()[0], 5)

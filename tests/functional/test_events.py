@@ -13,7 +13,7 @@ PAGE = Path(__file__).parents[2] / "doc/source/reference/events.rst"
 ALWAYS = {"version", "time", "event"}
 OF_A_JOB = {"job", "image"}
 PLACES = {"export": {"source"}, "save": {"source"}, "import": {"target"},
-          "transfer": {"source", "target"}}  # fmt: skip
+          "transfer": {"source", "target"}, "wait": {"source"}, "clean": {"source"}}  # fmt: skip
 
 
 def documented():
@@ -95,7 +95,7 @@ class EventsTest(diskcase.DiskCase, processcase.ProcessTestCase):
         saved = self.events("save", task, "--file", self.tmp / "again.vhd")
         self.require_job(saved, "save", {"download"}, source=here)
         waited = self.events("wait", task)
-        self.require_documented(waited)
+        self.require_job(waited, "wait", {"export"}, source=here)
         self.assertIn((task, "success"), {(e.get("task_id"), e.get("status")) for e in waited})
         (failed,) = (e for e in self.events("export", "nosuch", status=1) if "error" in e)
         self.assertEqual(("failed", "nosuch", "NotFound"),

@@ -8,6 +8,7 @@ from datetime import timedelta
 from rackspace_imagetasks.i18n import _
 from rackspace_imagetasks.osc import columns
 from rackspace_imagetasks.osc import command as common
+from rackspace_imagetasks.osc.events import add_events_option
 
 if typing.TYPE_CHECKING:
     from rackspace_imagetasks.jobs.cleanup import CleanResult
@@ -59,6 +60,7 @@ class CleanObjects(common.ImageTaskCommand):
             "--dry-run", action="store_true", help=_("List objects and delete nothing (default)")
         )
         action.add_argument("--delete", action="store_true", help=_("Delete unneeded objects"))
+        add_events_option(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> common.Table:

@@ -16,7 +16,6 @@ if typing.TYPE_CHECKING:
     from rackspace_imagetasks.glance.task import Task
     from rackspace_imagetasks.imagetasks import ImageTasks
     from rackspace_imagetasks.messages import Message
-    from rackspace_imagetasks.progress import TaskStatus
 
 
 class WaitTask(common.ImageTaskCommand):
@@ -77,19 +76,17 @@ class WaitTask(common.ImageTaskCommand):
         :raises ImageTasksError: if there is a single task, which did not end.
         """
         from rackspace_imagetasks.exceptions import Cancelled, ImageTasksError
-        from rackspace_imagetasks.progress import PhaseKind, PhaseTitle
 
         known: dict[str, Task] = {}
+
+        def note(task: "Task") -> None:
+            known[task.id] = task
+
+        if self._progress:
+            self._progress.expect(len(task_ids))
         try:
-            title = PhaseTitle(PhaseKind.WAIT, _("Waiting"))
-            with tasks.cloud.progress.phase(title) as phase:
-
-                def note(task: "Task") -> None:
-                    known[task.id] = task
-                    phase.note(_status(task))
-
-                for task in tasks.wait(task_ids, timeout=timeout, on_status=note):
-                    known[task.id] = task
+            for task in tasks.wait(task_ids, timeout=timeout, on_status=note):
+                known[task.id] = task
         except Cancelled:
             raise
         except ImageTasksError as error:
@@ -97,12 +94,6 @@ class WaitTask(common.ImageTaskCommand):
                 raise
             return known, error
         return known, None
-
-
-def _status(task: "Task") -> "TaskStatus":
-    from rackspace_imagetasks.progress import TaskStatus
-
-    return TaskStatus(f"{task.type} task {task.id} {task.status}", task.id, task.status)
 
 
 def _about(task_id: str, messages: "Sequence[Message]") -> "Sequence[Message]":

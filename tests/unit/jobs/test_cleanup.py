@@ -6,11 +6,13 @@ import types
 from datetime import timedelta
 from unittest import mock
 
-from rackspace_imagetasks.exceptions import Cancelled, Refused, ServiceError
+from rackspace_imagetasks.events import EventProgress, Place
+from rackspace_imagetasks.exceptions import Cancelled, NotFound, Refused, ServiceError
 from rackspace_imagetasks.jobs import cleanup
 from rackspace_imagetasks.objects.heartbeat import in_use
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.profile import GLANCE, RACKSPACE
+from rackspace_imagetasks.progress import SILENT
 from tests.unit.objects import swift
 from tests.unit.objects.base import SwiftCase
 
@@ -31,6 +33,8 @@ class CleanTest(SwiftCase):
             stop=stop,
             profile=RACKSPACE,
             region="DFW",
+            event_place=Place(None, "DFW"),
+            progress=SILENT,
             tasks=mock.Mock(with_inputs=self.with_inputs),
         )
 
@@ -63,6 +67,40 @@ class CleanTest(SwiftCase):
         self.put("image-imports", staged)
         self.assertEqual({staged: "unneeded"}, self.statuses(self.found()))
         self.assertEqual({staged: "deleted"}, self.statuses(self.found().run()))
+
+    def test_events(self):
+        """What is unneeded is planned, and then deleted, kept or not deleted; the rest is not."""
+        events = []
+        self.cloud.progress = EventProgress(events.append)
+        others = [STAGED.replace("disk", name) for name in ("kept", "wrong")]
+        for name in (STAGED, *others):
+            self.put("image-imports", name)
+        found = self.found()
+        self.reading(f"image-imports/{others[0]}")
+        delete = cleanup.delete_orphan
+
+        def fail(store, orphan):
+            if orphan.object.name == others[1]:
+                raise ServiceError("No.")
+            return delete(store, orphan)
+
+        with mock.patch.object(cleanup, "delete_orphan", fail):
+            list(found.run())
+        expected = {
+            f"image-imports/{STAGED}": ("done", "deleted", None),
+            f"image-imports/{others[0]}": ("done", "needed by task t1", None),
+            f"image-imports/{others[1]}": ("failed", None, "ServiceError"),
+        }
+        self.assertEqual(["planned"] * 3, [str(e.event) for e in events[:3]])
+        self.assertEqual(expected, {e.image: (e.event, e.status, e.error) for e in events[3:]})
+        self.assertEqual(set(expected), {e.image for e in events[:3]})
+        self.assertEqual({("clean", "DFW")}, {(e.job, e.source.region) for e in events})
+        events.clear()
+        self.assertRaises(NotFound, self.found, "nosuch")
+        self.assertEqual([("failed", "nosuch")], [(e.event, e.image) for e in events])
+        self.put("image-imports", STAGED)
+        list(self.found(older_than=timedelta(days=365_000)).run())
+        self.assertEqual(1, len(events))
 
     def test_all_staging_containers(self):
         """Imports', exports' and transfers' containers are looked at, for names of ours alone."""

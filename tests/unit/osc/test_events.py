@@ -113,7 +113,7 @@ class UsageTest(LocalShellTest):
         """A file that cannot be written is a usage error, before anything is sent."""
         for words in (
             ("import", "--file", "disk.vhd"), ("export", "web"), ("save", "a/b", "--file", "c"),
-            ("transfer", "web", "--to-region", "ORD"), ("wait", "7"),
+            ("transfer", "web", "--to-region", "ORD"), ("wait", "7"), ("clean",),
         ):  # fmt: skip
             status, _, stderr = self.openstack("image", "task", *words, "--events", "no/file")
             self.assertEqual(2, status, stderr)
