@@ -4,11 +4,13 @@
 import io
 import re
 import threading
+from unittest import mock
 
 from oslotest import base
 
 from rackspace_imagetasks.events import EventKind, EventProgress, Job, JobKind
 from rackspace_imagetasks.osc.bars import BarProgress
+from rackspace_imagetasks.osc.v2.export import ExportImage
 from rackspace_imagetasks.progress import PhaseKind, PhaseTitle
 from tests.unit.osc.test_progress_captures import TerminalCase, transfer
 
@@ -109,6 +111,19 @@ class LinesTest(TerminalCase):
         self.bars.close()
         self.begin(Job(job=JobKind.SAVE, image="late"), PhaseKind.SCAN, 1)
         self.assertEqual(["Converting 'x'."], self.shown())
+
+
+class BatchTest(base.BaseTestCase):
+    def test_number_of_images(self):
+        """A batch says how many images there are before it works on the first ones."""
+        command = ExportImage(mock.Mock(), None)
+        command._progress = progress = mock.Mock()
+
+        def job(_image):
+            progress.expect.assert_called_once_with(3)
+
+        outcomes = command.run_batch("abc", job, 1)
+        self.assertEqual([None] * 3, [outcome.error for outcome in outcomes])
 
 
 class ThreadsTest(base.BaseTestCase):
