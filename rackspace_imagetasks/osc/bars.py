@@ -144,7 +144,9 @@ class BarProgress(EventDisplay):
     def on_event(self, event: Event) -> None:
         """Take an event into account."""
         with self._lock:
-            if event.event in _ENDS:
+            if event.event is EventKind.PLANNED:
+                self._rename(event)
+            elif event.event in _ENDS:
                 self._end(event)
             elif event.phase_id is not None:
                 self._follow(event, event.phase_id)
@@ -168,14 +170,22 @@ class BarProgress(EventDisplay):
         with contextlib.suppress(OSError):
             self._live.stop()
 
+    def _rename(self, event: Event) -> None:
+        """Forget the line of an image that had the name or ID that the user specified."""
+        if event.image_id is not None:
+            for given in (event.image, event.image_id):
+                self._items.pop((event.job, given, None, event.target), None)
+
     def _follow(self, event: Event, phase_id: int) -> None:
         now = self._clock()
         if event.event is EventKind.PHASE_STARTED:
-            item = self._items.setdefault(_key(event), _Item(*_labels(event), now))
-            item.phases[phase_id] = item.last = _Phase(event, now)
+            begun = self._items.setdefault(_key(event), _Item(*_labels(event), now))
+            begun.phases[phase_id] = begun.last = _Phase(event, now)
             return
-        item = self._items[_key(event)]
-        phase = item.phases[phase_id]
+        item = self._items.get(_key(event))
+        phase = item.phases.get(phase_id) if item else None
+        if item is None or phase is None:
+            return
         if event.done is not None:
             phase.report(event.done, now)
         phase.status = printable(event.status or phase.status)

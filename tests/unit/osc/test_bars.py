@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Progress on a pseudo-terminal: which lines there are, and what is left in the end."""
 
+import dataclasses
 import io
 import re
 import threading
@@ -71,6 +72,18 @@ class LinesTest(TerminalCase):
             shown = "web:  downloading  50%  2.0/4.0 MiB  1.0 MiB/s  0:02 left"
             self.assertEqual([shown], self.shown())
         self.assertIn("web:  downloading  50%", self.shown()[0])
+
+    def test_planned_image(self):
+        """The line of an image that the user named by its ID gets its name once it is known."""
+        planned = transfer("web")
+        asked = dataclasses.replace(planned, image=planned.image_id, image_id=None)
+        with self.phases:
+            self.begin(asked, PhaseKind.SCAN, 2 * MIB)
+            self.assertEqual(["id of web:  scanning  0%  0.0/2.0 MiB"], self.shown())
+        self.progress.emit(EventKind.PLANNED, planned)
+        self.assertEqual([], self.shown())
+        self.wait(planned, PhaseKind.EXPORT, "pending")
+        self.assertEqual(["web:  export task pending, 0:00"], self.shown())
 
     def test_rate(self):
         """The rate is that of the last half minute, starts again after a retry, and falls."""
