@@ -141,9 +141,9 @@ class Translation:
         return self._translate(real, before)
 
     def _translate(self, real: str, before: str) -> str:
+        self._match_columns(real, before)
         if _kinds(real) == _kinds(before):
             return self._matched_in_order(real, before)
-        self._match_columns(real, before)
         new, old = real.splitlines(), before.splitlines()
         same = difflib.SequenceMatcher(None, list(map(_mask, new)), list(map(_mask, old)), False)
         for start, other, size in same.get_matching_blocks():
