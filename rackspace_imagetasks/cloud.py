@@ -87,14 +87,14 @@ class Cloud:
     @functools.cached_property
     def image_data(self) -> ImageDataClient:
         """The data of images, where the service gives access to them."""
-        return ImageDataClient(self._image_client, self._place_in_words)
+        return ImageDataClient(self._image_client)
 
     def image_source(self, image: ImageFacts) -> ImageDataSource:
         """Return the data of an image as a byte source.
 
         :raises SourceError: if the image has no data.
         """
-        return ImageDataSource(self._image_client, image, self._place_in_words)
+        return ImageDataSource(self._image_client, image)
 
     def web_download(self, transfer: DataTransfer) -> WebDownload:
         """Return the downloads by the image service, which end when a transfer is cancelled."""
@@ -111,10 +111,6 @@ class Cloud:
         """The cloud's name in clouds.yaml; empty if it is not from there."""
         name = self.connection.config.name
         return "" if name in GIVEN_NAMES else str(name or "")
-
-    @property
-    def _place_in_words(self) -> str:
-        return f"region '{self.region}'" + (f" of cloud '{self.name}'" if self.name else "")
 
     @functools.cached_property
     def project_id(self) -> str:
@@ -136,6 +132,7 @@ class Cloud:
             connect_timeout=retry.connect_timeout,
             read_timeout=retry.read_timeout,
             notify=self._notify,
+            cloud=self.name,
         ).until(self.stop)
         store.endpoint()
         return store
@@ -144,7 +141,7 @@ class Cloud:
     def _image_client(self) -> Client:
         return Client(
             self.connection.config.get_session_client("image"),
-            image_words(self.region),
+            image_words(self.region, self.name),
             retry=self._timed(_IMAGE_RETRY),
             cancellation=Cancellation(self.stop.wait, self.stop),
             notify=self._notify,

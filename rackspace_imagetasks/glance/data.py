@@ -91,18 +91,18 @@ class ImageDataClient:
     """The image data of one cloud and region.
 
     :param client: sends the requests.
-    :param place: the cloud and region in messages; by default only the region.
+    :ivar place: the region and the cloud, for messages.
     :ivar images: the images themselves.
     """
 
-    def __init__(self, client: Client, place: str = "") -> None:
+    def __init__(self, client: Client) -> None:
         self.client = client
-        self.place = place or f"region '{client.words.region}'"
+        self.place = client.words.place
         self.images = ImageClient(client)
 
     def until(self, abort: threading.Event) -> Self:
         """Return the same client with requests that end with `Cancelled` when `abort` is set."""
-        return type(self)(self.client.until(abort), self.place)
+        return type(self)(self.client.until(abort))
 
     def unfinished(self, mark: Mapping[str, str]) -> list[ImageFacts]:
         """Return this project's images with a mark that do not have all of their data."""
@@ -218,7 +218,7 @@ class ImageDataClient:
 
     def _create(self, new: NewImage) -> ImageFacts:
         headers = {"Content-Type": "application/json", **JSON_ERRORS}
-        action = f"create an image in {self.place}"
+        action = "create an image"
         answer = self.client.send_once("images", action, new.body(), headers)
         return described(answer, read_facts, "an image")
 
@@ -272,7 +272,7 @@ class ImageDataClient:
             "x-openstack-image-size": str(len(body)),
             **JSON_ERRORS,
         }
-        action = f"upload the data of image '{image_id}' to {self.place}"
+        action = f"upload the data of image '{image_id}'"
         client.put_once(data_path(image_id), action, body, headers)
 
     def _is_stored(self, image_id: str, failure: ServiceError) -> bool:

@@ -35,15 +35,14 @@ class ImageDataSource(BaseSource):
     """The data of an active image; safe to use from threads.
 
     :param image: the image as the service has just described it.
-    :param place: the cloud and region in messages; by default only the region.
     :raises SourceError: if the image has no data, or the service does not give their size.
     """
 
-    def __init__(self, client: Client, image: ImageFacts, place: str = "") -> None:
+    def __init__(self, client: Client, image: ImageFacts) -> None:
         self._client = client.worded(download_words(client.words))
-        self._place = place or f"region '{client.words.region}'"
+        self._place = client.words.place
         self._image = image
-        self._action = f"read the data of image '{image.label}' in {self._place}"
+        self._action = f"read the data of image '{image.label}'"
         if image.status != "active" or image.size is None:
             status = f"its status is '{image.status}'"
             raise SourceError(
@@ -55,7 +54,7 @@ class ImageDataSource(BaseSource):
 
     def until(self, abort: threading.Event) -> Self:
         """Return the same source with requests that end with `Cancelled` when `abort` is set."""
-        return type(self)(self._client.until(abort), self._image, self._place)
+        return type(self)(self._client.until(abort), self._image)
 
     @functools.cached_property
     def supports_ranges(self) -> bool:
@@ -187,7 +186,8 @@ class ImageDataSource(BaseSource):
 
     def _mismatch(self, found: str, expected: str) -> IntegrityError:
         return IntegrityError(
-            f"Cannot {self._action}: the service returned {found[:60]}, expected {expected}."
+            f"Cannot {self._action}: the {self._client.words.service} returned {found[:60]},"
+            f" expected {expected}."
         )
 
 

@@ -24,7 +24,7 @@ class ImageClient:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._region = client.words.region
+        self._place = client.words.place
 
     def find(self, name_or_id: str) -> ImageFacts:
         """Return the one image with this ID or this name.
@@ -41,7 +41,7 @@ class ImageClient:
         if len(found) > 1:
             raise Refused(*self._ambiguous(name_or_id, found))
         if not found:
-            text = f"Image '{name_or_id}' not found in region '{self._region}'."
+            text = f"Image '{name_or_id}' not found in {self._place}."
             raise NotFound(Message(text, Hint.LIST_IMAGES))
         return found[0]
 
@@ -92,7 +92,7 @@ class ImageClient:
 
     def _ambiguous(self, name: str, found: Sequence[ImageFacts]) -> Iterator[Message]:
         """Yield what tells images with one name apart, a line for each, the newest first."""
-        text = f"{len(found)} images are named '{name}' in region '{self._region}'."
+        text = f"{len(found)} images are named '{name}' in {self._place}."
         yield Message(text, Hint.NAME_IMAGE_BY_ID)
         ordered = sorted(found, key=lambda image: (image.created_at, image.id), reverse=True)
         for image in ordered[:_MAX_LISTED]:

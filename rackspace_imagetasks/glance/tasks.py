@@ -138,7 +138,7 @@ class TaskClient:
             answer = self._client.request("GET", path, f"read task '{task_id}'")
         except NotFound as error:
             raise NotFound(
-                f"Task '{task_id}' not found in region '{self._client.words.region}'. The service"
+                f"Task '{task_id}' not found in {self._client.words.place}. The service"
                 " deletes a task's record about two days after the task ends, but not the image or"
                 " object that it created."
             ) from error

@@ -130,7 +130,7 @@ class WebDownload:
     def _request(self, image_id: str, url: SecretUrl) -> None:
         method = {"name": WEB_DOWNLOAD, "uri": url.reveal()}
         headers = {"Content-Type": "application/json", **JSON_ERRORS}
-        action = f"import the data of image '{image_id}' in {self._place}"
+        action = f"import the data of image '{image_id}'"
         body = json.dumps({"method": method}).encode()
         try:
             self._client.send_once(f"{_path(image_id)}/import", action, body, headers)

@@ -18,9 +18,9 @@ _TASK_ROLE = Meaning(
 )
 
 
-def image_words(region: str) -> ServiceWords:
-    """Return the words of the image service in a region."""
-    return ServiceWords("image service", region, meanings={413: _LIMIT})
+def image_words(region: str, cloud: str = "") -> ServiceWords:
+    """Return the words of the image service in a region of a cloud."""
+    return ServiceWords("image service", region, cloud, meanings={413: _LIMIT})
 
 
 def task_words(words: ServiceWords) -> ServiceWords:

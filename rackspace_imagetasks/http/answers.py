@@ -34,7 +34,7 @@ class _Origin(NamedTuple):
 
     def unusable(self, problem: str, status: int | None = None) -> ServiceError:
         return ServiceError(
-            f"Cannot {self.action}: the {self.service}'s response {problem}.", status=status
+            f"Cannot {self.action}: the response of the {self.service} {problem}.", status=status
         )
 
 

@@ -202,7 +202,7 @@ class Client:
     def _settle(self, request: Request) -> Answer:
         response, content = self._repeat(request, lambda: self._exchange(request))
         return Answer(
-            response.status_code, response.headers, content, self.words.name, request.action
+            response.status_code, response.headers, content, self.words.service, request.action
         )
 
     def pause(self, problem: str, attempt: int) -> None:
@@ -257,7 +257,7 @@ class Client:
                 return response, b""
             content = read_short(
                 response,
-                self.words.name,
+                self.words.service,
                 request.action,
                 timeout=self.retry.answer_timeout,
                 size=self.retry.answer_size,
@@ -275,7 +275,7 @@ class Client:
         self, request: Request, missing: str = "a response"
     ) -> contextlib.AbstractContextManager[Wait | None]:
         """Return a wait that is reported if it takes long."""
-        name = self.words.name
+        name = self.words.service
         return self._notices.waiting(f"{missing} from the {name}", name, request.action)
 
     def _send(self, request: Request, wait: Wait | None = None) -> requests.Response:
@@ -283,7 +283,7 @@ class Client:
         self._logged_in(self._adapter.get_token)
         body = request.body
         if wait and body is not None and not isinstance(body, bytes):
-            body = WatchedBody(body, wait, f"a response from the {self.words.name}")
+            body = WatchedBody(body, wait, f"a response from the {self.words.service}")
         return self._adapter.request(
             request.path,
             request.method,
@@ -344,7 +344,7 @@ class Client:
         self, request: Request, error: Exception, handled: BaseException | None
     ) -> Exception:
         """Return the failure of a request without a response, as a transient one if it is that."""
-        text = f"Cannot {request.action}: the {self.words.name} did not respond"
+        text = f"Cannot {request.action}: the {self.words.service} did not respond"
         text += f": {reason(error, handled)}."
         if request.uploads and not isinstance(innermost(error, handled), TimeoutError):
             text = f"{text} {self.words.refused_upload}".rstrip()
@@ -362,7 +362,8 @@ class Client:
         if isinstance(error, ksa_exceptions.EndpointNotFound | ksa_exceptions.EmptyCatalog):
             return self.words.absent(self._regions())
         auth = self._adapter.auth or self._adapter.session.auth
-        return login_failure(request.action, error, handled, str(getattr(auth, "auth_url", "")))
+        auth_url = str(getattr(auth, "auth_url", ""))
+        return login_failure(request.action, error, handled, auth_url, self.words.place)
 
     def _regions(self) -> list[str]:
         """Return the regions in which the catalog has the service."""

@@ -25,8 +25,8 @@ from rackspace_imagetasks.http.retry import RetryPolicy
 _SERVICE = "identity service"
 _ACTION = "log in"
 _BAD_LOGIN = (
-    "The cloud refused the credentials; check the user, key or password in clouds.yaml or the OS_*"
-    " variables."
+    "The cloud refused the credentials{}; check the user, key or password in clouds.yaml or the"
+    " OS_* variables."
 )
 
 Result = TypeVar("Result")
@@ -98,16 +98,18 @@ class Login:
 
 
 def login_failure(
-    action: str, error: Exception, handled: BaseException | None, auth_url: str
+    action: str, error: Exception, handled: BaseException | None, auth_url: str, place: str = ""
 ) -> Exception:
     """Return the failure of a login, as a transient one if it is that.
 
     :param action: what the login was needed for, to complete "Cannot ...".
     :param handled: the exception that was being handled when the login began, if any.
+    :param place: the region and the cloud that the login was needed for, if they are known.
     """
+    for_place = f" for {place}" if place else ""
     if isinstance(error, ksa.Unauthorized | ksa.BadRequest):
-        return AccessDenied(_BAD_LOGIN)
-    failure = _failure(action, error, handled)
+        return AccessDenied(_BAD_LOGIN.format(for_place))
+    failure = _failure(action, error, handled, for_place)
     if not is_transient(error):
         return failure
     headers = getattr(getattr(error, "response", None), "headers", {})
@@ -115,15 +117,18 @@ def login_failure(
     return TransientError(failure, headers.get("Retry-After"), endpoint=endpoint)
 
 
-def _failure(action: str, error: Exception, handled: BaseException | None) -> ImageTasksError:
+def _failure(
+    action: str, error: Exception, handled: BaseException | None, for_place: str
+) -> ImageTasksError:
+    service = _SERVICE + for_place
     if isinstance(error, ksa.HttpError):
         status = error.http_status
         phrase = http.HTTPStatus(status).phrase if status in set(http.HTTPStatus) else ""
         said = f"{status} {phrase}".rstrip()
-        return ServiceError(f"Cannot {action}: the {_SERVICE} returned {said}.", status=status)
+        return ServiceError(f"Cannot {action}: the {service} returned {said}.", status=status)
     why = reason(error, handled)
     if isinstance(error, ksa.AuthorizationFailure):
-        return AccessDenied(f"Cannot {action}: the login failed: {why}.")
+        return AccessDenied(f"Cannot {action}: the login{for_place} failed: {why}.")
     if is_transient(error):
-        return ServiceError(f"Cannot {action}: the {_SERVICE} did not respond: {why}.")
-    return ServiceError(f"Cannot {action}: the login failed: {why}.")
+        return ServiceError(f"Cannot {action}: the {service} did not respond: {why}.")
+    return ServiceError(f"Cannot {action}: the login{for_place} failed: {why}.")

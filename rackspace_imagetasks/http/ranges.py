@@ -34,7 +34,7 @@ def resumed_chunks(
                     yield chunk
         except BrokenAnswerError as error:
             failures += 1
-            problem = f"Cannot {action}: the connection broke"
+            problem = f"Cannot {action}: the connection to the {client.words.service} broke"
             if failures >= client.retry.attempts:
                 raise ServiceError(f"{problem} {failures} times at byte {offset}.") from error
             client.pause(f"{problem} at byte {offset}.", failures)

@@ -40,6 +40,7 @@ class ServiceWords:
 
     :ivar name: the service, such as "image service".
     :ivar region: where it is.
+    :ivar cloud: the name of the cloud in clouds.yaml, if it has one.
     :ivar meanings: meanings of statuses that are specific to the service.
     :ivar refused_upload: added if a connection breaks while a body is sent: which refusal may have
         been lost with it.
@@ -47,8 +48,20 @@ class ServiceWords:
 
     name: str
     region: str = ""
+    cloud: str = ""
     meanings: Mapping[int, Meaning] = field(default_factory=dict)
     refused_upload: str = ""
+
+    @property
+    def service(self) -> str:
+        """The service with its region and cloud, which tell source and target apart."""
+        return f"{self.name} in {self.place}" if self.place else self.name
+
+    @property
+    def place(self) -> str:
+        """The region and the cloud, as far as they are known."""
+        named = {"region": self.region, "cloud": self.cloud}
+        return " of ".join(f"{kind} '{name}'" for kind, name in named.items() if name)
 
     def refusal(
         self, action: str, status: int, phrase: str, said: str, meaning: Meaning | None = None
@@ -60,7 +73,7 @@ class ServiceWords:
         :param said: what the response says.
         :param meaning: what the status means for this request, if that is special.
         """
-        text = f"Cannot {action}: the {self.name} returned {f'{status} {phrase}'.rstrip()}"
+        text = f"Cannot {action}: the {self.service} returned {f'{status} {phrase}'.rstrip()}"
         text += f" ({said})" if said else ""
         meaning = meaning or self.meanings.get(status) or _COMMON.get(status)
         if meaning:
@@ -72,7 +85,8 @@ class ServiceWords:
 
         :param regions: the regions in whose catalog it is.
         """
-        text = f"The cloud's catalog has no {self.name} in region '{self.region}'"
+        catalog = f"The catalog of cloud '{self.cloud}'" if self.cloud else "The cloud's catalog"
+        text = f"{catalog} has no {self.name} in region '{self.region}'"
         if regions:
             return NotFound(f"{text}. Available regions: {', '.join(regions)}.")
         return NotFound(f"{text}; check the region's name and the cloud's entry in clouds.yaml.")

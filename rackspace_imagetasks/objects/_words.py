@@ -11,11 +11,12 @@ _FULL = Meaning(
 )
 
 
-def object_words(region: str) -> ServiceWords:
+def object_words(region: str, cloud: str = "") -> ServiceWords:
     """Return how messages name the object store in a region, and explain its error responses."""
     return ServiceWords(
         "object-store service",
         region,
+        cloud,
         meanings={413: _FULL, 507: _FULL},
         refused_upload="The service may have closed the connection because a quota is used up.",
     )

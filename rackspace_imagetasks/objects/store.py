@@ -60,6 +60,7 @@ class ObjectStore:
     :param connect_timeout: seconds to connect, and to send one chunk.
     :param read_timeout: seconds to wait for the next byte of an answer.
     :param notify: called with a message when a wait is long or the service cannot be reached.
+    :param cloud: the name of the cloud, for messages.
 
     Every method raises `AccessDenied`, `NotFound`, `QuotaExceeded` or `ServiceError`, and
     `Refused`, without a request, for a name that no container or object can have.
@@ -74,10 +75,11 @@ class ObjectStore:
         read_timeout: float = 120.0,
         sleep: Callable[[float], None] = time.sleep,
         notify: Notify | None = None,
+        cloud: str = "",
     ) -> None:
         self._client = Client(
             adapter,
-            object_words(adapter.region_name or ""),
+            object_words(adapter.region_name or "", cloud),
             retry=RetryPolicy(retries + 1, connect_timeout, read_timeout),
             cancellation=Cancellation(sleep),
             notify=notify,

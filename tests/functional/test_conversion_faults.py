@@ -132,8 +132,8 @@ class SourceTest(FaultCase):
         acted = self.before("GET", data, self.deactivate, when=lambda: broken.fired() == [1])
         said = self.fails(at=self.source)
         self.assertEqual(([1], 1), (broken.fired(), len(acted)))
-        self.assertIn(
-            "the image service returned 403 Forbidden (The requested image has been", said
+        self.assertRegex(
+            said, "the image service in region .* returned 403 Forbidden .The requested"
         )
         self.assertEqual([], self.left())
         self.reactivate()

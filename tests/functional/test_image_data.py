@@ -101,7 +101,7 @@ class UploadTest(DataCase):
         text = self.refused(ServiceError, disk_format="qcow2")
         self.assertIn("qcow2", text.partition("(")[2])
         self.assertNotIn("<br", text)
-        self.assertIn("to region 'SJC3' of cloud 'flex'", text)
+        self.assertIn("in region 'SJC3' of cloud 'flex'", text)
 
     def test_quota(self):
         """An upload that exceeds the quota is refused before it is sent, and no image remains."""

@@ -16,6 +16,7 @@ from rackspace_imagetasks.cloud import Cloud, profile_of_cloud
 from rackspace_imagetasks.exceptions import (
     AccessDenied,
     Cancelled,
+    ImageTasksError,
     NotFound,
     Refused,
     ServiceError,
@@ -94,6 +95,7 @@ class CloudTest(clouds.CloudTestCase):
         image = cloud.images.find(IMAGE_ID)
         error = self.assertRaises(SourceError, cloud.image_source, image)
         self.assertIn("in region 'DFW' has no data", str(error))
+        cloud = self.image_tasks().cloud
         cloud.connection.config._name = "flex"
         error = self.assertRaises(SourceError, cloud.image_source, image)
         self.assertIn("in region 'DFW' of cloud 'flex' has no data", str(error))
@@ -133,6 +135,45 @@ class CloudTest(clouds.CloudTestCase):
         tasks.cloud.connection = connect_to(self.connection, cloud=None, region="XXX")
         error = self.assertRaises(NotFound, tasks.cloud.images.find, "web")
         self.assertIn("no image service", str(error))
+
+    def test_errors_name_the_place(self):
+        """Whatever fails at a service, the error tells which region and cloud it was."""
+        place = "in region 'DFW' of cloud 'flex'"
+        cloud = self.image_tasks().cloud
+        cloud.connection.config._name = "flex"
+        for url, read, service in (
+            (f"{IMAGE}/v2/tasks", lambda: list(cloud.tasks.list()), "image service"),
+            (
+                f"{OBJECTS}/c",
+                lambda: list(cloud.objects.list_objects("c")),
+                "object-store service",
+            ),
+        ):
+            for answer in (
+                {"status_code": 403},
+                {"status_code": 404},
+                {"status_code": 413},
+                {"status_code": 500},
+                {"text": "no JSON"},
+                {"exc": requests.exceptions.ConnectTimeout},
+            ):
+                sent = self.requests.get(url, **answer)
+                error = self.assertRaises(ImageTasksError, read)
+                self.assertTrue(sent.called)
+                self.assertIn(f"the {service} {place} ", str(error))
+
+    def test_login_errors_name_the_place(self):
+        """A login for one of several clouds that fails tells which one."""
+        for answer, said in (
+            ({"status_code": 401}, "The cloud refused the credentials for"),
+            ({"status_code": 500}, "the identity service for"),
+            ({"exc": requests.exceptions.ConnectTimeout}, "the identity service for"),
+        ):
+            self.requests.post(f"{AUTH}/v3/auth/tokens", **answer)
+            cloud = self.image_tasks().cloud
+            cloud.connection.config._name = "flex"
+            error = self.assertRaises(ImageTasksError, cloud.tasks.get, "1")
+            self.assertIn(f"{said} region 'DFW' of cloud 'flex'", str(error))
 
     def test_wrong_credentials(self):
         """401 says what to check, and shows no password."""
@@ -177,7 +218,7 @@ class CloudTest(clouds.CloudTestCase):
         """No connection, after some attempts, is a sentence."""
         self.requests.get(f"{IMAGE}/v2/tasks/1", exc=requests.exceptions.ConnectTimeout)
         error = self.assertRaises(ServiceError, self.image_tasks().cloud.tasks.get, "1")
-        self.assertIn("Cannot read task '1': the image service did not respond", str(error))
+        self.assertIn("Cannot read task '1': the image service in region 'DFW' did not", str(error))
 
     def test_stop_ends_requests_for_objects(self):
         """After a stop, a request for an object is not sent; the first ones are."""

@@ -13,6 +13,7 @@ from oslotest import base
 
 from rackspace_imagetasks.glance.data import ImageDataClient
 from rackspace_imagetasks.glance.data_source import ImageDataSource
+from rackspace_imagetasks.glance.words import image_words
 from rackspace_imagetasks.objects.data_transfer import DataTransfer
 from tests.unit import sockets
 from tests.unit.glance.service import ImageService
@@ -171,7 +172,9 @@ class DataCase(base.BaseTestCase):
         self.data = self.client()
 
     def client(self, **options) -> ImageDataClient:
-        return ImageDataClient(self.service.client(self.waits.append, **options), PLACE)
+        return ImageDataClient(
+            self.service.client(self.waits.append, **options).worded(image_words("SJC3", "flex"))
+        )
 
     def transfer(self, stop=None) -> DataTransfer:
         return DataTransfer(progress=self.ledger, stop=stop, sleep=self.waits.append)
@@ -192,7 +195,7 @@ class DataCase(base.BaseTestCase):
 
     def source(self, image: dict, **options) -> ImageDataSource:
         data = self.client(**options)
-        return ImageDataSource(data.client, data.images.get(image["id"]), PLACE)
+        return ImageDataSource(data.client, data.images.get(image["id"]))
 
     def count(self, method: str, part: str = "") -> int:
         return len(self.service.requests(method, part))

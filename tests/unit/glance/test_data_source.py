@@ -83,7 +83,7 @@ class ReadTest(SourceCase):
         self.assertTrue(source.supports_ranges)
         self.fault_get(faults.cut(1), times=99)
         error = self.assertRaises(ServiceError, source.read_at, 0, 100)
-        self.assertIn("the connection broke 8 times at byte 8", str(error))
+        self.assertIn(f"{PLACE} broke 8 times at byte 8", str(error))
         self.assertIn(PLACE, str(error))
         self.assertEqual([8], self.fired())
 
@@ -117,7 +117,7 @@ class ReadTest(SourceCase):
         self.assertTrue(source.supports_ranges)
         self.fault_get(shifted)
         error = self.assertRaises(IntegrityError, source.read_at, 0, 2)
-        self.assertIn("the service returned bytes 1-2/", str(error))
+        self.assertIn(f"{PLACE} returned bytes 1-2/", str(error))
         self.assertEqual([1], self.fired())
 
     def test_range_is_ignored_once(self):

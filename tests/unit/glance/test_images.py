@@ -154,7 +154,10 @@ class FindTest(ImagesTestCase):
         for odd in ([image], "x", {**image, "id": None}, {**image, "name": 5}, {"images": []}):
             self.requests.get(f"{IMAGES}/{IMAGE_ID}", json=odd)
             text = str(self.assertRaises(ServiceError, self.images.find, IMAGE_ID))
-            self.assertIn(f"Cannot read image '{IMAGE_ID}': the image service's response", text)
+            self.assertIn(
+                f"read image '{IMAGE_ID}': the response of the image service in region 'DFW'",
+                text,
+            )
 
     def test_numbers_that_are_none(self):
         """A size that the service leaves open, or makes up, is no size."""
@@ -184,7 +187,10 @@ class SelectTest(ImagesTestCase):
         for page in ({}, {"images": None}, {"images": ["x", None]}, {"images": [{"id": 5}]}):
             self.requests.get(IMAGES, json=page)
             text = str(self.assertRaises(ServiceError, self.select))
-            self.assertIn("list the images: the image service's response is not a list of", text)
+            self.assertIn(
+                "the images: the response of the image service in region 'DFW' is not a list of",
+                text,
+            )
         self.requests.get(IMAGES, json={"images": []})
         self.assertEqual([], self.select())
 

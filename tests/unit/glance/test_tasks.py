@@ -81,7 +81,11 @@ class CreateTest(TaskTestCase):
         for status, kind, said in (
             (403, AccessDenied, "admin role"),
             (413, QuotaExceeded, "limit"),
-            (400, ServiceError, "create an export task: the image service returned 400 (No."),
+            (
+                400,
+                ServiceError,
+                "create an export task: the image service in region 'DFW' returned 400 (No.",
+            ),
             (500, ServiceError, "returned 500"),
         ):
             self.requests.post(TASKS, status_code=status, json={"message": "No.\x1b[2J"})
@@ -190,7 +194,10 @@ class CreateTest(TaskTestCase):
         for answer in ({"text": "<html>"}, {"json": []}, {"json": {"id": 3}}):
             self.requests.post(TASKS, status_code=201, **answer)
             text = str(self.assertRaises(ServiceError, self.create))
-            self.assertIn("Cannot create an export task: the image service's response", text)
+            self.assertIn(
+                "Cannot create an export task: the response of the image service in region 'DFW'",
+                text,
+            )
         self.assertEqual(3, len(self.sent("POST")))
 
 
@@ -247,7 +254,10 @@ class FollowTest(TaskTestCase):
         page = {"tasks": [{"id": "a", "status": "pending"}], "next": "/v2/tasks?marker=a"}
         self.requests.get(TASKS, json=page)
         error = self.assertRaises(ServiceError, list, self.tasks.list())
-        self.assertIn("list the tasks: the image service's response repeats an earlier", str(error))
+        self.assertIn(
+            "list the tasks: the response of the image service in region 'DFW' repeats an earlier",
+            str(error),
+        )
         self.assertEqual(2, len(self.polls()))
 
     def test_a_listing_without_end(self):
@@ -271,7 +281,8 @@ class FollowTest(TaskTestCase):
             self.requests.get(TASKS, json=odd)
             error = self.assertRaises(ServiceError, list, self.tasks.list())
             self.assertEqual(
-                "Cannot list the tasks: the image service's response is not a list of tasks.",
+                "Cannot list the tasks: the response of the image service in region 'DFW' is not a"
+                " list of tasks.",
                 str(error),
             )
         for text, said in (("[" * 100_000, "nested too deeply"), ("<html>", "not JSON")):

@@ -19,6 +19,7 @@ from tests.unit.objects import faults
 from tests.unit.objects.base import SwiftCase
 from tests.unit.objects.swift import ACCOUNT
 
+SERVICE = "object-store service in region 'DFW'"
 BOMB = 200 * 1024**2
 
 
@@ -93,7 +94,9 @@ class TestAnswers(ImageServiceCase):
             self.service.faults.clear()
             self.answer(body, Content_Encoding=encoding)
             error = self.assertRaises(ServiceError, self.read)
-            self.assertIn("read image 'web': the image service's response", str(error))
+            self.assertIn(
+                "read image 'web': the response of the image service in region 'DFW'", str(error)
+            )
 
     def test_too_long(self):
         """An answer is read up to a limit, and what it decompresses to costs little memory."""
@@ -129,7 +132,7 @@ class TestAnswers(ImageServiceCase):
             self.service.faults.clear()
             self.answer(body, 400, Content_Type=kind)
             error = self.assertRaises(ServiceError, self.read)
-            self.assertIn(f"the image service returned {said}", str(error))
+            self.assertIn(f"the image service in region 'DFW' returned {said}", str(error))
             self.assertEqual(400, error.status)
 
     def test_words_of_a_service(self):
@@ -217,7 +220,10 @@ class TestListings(SwiftCase):
             mocker.get(f"{self.swift.url}{ACCOUNT}/c", json=page)
             error = self.assertRaises(ServiceError, list, self.store.list_objects("c"))
             self.assertEqual(21, mocker.call_count)
-        self.assertIn("the object-store service's response is an endless listing", str(error))
+        self.assertIn(
+            "the response of the object-store service in region 'DFW' is an endless listing",
+            str(error),
+        )
 
     def test_names_that_are_none(self):
         """A name that is a number or a list is none."""
@@ -225,12 +231,18 @@ class TestListings(SwiftCase):
             facts = {"bytes": 0, "hash": "", "last_modified": "", "name": name}
             self.swift.fault(faults.status(200, json.dumps([facts]).encode()), "GET")
             error = self.assertRaises(ServiceError, list, self.store.list_objects("c"))
-            self.assertIn("list container 'c': the object-store service's response", str(error))
+            self.assertIn(
+                "list container 'c': the response of the object-store service in region 'DFW'",
+                str(error),
+            )
 
     def test_absent(self):
         """404 is 'it does not exist', for each service."""
         error = self.assertRaises(NotFound, list, self.store.list_objects("c"))
-        self.assertIn("the object-store service returned 404 Not Found; it does not", str(error))
+        self.assertIn(
+            "the object-store service in region 'DFW' returned 404 Not Found; it does not",
+            str(error),
+        )
 
     def test_no_place(self):
         """404 to a PUT does not claim that the resource should have existed."""
@@ -256,7 +268,7 @@ class TestObjectAnswers(SwiftCase):
         for body, headers in ((b" " * (3 << 20), {}), (packed, {"Content_Encoding": "gzip"})):
             self.swift.fault(faults.status(200, body, **headers), "GET")
             error = self.assertRaises(ServiceError, self.names)
-            expected = "list container 'c': the object-store service's response is longer than 2 "
+            expected = f"list container 'c': the response of the {SERVICE} is longer than 2 "
             self.assertIn(expected, str(error))
         self.assert_fired(2)
 
@@ -285,7 +297,10 @@ class TestObjectAnswers(SwiftCase):
         self.names(self.new_store(notify=lambda message: messages.append(str(message))))
         self.assertEqual(300, sum(self.waits))
         (message,) = messages
-        self.assertIn("Cannot list container 'c': the object-store service returned 429", message)
+        self.assertIn(
+            "Cannot list container 'c': the object-store service in region 'DFW' returned 429",
+            message,
+        )
         self.assertIn("asks for a delay of 86400 s. Retrying in 300 s.", message)
         self.assert_fired(3)
 
@@ -300,6 +315,6 @@ class TestObjectAnswers(SwiftCase):
         ):
             self.swift.fault(faults.status(200, body), "GET")
             error = self.assertRaises(ServiceError, self.names)
-            expected = f"Cannot list container 'c': the object-store service's response {problem}."
+            expected = f"Cannot list container 'c': the response of the {SERVICE} {problem}."
             self.assertEqual(expected, str(error))
         self.assert_fired(5)

@@ -119,7 +119,7 @@ class TestFaults(LoginCase):
         """The failure names the identity service."""
         self.service.fault(faults.status(500), "POST", times=8)
         error = self.assertRaises(ServiceError, self.read)
-        expected = "Cannot list the images: the identity service returned 500"
+        expected = "Cannot list the images: the identity service for region 'DFW' returned 500"
         self.assertEqual(f"{expected} Internal Server Error.", str(error))
         self.assert_logins(8)
 
@@ -130,7 +130,7 @@ class TestFaults(LoginCase):
             self.assertRaises(expected, self.read)
         self.service.fault(faults.status(201, b"[]"), "POST")
         error = self.assertRaises(ServiceError, self.read)
-        self.assertIn("Cannot list the images: the login failed: ", str(error))
+        self.assertIn("Cannot list the images: the login for region 'DFW' failed: ", str(error))
         self.assert_logins(4)
 
     def test_size(self):
@@ -141,7 +141,7 @@ class TestFaults(LoginCase):
             tracemalloc.start()
             self.addCleanup(tracemalloc.stop)
             error = self.assertRaises(ServiceError, self.read)
-            self.assertIn("the identity service's response is longer than 16 MiB", str(error))
+            self.assertIn("the response of the identity service is longer than 16 MiB", str(error))
             self.assertLess(tracemalloc.get_traced_memory()[1], BOMB / 4)
             tracemalloc.stop()
         self.assert_logins(2)
@@ -153,7 +153,9 @@ class TestWaits(LoginCase):
         self.service.fault(faults.status(503, Retry_After="86400"), "POST")
         self.read()
         (message,) = self.messages
-        self.assertIn("the identity service returned 503 Service Unavailable. The", message)
+        self.assertIn(
+            "the identity service for region 'DFW' returned 503 Service Unavailable. The", message
+        )
         self.assertIn("asks for a delay of 86400 s. Retrying in 300 s.", message)
         self.assertEqual(300, sum(self.waits))
         self.assert_logins(2)

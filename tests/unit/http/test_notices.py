@@ -21,6 +21,7 @@ from tests.unit.objects.base import MIB, NAME, SwiftCase, noise
 from tests.unit.objects.swift import ACCOUNT
 from tests.unit.sockets import adapter_for
 
+SERVICE = "object-store service in region 'DFW'"
 NO_LIMIT = RateLimit(None)
 
 
@@ -60,7 +61,9 @@ class TestRetries(ImageServiceCase):
         self.service.fault(faults.status(503, Retry_After="86400"), "GET")
         self.read()
         (message,) = self.messages
-        self.assertIn("Cannot list the images: the image service returned 503", message)
+        self.assertIn(
+            "Cannot list the images: the image service in region 'DFW' returned 503", message
+        )
         self.assertIn("asks for a delay of 86400 s. Retrying in 300 s.", message)
         self.assertEqual(300, sum(self.waits))
         self.assert_fired()
@@ -86,7 +89,10 @@ class TestRetries(ImageServiceCase):
         )
         said = []
         error = self.assertRaises(ServiceError, store.create_container, "c")
-        self.assertIn("the object-store service did not respond: Connection refused", str(error))
+        self.assertIn(
+            "the object-store service in region 'DFW' did not respond: Connection refused",
+            str(error),
+        )
         self.assertEqual(1, said[0])
         self.assertIn(f"The endpoint is {url}{ACCOUNT}.", self.messages[0])
         self.assertIn(f"\nThe endpoint is {url}{ACCOUNT}. Check the network", str(error))
@@ -133,7 +139,9 @@ class TestSilence(ImageServiceCase):
     def test_no_response(self):
         """It is reported with the request, and again as long as it lasts."""
         self.read(lambda _handler: [self.clock.advance(seconds) for seconds in (19, 2, 10, 10)])
-        expected = "Still waiting for a response from the image service to list the images"
+        expected = (
+            "Still waiting for a response from the image service in region 'DFW' to list the images"
+        )
         self.assertEqual([f"{expected} (21 s).", f"{expected} (41 s)."], self.messages)
 
     def test_response_in_time(self):
@@ -177,7 +185,7 @@ class TestTransfers(SwiftCase):
         self.swift.fault(faults.first(silent), "GET")
         self.assertEqual(MIB, sum(map(len, self.store.get_range(NAME, 0, MIB))))
         self.assert_reported(
-            f"Still waiting for data from the object-store service to read object '{NAME}' (21 s)."
+            f"Still waiting for data from the {SERVICE} to read object '{NAME}' (21 s)."
         )
 
     def test_retries_of_a_download(self):
@@ -185,7 +193,10 @@ class TestTransfers(SwiftCase):
         self.store.put_object(NAME, noise(MIB))
         self.swift.fault(faults.cut(0), "GET", times=6)
         self.assertEqual(MIB, sum(map(len, self.store.get_range(NAME, 0, MIB))))
-        expected = f"Cannot read object '{NAME}': the connection broke at byte 0. Retrying in "
+        expected = (
+            f"Cannot read object '{NAME}': the connection to the {SERVICE} broke at byte 0."
+            " Retrying in "
+        )
         self.assertEqual({expected}, {m[: len(expected)] for m in self.messages})
         self.assertEqual([0], sorted({fault.times for fault in self.swift.faults}))
 

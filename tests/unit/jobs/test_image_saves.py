@@ -37,7 +37,7 @@ class ImageSaveCase(DataCase):
             region="SJC3",
             progress=SILENT,
             image_data=self.data,
-            image_source=lambda image: ImageDataSource(self.data.client, image, PLACE),
+            image_source=lambda image: ImageDataSource(self.data.client, image),
             data_transfer=lambda options: DataTransfer(options, SILENT, None),
         )
 

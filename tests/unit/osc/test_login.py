@@ -44,7 +44,9 @@ class FirstLoginTest(LoginCase, LocalShellTest):
         self.service.fault(faults.status(201, b" " * (17 << 20)), "POST")
         status, said = self.wait()
         self.assertEqual(1, status)
-        self.assertIn("Cannot log in: the identity service's response is longer than 16 MiB", said)
+        self.assertIn(
+            "Cannot log in: the response of the identity service is longer than 16 MiB", said
+        )
         self.assert_logins(1)
 
     def test_session(self):
