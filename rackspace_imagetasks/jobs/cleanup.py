@@ -146,11 +146,12 @@ def _job(cloud: Cloud, location: str | None) -> Job:
 
 def _find(cloud: Cloud, container: str | None, older_than: timedelta) -> CleanPlan:
     if container is not None:
-        _require_container(cloud, container)
+        clocks = {container: _clock_of_existing(cloud, container)}
+    else:
+        clocks = {name: cloud.objects.clock(name)[0] for name in _staging_containers(cloud)}
     needed = _needed_objects(cloud)
     found = []
-    for name in [container] if container is not None else _staging_containers(cloud):
-        now = cloud.objects.clock(name)
+    for name, now in clocks.items():  # an early time makes objects look younger, which is safe
         for orphan in orphans.find_orphans(cloud.objects, name, is_own_name, now):
             status = _status(cloud, orphan, needed, _Times(now, now - older_than))
             if status is not None:
@@ -158,10 +159,13 @@ def _find(cloud: Cloud, container: str | None, older_than: timedelta) -> CleanPl
     return CleanPlan(cloud, tuple(found))
 
 
-def _require_container(cloud: Cloud, name: str) -> None:
-    policy.judge_container_name(name).enforce()
-    if cloud.objects.head_container(name) is None:
-        raise NotFound(f"Container '{name}' not found in region '{cloud.region}'.")
+def _clock_of_existing(cloud: Cloud, container: str) -> datetime:
+    """Return the service's time, from the one look at a container that must exist."""
+    policy.judge_container_name(container).enforce()
+    now, exists = cloud.objects.clock(container)
+    if not exists:
+        raise NotFound(f"Container '{container}' not found in region '{cloud.region}'.")
+    return now
 
 
 def _staging_containers(cloud: Cloud) -> list[str]:

@@ -115,8 +115,10 @@ class ObjectStore:
         other.attempts = attempts
         return other
 
-    def clock(self, container: str) -> datetime:
-        """Return the service's time, to a second, from its response about a container.
+    def clock(self, container: str) -> tuple[datetime, bool]:
+        """Return the service's time, to a second, and whether a container exists.
+
+        Both come from one response.
 
         :raises ServiceError: if the response does not contain the time.
         """
@@ -125,7 +127,7 @@ class ObjectStore:
         time = read_date(answer.headers, "Date")
         if time is None:
             raise answer.unusable("does not give the time")
-        return time
+        return time, answer.status != 404
 
     def list_containers(self, prefix: str = "") -> Iterator[ContainerInfo]:
         """Yield the containers of the account, sorted by name."""

@@ -160,6 +160,19 @@ class CleanTest(SwiftCase):
             error = self.assertRaises(ServiceError, self.found)
         self.assertIn("does not give the time", str(error))
 
+    def test_a_container_is_looked_up_once(self):
+        """One response tells that the container exists and what time it is."""
+        self.put(TRANSFERS, STAGED)
+        self.assertEqual({STAGED: "unneeded"}, self.statuses(self.found(TRANSFERS)))
+        looked_up = [entry.target for entry in self.swift.requests("HEAD")]
+        self.assertEqual(1, looked_up.count(f"{TRANSFERS}/"), looked_up)
+
+    def test_a_container_that_does_not_exist(self):
+        """The error names the region; nothing is listed."""
+        error = self.assertRaises(NotFound, self.found, "absent")
+        self.assertEqual("Container 'absent' not found in region 'DFW'.", str(error))
+        self.assertEqual(["HEAD"], [entry.method for entry in self.swift.log])
+
     def test_in_use(self):
         """What another process reads or writes is kept, however old it is."""
         segment = f"{EXPORTED}/slo/1/2/3/00000000"
