@@ -23,6 +23,7 @@ if typing.TYPE_CHECKING:
     from rackspace_imagetasks.imagetasks import ImageTasks
     from rackspace_imagetasks.messages import Message
     from rackspace_imagetasks.osc.progress import ShownProgress
+    from rackspace_imagetasks.osc.targets import TargetName
     from rackspace_imagetasks.profile import ProviderProfile
 
 
@@ -281,14 +282,14 @@ class ImageTaskCommand(BatchCommand):
         finally:
             manager.setup_auth = set_up  # type: ignore[method-assign]
 
-    def target(self, tasks: "ImageTasks", parsed_args: argparse.Namespace) -> "ImageTasks":
-        """Return the client for --to-region and --to-cloud; it stops and reports with `tasks`."""
+    def target(
+        self, tasks: "ImageTasks", name: "TargetName", parsed_args: argparse.Namespace
+    ) -> "ImageTasks":
+        """Return the client for a target of a transfer; it stops and reports with `tasks`."""
         from rackspace_imagetasks.imagetasks import ImageTasks
         from rackspace_imagetasks.regions import connect_to
 
-        connection = connect_to(
-            tasks.cloud.connection, cloud=parsed_args.to_cloud, region=parsed_args.to_region
-        )
+        connection = connect_to(tasks.cloud.connection, cloud=name.cloud, region=name.region)
         return ImageTasks(
             connection,
             profile=_profile(connection, parsed_args),

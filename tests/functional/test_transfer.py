@@ -139,6 +139,48 @@ class TimeoutTest(TransferCase):
         self.assertEqual(1, len(self.images(name, "ORD")))
 
 
+class SeveralTargetsTest(TransferCase):
+    targets = ("--to", "ORD", "--to", "cloud:bob", "--to", "cloud:flex")
+
+    def test_a_failure_at_one_target(self):
+        """The others arrive, each with its row; the same command then makes the missing copy."""
+        row = self.imported()
+        failing = self.inject(
+            Rule("TASK", f"/import/.*{row['Image']}", body="no"), region="ORD", service="glance"
+        )
+        outcome = self.transfer(row["Image"], *self.targets, status=1)
+        self.assertEqual([1], failing.fired())
+        self.assertIn(f"{row['Image']} to ORD: ", outcome.stderr)
+        self.assertNotIn(" to cloud:", outcome.stderr)
+        places = [("alice", "ORD"), ("bob", "DFW"), ("flex", "SJC3")]
+        self.assertEqual(places, [(each["Cloud"], each["Region"]) for each in outcome.rows])
+        statuses = [each["Status"] for each in outcome.rows]
+        self.assertEqual(["failed", "transferred", "transferred"], statuses)
+        again = self.transfer(row["Image"], *self.targets).rows
+        statuses = [each["Status"] for each in again]
+        self.assertEqual(["transferred", "already there", "already there"], statuses)
+        for each, (cloud, region) in zip(again, places, strict=True):
+            copy = self.image(each["Target Image"], region, cloud)
+            self.assertEqual("active", copy.status)
+        self.assertEqual(
+            [each["Target Image"] for each in outcome.rows[1:]],
+            [each["Target Image"] for each in again[1:]],
+        )
+
+    def test_one_target_by_two_names(self):
+        """The same project and region is refused, however it is named."""
+        row = self.imported()
+        text = self.refused_unsent(row["Image"], "--to", "ORD", "--to", "cloud:alice/ORD")
+        self.assertIn("Targets 'ORD' and 'cloud:alice/ORD' are the same project and region", text)
+
+    def test_one_target(self):
+        """A target that is named by --to is the one of --to-region."""
+        row = self.imported()
+        first = self.transfer(row["Image"], "--to", "ORD").rows[0]
+        again = self.transfer(row["Image"], "--to-region", "ORD").rows[0]
+        self.assertEqual(("transferred", "already there"), (first["Status"], again["Status"]))
+
+
 class WhereToTest(TransferCase):
     def test_another_project(self):
         """bob's project gets alice's image: in another region and in the same one."""

@@ -2,6 +2,7 @@
 """`openstack image task transfer`."""
 
 import argparse
+import dataclasses
 import typing
 
 from osc_lib.cli import parseractions
@@ -10,12 +11,35 @@ from rackspace_imagetasks.i18n import _
 from rackspace_imagetasks.osc import columns, options, rows
 from rackspace_imagetasks.osc import command as common
 from rackspace_imagetasks.osc.events import add_events_option
+from rackspace_imagetasks.osc.targets import TargetName, target_name, targets_of
 
 if typing.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rackspace_imagetasks.imagetasks import ImageTasks
     from rackspace_imagetasks.jobs.transfer_run import TransferResult
+
+
+@dataclasses.dataclass(frozen=True)
+class _Copy:
+    """A copy to make: an image and where it goes; as text, how messages name it.
+
+    :ivar name: the target as the command line names it; None if there is only one target.
+    """
+
+    image: str
+    target: "ImageTasks"
+    name: TargetName | None
+
+    def __str__(self) -> str:
+        return f"{self.image} to {self.name}" if self.name else self.image
+
+    @property
+    def cells(self) -> dict[str, object]:
+        """What its row tells before the work."""
+        cloud = self.target.cloud
+        place = {"Cloud": cloud.name or None, "Region": cloud.region}
+        return options.image_cells(self.image) | place
 
 
 class TransferImage(common.ImageTaskCommand):
@@ -31,7 +55,7 @@ class TransferImage(common.ImageTaskCommand):
         "Target Image": 36,
     }
     _description = _(
-        "Copy images of this project to another region or cloud.\n\n"
+        "Copy images of this project to other regions or clouds.\n\n"
         "Each image arrives at the target with its name, properties and tags. Between clouds with"
         " image tasks, it is exported, copied from object store to object store, and imported. To"
         " or from any other cloud, its disk is converted while it is sent, without a temporary"
@@ -41,6 +65,7 @@ class TransferImage(common.ImageTaskCommand):
     usage = (
         "[options] --to-region <region> <image>...",
         "[options] --to-cloud <cloud> <image>...",
+        "[options] --to <target> [--to <target>...] <image>...",
     )
     examples = (
         (
@@ -50,6 +75,10 @@ class TransferImage(common.ImageTaskCommand):
         (
             _("Show what would be copied to another cloud:"),
             "openstack image task transfer web db --to-cloud flex --dry-run",
+        ),
+        (
+            _("Copy an image to another region and to another cloud:"),
+            "openstack image task transfer web --to ORD --to cloud:flex",
         ),
         (
             _("Copy all images that have a property:"),
@@ -70,6 +99,17 @@ class TransferImage(common.ImageTaskCommand):
             "--to-cloud",
             metavar="<cloud>",
             help=_("Cloud in clouds.yaml to copy to (default: the current cloud)"),
+        )
+        parser.add_argument(
+            "--to",
+            metavar="<target>",
+            type=target_name,
+            action="append",
+            default=[],
+            help=_(
+                "Target to copy to: <region>, cloud:<cloud>, or cloud:<cloud>/<region> (repeat for"
+                " several)"
+            ),
         )
         parser.add_argument(
             "--keep-objects",
@@ -109,19 +149,22 @@ class TransferImage(common.ImageTaskCommand):
     def take_action(self, parsed_args: argparse.Namespace) -> common.Table:
         """Transfer."""
         options.check_image_arguments(parsed_args)
-        _check_target(parsed_args)
+        names = targets_of(parsed_args)
         with self.image_tasks(parsed_args) as tasks:
             images = options.images_of(tasks, parsed_args)
-            target = self.target(tasks, parsed_args)
+            targets = [(name, self.target(tasks, name, parsed_args)) for name in names]
+            _require_apart(targets)
+            copies = [
+                _Copy(image, target, name if len(names) > 1 else None)
+                for image in images
+                for name, target in targets
+            ]
             outcomes = self.run_batch(
-                images,
-                lambda image: self._transfer(tasks, target, image, parsed_args),
+                copies,
+                lambda copy: self._transfer(tasks, copy, parsed_args),
                 parsed_args.concurrency,
             )
-            place = {"Cloud": target.cloud.name or None, "Region": target.cloud.region}
-        return self.titles, rows.of_batch(
-            self.titles, outcomes, lambda image: {**options.image_cells(image), **place}, _cells
-        )
+        return self.titles, rows.of_batch(self.titles, outcomes, lambda copy: copy.cells, _cells)
 
     def table_of(self, rows: "Sequence[Mapping[str, object]]") -> "Mapping[str, int]":
         """Return the columns, with the properties if only they are known of the copies."""
@@ -130,7 +173,7 @@ class TransferImage(common.ImageTaskCommand):
         return {"Name": 17, "Cloud": 9, "Region": 9, "Status": 13, "Properties": 36}
 
     def _transfer(
-        self, tasks: "ImageTasks", target: "ImageTasks", image: str, parsed_args: argparse.Namespace
+        self, tasks: "ImageTasks", copy: _Copy, parsed_args: argparse.Namespace
     ) -> "TransferResult":
         from rackspace_imagetasks.jobs.options import PropertyOptions
 
@@ -138,8 +181,8 @@ class TransferImage(common.ImageTaskCommand):
             adapt=not parsed_args.keep_properties, chosen=parsed_args.target_property or {}
         )
         plan = tasks.plan_transfer(
-            image,
-            target,
+            copy.image,
+            copy.target,
             keep_objects=parsed_args.keep_objects,
             properties=properties,
             disk_format=parsed_args.disk_format,
@@ -152,17 +195,20 @@ class TransferImage(common.ImageTaskCommand):
         return plan.run(timeout=parsed_args.timeout, transfer=options.transfer_options(parsed_args))
 
 
-def _check_target(parsed_args: argparse.Namespace) -> None:
-    """Check that there is a target.
+def _require_apart(targets: "Sequence[tuple[TargetName, ImageTasks]]") -> None:
+    """Check that no two targets are the same project in the same region.
 
-    :raises UsageError: if there is none.
+    :raises Refused: if two are.
     """
-    from rackspace_imagetasks.osc.usage import UsageError
+    from rackspace_imagetasks.exceptions import Refused
 
-    if not parsed_args.to_region and not parsed_args.to_cloud:
-        raise UsageError(
-            "Specify the target with --to-region <region>, --to-cloud <cloud>, or both."
-        )
+    if len(targets) < 2:
+        return  # without the login that tells the project
+    named: dict[tuple[object, str], TargetName] = {}
+    for name, target in targets:
+        other = named.setdefault((target.cloud.place, target.cloud.project_id), name)
+        if other is not name:
+            raise Refused(f"Targets '{other}' and '{name}' are the same project and region.")
 
 
 def _cells(result: "TransferResult") -> dict[str, object]:

@@ -33,6 +33,22 @@ class UsageTest(LocalShellTest):
         """A transfer has a target."""
         self.assert_misused(*TRANSFER, "web", says="Specify the target with --to-region")
 
+    def test_transfer_targets(self):
+        """Targets are named by --to or by the options for one, and each once."""
+        ways = ("--to", "ORD", "--to-cloud", "flex")
+        self.assert_misused(*TRANSFER, "web", *ways, says="not both")
+        for name in ("ORD", "cloud:flex", "cloud:flex/SJC3"):
+            twice = ("--to", name, "--to", "IAD", "--to", name)
+            says = f"Target '{name}' is specified more than once"
+            self.assert_misused(*TRANSFER, "web", *twice, says=says)
+
+    def test_transfer_malformed_targets(self):
+        """A target has no empty part."""
+        for name in ("", "cloud:", "cloud:/ORD", "cloud:flex/"):
+            status, _, stderr = self.openstack(*TRANSFER, "web", "--to", name)
+            self.assertEqual(2, status, stderr)
+            self.assertIn(f"'{name}' is not a target", stderr)
+
     def test_saved_files(self):
         """Options for files require --file, and --file requires --wait."""
         self.assert_misused(*EXPORT, "web", "--file", "a.vhd", says="--file requires --wait")
