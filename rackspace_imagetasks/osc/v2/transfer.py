@@ -65,7 +65,7 @@ class TransferImage(common.ImageTaskCommand):
     usage = (
         "[options] --to-region <region> <image>...",
         "[options] --to-cloud <cloud> <image>...",
-        "[options] --to <target> [--to <target>...] <image>...",
+        "[options] --to <target>... <image>...",
     )
     examples = (
         (
