@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The connections of a session: how many are kept open, and how slow a response may be."""
+"""The connections of a session: how many are kept open, and how slow a response may be.
+
+While one is being made, the wait of its thread knows.
+"""
 
 import functools
 import http.client
@@ -10,8 +13,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import requests
+from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.poolmanager import PoolManager
+
+from rackspace_imagetasks.http._waits import connecting
 
 _KEPT_OPEN = 64  # connections to one host; more threads than that would make new ones
 _PATIENCE = 300.0  # seconds that may be spent waiting for the bytes of a response after its first
@@ -62,7 +68,13 @@ def _paced(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
     connection = pool.ConnectionCls
     if getattr(connection, "response_class", None) is _Response:
         return pool
-    paced = type(connection.__name__, (connection,), {"response_class": _Response})
+
+    def connect(self: HTTPConnection) -> None:
+        with connecting():
+            connection.connect(self)
+
+    own = {"response_class": _Response, "connect": connect}
+    paced = type(connection.__name__, (connection,), own)
     return type(pool.__name__, (pool,), {"ConnectionCls": paced})
 
 

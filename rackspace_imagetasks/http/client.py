@@ -276,7 +276,9 @@ class Client:
     ) -> contextlib.AbstractContextManager[Wait | None]:
         """Return a wait that is reported if it takes long."""
         name = self.words.service
-        return self._notices.waiting(f"{missing} from the {name}", name, request.action)
+        return self._notices.waiting(
+            f"{missing} from the {name}", name, request.action, lambda: self._located
+        )
 
     def _send(self, request: Request, wait: Wait | None = None) -> requests.Response:
         endpoint = self._logged_in(self._endpoint)

@@ -54,7 +54,7 @@ class PatientSession(ksa_session.Session):
         options.setdefault("timeout", (retry.connect_timeout, self.timeout or retry.read_timeout))
         options["hooks"] = {"response": self._read}
         missing = f"a response from the {_SERVICE}"
-        with self._repeater.notices.waiting(missing, _SERVICE, _ACTION):
+        with self._repeater.notices.waiting(missing, _SERVICE, _ACTION, lambda: url):
             return self._repeater.cancellation.run(lambda: send(url, method, **options))
 
     def _read(self, response: requests.Response, **_options: object) -> None:

@@ -4,6 +4,7 @@
 import contextlib
 import threading
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from rackspace_imagetasks.events import report_retry
 from rackspace_imagetasks.http._waits import SILENCE, WAITS, Wait
@@ -51,13 +52,14 @@ class Notices:
         self._say(endpoint or problem, f"{text} Retrying in {max(delay, 1):.0f} s.", _REPEATED)
 
     def waiting(
-        self, missing: str, service: str, action: str
+        self, missing: str, service: str, action: str, url: Callable[[], str]
     ) -> contextlib.AbstractContextManager[Wait | None]:
         """Return a wait that is reported if it takes long; it lasts while it is entered.
 
         :param missing: what is waited for, such as "a response from the image service".
         :param service: the service; of several waits for it, one is reported.
         :param action: what was requested, to complete "waiting for a response to ...".
+        :param url: returns a URL of the service, which is told if there is no connection soon.
         """
         if self._notify is None:
             return contextlib.nullcontext()
@@ -66,7 +68,14 @@ class Notices:
             text = f"Still waiting for {missing} to {action} ({seconds:.0f} s)."
             return self._say(service, text, SILENCE)
 
-        return self._waits.waiting(missing, report)
+        return self._waits.waiting(missing, report, lambda: self._connecting(url(), service))
+
+    def _connecting(self, url: str, service: str) -> None:
+        """Tell the user once which scheme, host and port are tried: the rest may be secret."""
+        scheme, address, *_rest = urlsplit(url)
+        endpoint = f"{scheme}://{address.rpartition('@')[2]}"
+        text = f"Connecting to {endpoint} (the {service})..."
+        self._say(text, text, float("inf"))
 
     def _say(self, key: str, text: str, interval: float) -> bool:
         """Tell the user a text unless the same key was told within an interval."""

@@ -11,7 +11,7 @@ from keystoneauth1.session import Session
 from rackspace_imagetasks.exceptions import AccessDenied, Cancelled, ServiceError
 from tests.unit.glance import service
 from tests.unit.http.test_client import BOMB, ImageServiceCase
-from tests.unit.http.test_notices import Clock
+from tests.unit.http.test_notices import Clock, SlowConnections
 from tests.unit.objects import faults
 
 LOGIN = "v3/auth/tokens"
@@ -168,6 +168,15 @@ class TestWaits(LoginCase):
         expected = "Still waiting for a response from the identity service to log in (21 s)."
         self.assertEqual([expected], self.messages)
         self.assert_logins(1)
+
+    def test_connecting(self):
+        """The endpoint of a login is named if there is no connection to it soon."""
+        connections = self.useFixture(SlowConnections(self.useFixture(Clock()), 3))
+        self.read()
+        expected = f"Connecting to {self.service.url} (the identity service)..."
+        self.assertEqual([expected], self.messages)
+        self.assertEqual(1, connections.count)
+        self.assertEqual(1, len(self.service.requests("POST", LOGIN)))
 
     def test_cancelled(self):
         """A login ends when the work is cancelled, and another one is possible."""

@@ -4,6 +4,7 @@ import threading
 
 import fixtures
 from oslotest import base
+from urllib3.util import connection
 
 from rackspace_imagetasks.exceptions import AccessDenied, ServiceError
 from rackspace_imagetasks.http import _waits as waits
@@ -50,6 +51,31 @@ class Clock(fixtures.Fixture):
         """Let time pass, and what takes long be reported."""
         self.now += seconds
         self.waits.check()
+
+
+class SlowConnections(fixtures.Fixture):
+    """Connections that take seconds on a clock, and fail if an error is given.
+
+    :ivar count: how many were tried.
+    """
+
+    def __init__(self, clock, seconds, error=None):
+        self._clock = clock
+        self._seconds = seconds
+        self._error = error
+        self._connect = connection.create_connection
+        self.count = 0
+
+    def _setUp(self):  # noqa: N802
+        path = "urllib3.util.connection.create_connection"
+        self.useFixture(fixtures.MonkeyPatch(path, self._slow))
+
+    def _slow(self, *args, **options):
+        self.count += 1
+        self._clock.advance(self._seconds)
+        if self._error:
+            raise self._error
+        return self._connect(*args, **options)
 
 
 class TestRetries(ImageServiceCase):
@@ -149,6 +175,51 @@ class TestSilence(ImageServiceCase):
         self.read(lambda _handler: self.clock.advance(19))
         self.clock.advance(100)
         self.assertEqual([], self.messages)
+
+
+class TestConnecting(ImageServiceCase):
+    """A connection that takes long."""
+
+    def setUp(self):
+        super().setUp()
+        self.clock = self.useFixture(Clock())
+        self.expected = f"Connecting to {self.service.url} (the image service in region 'DFW')..."
+
+    def slow(self, seconds, error=None):
+        return self.useFixture(SlowConnections(self.clock, seconds, error))
+
+    def read(self):
+        self.client().request("GET", "images", "list the images")
+
+    def test_endpoint(self):
+        """It is reported after 2 seconds, with the scheme, host and port, but not the path."""
+        connections = self.slow(2)
+        self.read()
+        self.assertEqual((1, [self.expected]), (connections.count, self.messages))
+
+    def test_in_time(self):
+        """A connection within 2 seconds is not reported, nor is a response that comes later."""
+        connections = self.slow(1)
+        self.service.fault(faults.first(lambda _handler: self.clock.advance(18)), "GET")
+        self.read()
+        self.assert_fired()
+        self.assertEqual((1, []), (connections.count, self.messages))
+
+    def test_retries(self):
+        """Retries do not repeat it."""
+        connections = self.slow(3, TimeoutError("timed out"))
+        self.assertRaises(ServiceError, self.read)
+        self.assertLess(1, connections.count)
+        self.assertEqual(1, self.messages.count(self.expected))
+        self.assertEqual(self.expected, self.messages[0])
+
+    def test_secrets(self):
+        """A password or a signature in a URL is not told."""
+        notices = Notices(lambda message: self.messages.append(str(message)))
+        url = "https://user:secret@[::1]:8443/v1/a?temp_url_sig=secret"
+        with notices.waiting("data", "service", "read it", lambda: url), waits.connecting():
+            self.clock.advance(2)
+        self.assertEqual(["Connecting to https://[::1]:8443 (the service)..."], self.messages)
 
 
 class TestTransfers(SwiftCase):
