@@ -63,7 +63,7 @@ def demonstrate(disk: str) -> None:
         set(_UUID.findall(run("openstack image task transfer web --to-region ORD")))
         for _ in range(2)
     )
-    expect(len(transferred) == 2 and found == transferred, "the second transfer made another image")
+    expect(len(transferred) == 1 and found == transferred, "the second transfer made another image")
     run("openstack --os-region-name ORD image task export web --wait --file ord.vhd")
     compare(disk, "ord.vhd")
 
