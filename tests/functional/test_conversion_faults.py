@@ -282,8 +282,8 @@ class TargetTest(FaultCase):
         self.image()
         self.target = {"cloud": "flex-reader", "region": "SJC3"}
         said = self.fails(at=self.target)
-        self.assertIn("Cannot create an image in", said)
-        self.assertIn("403 Forbidden", said)
+        place = "region 'SJC3' of cloud 'flex-reader'"
+        self.assertIn(f"Cannot create an image: the image service in {place} returned 403", said)
 
     def test_no_right_to_the_data(self):
         """An image whose data the project may not write is deleted."""
