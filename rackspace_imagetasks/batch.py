@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from rackspace_imagetasks.exceptions import Cancelled, ImageTasksError
+from rackspace_imagetasks.exceptions import Cancelled, ImageTasksError, unexpected
 from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.threads import ThreadPool
 
@@ -74,13 +74,6 @@ def _run(subject: S, job: Callable[[S], R]) -> Outcome[S, R]:
     except Exception as error:
         LOG.debug("Unexpected error in the job for %r", subject, exc_info=True)
         return Outcome(subject, error=unexpected(error))
-
-
-def unexpected(error: Exception) -> ImageTasksError:
-    """Return the error that a batch reports for an exception of any other kind."""
-    reported = ImageTasksError(f"Unexpected error: {type(error).__name__}: {error}")
-    reported.__cause__ = error
-    return reported
 
 
 def _summary(outcomes: Sequence[Outcome[S, R]], total: int) -> list[Message | str]:

@@ -143,3 +143,10 @@ class TaskTimeout(TaskError):
     def __init__(self, *messages: str | Message, task_id: str, result: object = None) -> None:
         self.result = result
         super().__init__(*messages, task_id=task_id)
+
+
+def unexpected(error: Exception) -> ImageTasksError:
+    """Return the error that a batch reports for an exception of any other kind."""
+    reported = ImageTasksError(f"Unexpected error: {type(error).__name__}: {error}")
+    reported.__cause__ = error
+    return reported

@@ -61,8 +61,7 @@ class ValidateVhd(local.SourceCommand, common.BatchCommand):
     def _check(
         self, name: str, max_virtual_size: int, max_physical_size: int
     ) -> list[tuple[object, ...]]:
-        from rackspace_imagetasks.batch import unexpected
-        from rackspace_imagetasks.exceptions import ImageTasksError
+        from rackspace_imagetasks.exceptions import ImageTasksError, unexpected
         from rackspace_imagetasks.sources.confirmed import check_vhd
 
         try:

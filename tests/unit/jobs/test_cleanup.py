@@ -102,6 +102,26 @@ class CleanTest(SwiftCase):
         list(self.found(older_than=timedelta(days=365_000)).run())
         self.assertEqual(1, len(events))
 
+    def test_unexpected_errors(self):
+        """An object whose deletion fails in an unexpected way does not stop the others."""
+        names = [STAGED.replace("disk", name) for name in ("a", "b", "c")]
+        for name in names:
+            self.put("image-imports", name)
+        found = self.found()
+        delete, errors = cleanup.delete_orphan, {names[0]: OSError("No."), names[1]: ValueError()}
+
+        def fail(store, orphan):
+            if error := errors.get(orphan.object.name):
+                raise error
+            return delete(store, orphan)
+
+        with mock.patch.object(cleanup, "delete_orphan", fail):
+            results = list(found.run())
+        expected = dict(zip(names, ("not deleted", "not deleted", "deleted"), strict=True))
+        self.assertEqual(expected, self.statuses(results))
+        self.assertEqual("Unexpected error: OSError: No.", str(results[0].error))
+        self.assertIs(errors[names[1]], results[1].error.__cause__)
+
     def test_all_staging_containers(self):
         """Imports', exports' and transfers' containers are looked at, for names of ours alone."""
         for name in (STAGED, EXPORTED, "mine.vhd"):
