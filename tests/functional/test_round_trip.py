@@ -149,7 +149,7 @@ class RoundTripTest(cloudcase.CloudTestCase):
             ("wait", "<task>"),
         ):
             text = self.openstack("image", "task", command, "--help").stdout
-            self.assertIn(f" image task {command} [-h]", text.splitlines()[0])
+            self.assertIn(f" image task {command} [options]", text.splitlines()[0])
             self.assertIn(argument, text)
 
 
