@@ -27,7 +27,7 @@ from rackspace_imagetasks.objects.data_transfer import DataTransfer, TransferOpt
 from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.objects.tempurl import AccountKey
 from rackspace_imagetasks.profile import ProviderProfile, profile_of
-from rackspace_imagetasks.progress import SILENT, Phase, PhaseKind, PhaseTitle, Progress, TaskStatus
+from rackspace_imagetasks.progress import SILENT, Phase, PhaseKind, PhaseTitle, Progress
 from rackspace_imagetasks.regions import GIVEN_NAMES
 
 _IMAGE_RETRY = RetryPolicy(read_timeout=60.0, answer_timeout=120.0)
@@ -178,11 +178,9 @@ class Cloud:
         :raises TaskFailed, TaskTimeout: if the task fails, or still runs after `timeout`.
         """
         with self.task_phase(task, title) as phase:
-
-            def note(current: Task) -> None:
-                phase.note(TaskStatus(current.status, task.id, current.status))
-
-            return self.tasks.wait(task.id, timeout=timeout, on_status=note)
+            return self.tasks.wait(
+                task.id, timeout=timeout, on_status=lambda current: phase.note(current.status)
+            )
 
     def task_phase(self, task: Task, title: str) -> contextlib.AbstractContextManager[Phase]:
         """Return the phase of a wait for a task."""

@@ -21,7 +21,6 @@ from rackspace_imagetasks.progress import (
     PhaseTitle,
     Progress,
     SilentProgress,
-    TaskStatus,
 )
 
 LOG = logging.getLogger(__name__)
@@ -254,11 +253,7 @@ class _ReportedPhase:
             if text == self._status:
                 return
             self._status = text
-            if isinstance(text, TaskStatus):
-                known = {"task_id": text.task_id, "status": _safe(text.status)}
-            else:
-                known = {"status": _safe(text)}
-            self._emit(EventKind.TASK_STATUS, **known)
+            self._emit(EventKind.TASK_STATUS, status=_safe(text))
 
     def end(self) -> None:
         """Report the end."""

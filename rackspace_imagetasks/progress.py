@@ -40,21 +40,6 @@ class PhaseTitle(str):
         return title
 
 
-class TaskStatus(str):
-    """The status of a task as a note shows it, from which programs can tell task and status."""
-
-    __slots__ = ("status", "task_id")
-
-    status: str
-    task_id: str
-
-    def __new__(cls, text: str, task_id: str, status: str) -> Self:
-        """Return the note with this text."""
-        note = super().__new__(cls, text)
-        note.task_id, note.status = task_id, status
-        return note
-
-
 class Phase(Protocol):
     """One stage of a job; safe to use from threads."""
 

@@ -3,13 +3,16 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.events import EventKind, Job, JobKind
 from rackspace_imagetasks.glance.failures import failure_of
 from rackspace_imagetasks.glance.task import SUCCESS, Task
 from rackspace_imagetasks.jobs.reported import emit, emit_failure, observed, reporting
-from rackspace_imagetasks.progress import Phase, TaskStatus
+
+if TYPE_CHECKING:
+    from rackspace_imagetasks.progress import Phase
 
 OnStatus = Callable[[Task], None]
 
@@ -63,7 +66,7 @@ class _Wait:
             with reporting(self._cloud.progress, self._job):
                 title = f"Waiting for {task.type} task '{task.id}'"
                 self._phase = self._stack.enter_context(self._cloud.task_phase(task, title))
-        self._phase.note(TaskStatus(task.status, task.id, task.status))
+        self._phase.note(task.status)
 
     def end(self, task: Task) -> None:
         """Report how the task has ended."""

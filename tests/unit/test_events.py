@@ -21,7 +21,7 @@ from rackspace_imagetasks.events import (
     running,
 )
 from rackspace_imagetasks.exceptions import ImageTasksError, TaskFailed
-from rackspace_imagetasks.progress import PhaseKind, PhaseTitle, SilentProgress, TaskStatus
+from rackspace_imagetasks.progress import PhaseKind, PhaseTitle, SilentProgress
 from rackspace_imagetasks.threads import ahead, in_parallel, supervise
 from tests.unit.jobs import importcase
 
@@ -102,9 +102,9 @@ class PhaseTest(EventCase):
 
     def test_status(self):
         """The status of a task is reported when it is new, with the task's ID."""
-        with self.progress.phase(PhaseTitle(PhaseKind.WAIT, "Waiting")) as phase:
+        with self.progress.phase(PhaseTitle(PhaseKind.WAIT, "Waiting", "7")) as phase:
             for status in ("pending", "processing", "processing"):
-                phase.note(TaskStatus(f"export task 7 {status}", "7", status))
+                phase.note(status)
         found = [(e.task_id, e.status) for e in self.events if e.event == "task_status"]
         self.assertEqual([("7", "pending"), ("7", "processing")], found)
 

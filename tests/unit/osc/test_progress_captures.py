@@ -23,7 +23,7 @@ from oslotest import base
 
 from rackspace_imagetasks.events import EventKind, EventProgress, Job, JobKind, Place, running
 from rackspace_imagetasks.osc.bars import BarProgress
-from rackspace_imagetasks.progress import PhaseKind, PhaseTitle, TaskStatus
+from rackspace_imagetasks.progress import PhaseKind, PhaseTitle
 
 load_tests = testscenarios.load_tests_apply_scenarios
 
@@ -94,7 +94,7 @@ class TerminalCase(base.BaseTestCase):
 
     def wait(self, job, kind, status):
         """Begin to wait for a task."""
-        self.begin(job, kind, task_id="7").note(TaskStatus(status, "7", status))
+        self.begin(job, kind, task_id="7").note(status)
 
     def end(self, job, kind=EventKind.DONE):
         self.progress.emit(kind, job)
