@@ -16,7 +16,6 @@ from rackspace_imagetasks.objects.download import (
 )
 from rackspace_imagetasks.objects.origin import Part
 from rackspace_imagetasks.partfile import output_errors
-from rackspace_imagetasks.progress import PhaseKind, PhaseTitle
 
 
 class _ImageOrigin:
@@ -78,9 +77,7 @@ def stream_image(source: ImageDataSource, output: BinaryIO, transfer: DataTransf
     fetching = transfer.connect(source)
 
     def work() -> Downloaded:
-        with transfer.phase(
-            PhaseTitle(PhaseKind.DOWNLOAD, f"Downloading {source.name}"), source.size
-        ) as meter:
+        with transfer.downloading(source.name, source.size) as meter:
             for chunk in fetching.chunks():
                 with output_errors():
                     output.write(chunk)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fetch parts with hashes into a file, or only what of them the file does not have."""
 
-import contextlib
 import functools
 import hashlib
 from collections.abc import Sequence
@@ -14,7 +13,6 @@ from rackspace_imagetasks.objects._sparse import ZEROS, SparseFile
 from rackspace_imagetasks.objects.data_transfer import DataTransfer
 from rackspace_imagetasks.objects.meter import Meter
 from rackspace_imagetasks.objects.origin import Origin, Part
-from rackspace_imagetasks.progress import PhaseKind, PhaseTitle
 from rackspace_imagetasks.threads import InOrder
 from rackspace_imagetasks.units import MIB
 
@@ -72,7 +70,7 @@ class Fetch:
             for part, found in zip(parts, partial, strict=True)
             if found.length < part.length
         ]
-        with self._downloading(self.origin.size - present) as meter:
+        with self.transfer.downloading(self.origin.name, self.origin.size - present) as meter:
             wrong = self.transfer.each(lambda each: self._fetch(*each, meter), missing)
         return present - sum(wrong)
 
@@ -101,7 +99,8 @@ class Fetch:
         ]
         present = [self._reliable(piece, self._written(piece)) for piece in pieces]
         self.file.resize(whole.length)
-        with self._downloading(whole.length - sum(present)) as meter:
+        missing = whole.length - sum(present)
+        with self.transfer.downloading(self.origin.name, missing) as meter:
             for _ in range(_ATTEMPTS):
                 found = self._fetch_each(whole, pieces, present, meter)
                 if whole.matches(found):
@@ -189,11 +188,6 @@ class Fetch:
 
     def _new_hash(self) -> "Hash":
         return _new_hash(self.origin.algorithm)
-
-    def _downloading(self, total: int) -> contextlib.AbstractContextManager[Meter]:
-        return self.transfer.phase(
-            PhaseTitle(PhaseKind.DOWNLOAD, f"Downloading {self.origin.name}"), total
-        )
 
 
 def _new_hash(algorithm: str) -> "Hash":

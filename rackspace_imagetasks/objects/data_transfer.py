@@ -112,6 +112,10 @@ class DataTransfer:
         with self.progress.phase(title, total) as phase:
             yield Meter(phase, self._cancellation, self._limit, self.connections.count)
 
+    def downloading(self, name: str, total: int) -> contextlib.AbstractContextManager[Meter]:
+        """Return the meter of a phase that downloads `total` bytes of what has this name."""
+        return self.phase(PhaseTitle(PhaseKind.DOWNLOAD, f"Downloading {name}"), total)
+
     @contextlib.contextmanager
     def checking(self, total: int) -> Iterator[Meter]:
         """Yield the meter of a phase that reads `total` bytes on this machine, without a limit."""

@@ -20,7 +20,6 @@ from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.origin import Origin, Part
 from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.partfile import PartFile, output_errors, part_file
-from rackspace_imagetasks.progress import PhaseKind, PhaseTitle
 from rackspace_imagetasks.text import format_size
 
 
@@ -198,9 +197,7 @@ def download_stream(
 
     def work() -> Downloaded:
         layout = read_layout(fetching, source)
-        with transfer.phase(
-            PhaseTitle(PhaseKind.DOWNLOAD, f"Downloading {source.name}"), layout.info.size
-        ) as meter:
+        with transfer.downloading(source.name, layout.info.size) as meter:
             for segment in layout.segments:
                 for chunk in verified_chunks(fetching, segment):
                     with output_errors():

@@ -25,7 +25,6 @@ from rackspace_imagetasks.objects.download import Downloaded, require_space
 from rackspace_imagetasks.objects.meter import Meter
 from rackspace_imagetasks.ordered import OrderedSource
 from rackspace_imagetasks.partfile import PartFile, output_errors, part_file
-from rackspace_imagetasks.progress import PhaseKind, PhaseTitle
 from rackspace_imagetasks.units import MIB
 
 PIECE = 4 * MIB
@@ -87,7 +86,10 @@ def stream_view(open_view: OpenView, output: BinaryIO, transfer: DataTransfer) -
     """
 
     def work() -> Downloaded:
-        with open_view() as view, _saving(view, view.file.size, transfer) as meter:
+        with (
+            open_view() as view,
+            transfer.downloading(view.source.name, view.file.size) as meter,
+        ):
             for chunk in _chunks(view.file, Extent(0, view.file.size)):
                 with output_errors():
                     output.write(chunk)
@@ -120,7 +122,7 @@ class _ViewWriter:
         count, reused = self._find_complete(total)
         require_space(self._part.path.parent, total - reused)
         self._transfer.keep(reused)
-        with _saving(self._view, total - reused, self._transfer) as meter:
+        with self._transfer.downloading(self._view.source.name, total - reused) as meter:
             self._write_pieces(itertools.islice(self._pieces(), count, None), meter)
         self._view.file.verify_unchanged()
         self._file.resize(self._view.file.size)
@@ -210,10 +212,6 @@ def _chunks(file: ByteSource, extent: Extent) -> Iterator[bytes]:
 
 def _length(piece: list[Extent]) -> int:
     return sum(extent.length for extent in piece)
-
-
-def _saving(view: View, total: int, transfer: DataTransfer) -> AbstractContextManager[Meter]:
-    return transfer.phase(PhaseTitle(PhaseKind.DOWNLOAD, f"Downloading {view.source.name}"), total)
 
 
 def _written(view: View, path: Path | None, reused: int) -> Downloaded:
