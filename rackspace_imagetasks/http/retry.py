@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-#: Statuses of transient failures. 498 is specific to Swift: too many requests per second.
-TRANSIENT_STATUSES = frozenset({408, 429, 498, 500, 502, 503, 504})
+#: Statuses of transient failures. Two are specific to Swift: 498, too many requests per second,
+#: and 499, "Client Disconnect", which a client that is still connected gets when the connection
+#: between two of its servers ended before all of the body had passed.
+TRANSIENT_STATUSES = frozenset({408, 429, 498, 499, 500, 502, 503, 504})
 _FIRST_DELAY = 0.5  # seconds
 _LONGEST_DELAY = 30.0
 _LONGEST_RETRY_AFTER = 300.0

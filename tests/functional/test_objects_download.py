@@ -48,7 +48,7 @@ class SegmentTest(DownloadCase):
 
     def test_passing_answers(self):
         """After each transient status, only that segment is requested again."""
-        statuses = (408, 429, 498, 500, 502, 503, 504)
+        statuses = (408, 429, 498, 499, 500, 502, 503, 504)
         for segment, status in enumerate(statuses):
             self.fault(segment, status=status, headers={"Retry-After": "1"})
         waits = []
