@@ -2,16 +2,13 @@
 """Run one job for many subjects, several at a time; a failure does not affect the others."""
 
 import dataclasses
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from rackspace_imagetasks.exceptions import Cancelled, ImageTasksError, unexpected
+from rackspace_imagetasks.exceptions import Cancelled, ImageTasksError, reportable
 from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.threads import ThreadPool
-
-LOG = logging.getLogger(__name__)
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -69,11 +66,8 @@ def run_each(
 def _run(subject: S, job: Callable[[S], R]) -> Outcome[S, R]:
     try:
         return Outcome(subject, result=job(subject))
-    except ImageTasksError as error:
-        return Outcome(subject, error=error)
-    except Exception as error:
-        LOG.debug("Unexpected error in the job for %r", subject, exc_info=True)
-        return Outcome(subject, error=unexpected(error))
+    except Exception as error:  # noqa: BLE001  # it becomes the outcome of this one
+        return Outcome(subject, error=reportable(error))
 
 
 def _summary(outcomes: Sequence[Outcome[S, R]], total: int) -> list[Message | str]:

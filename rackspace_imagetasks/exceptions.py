@@ -19,7 +19,11 @@ ImageTasksError
     └── TaskTimeout           it was still running when the wait timed out
 """
 
+import logging
+
 from rackspace_imagetasks.messages import Message
+
+LOG = logging.getLogger(__name__)
 
 
 class ImageTasksError(Exception):
@@ -145,8 +149,11 @@ class TaskTimeout(TaskError):
         super().__init__(*messages, task_id=task_id)
 
 
-def unexpected(error: Exception) -> ImageTasksError:
-    """Return the error that a batch reports for an exception of any other kind."""
+def reportable(error: Exception) -> ImageTasksError:
+    """Return an error as it is, or the one that reports an exception of any other kind."""
+    if isinstance(error, ImageTasksError):
+        return error
+    LOG.debug("Unexpected error", exc_info=error)
     reported = ImageTasksError(f"Unexpected error: {type(error).__name__}: {error}")
     reported.__cause__ = error
     return reported

@@ -7,7 +7,6 @@ is recent is never deleted. All ages are judged by the service's clock.
 """
 
 import dataclasses
-import logging
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.events import EventKind, Job, JobKind
-from rackspace_imagetasks.exceptions import Cancelled, ImageTasksError, NotFound, unexpected
+from rackspace_imagetasks.exceptions import Cancelled, ImageTasksError, NotFound, reportable
 from rackspace_imagetasks.jobs.names import CONTAINER_PREFIX, exported_object, is_own_name
 from rackspace_imagetasks.jobs.reported import emit, emit_failure, observed, reporting
 from rackspace_imagetasks.objects import orphans
@@ -26,8 +25,6 @@ from rackspace_imagetasks.objects.segments import segments_container
 
 if TYPE_CHECKING:
     from rackspace_imagetasks.objects.names import ObjectName
-
-LOG = logging.getLogger(__name__)
 
 DAY = timedelta(days=1)
 _IN_USE = timedelta(minutes=15)  # three times the interval in which a process shows its use
@@ -99,11 +96,8 @@ class CleanPlan:
             is_deleted = delete_orphan(self.cloud.objects, orphan)
         except Cancelled:
             raise
-        except ImageTasksError as error:
-            return CleanResult(orphan, FAILED, error)
-        except Exception as error:
-            LOG.debug("Unexpected error in deleting '%s'", orphan.object, exc_info=True)
-            return CleanResult(orphan, FAILED, unexpected(error))
+        except Exception as error:  # noqa: BLE001  # it becomes the row of this one
+            return CleanResult(orphan, FAILED, reportable(error))
         return CleanResult(orphan, DELETED if is_deleted else IN_USE)
 
 

@@ -61,7 +61,7 @@ class ValidateVhd(local.SourceCommand, common.BatchCommand):
     def _check(
         self, name: str, max_virtual_size: int, max_physical_size: int
     ) -> list[tuple[object, ...]]:
-        from rackspace_imagetasks.exceptions import ImageTasksError, unexpected
+        from rackspace_imagetasks.exceptions import reportable
         from rackspace_imagetasks.sources.confirmed import check_vhd
 
         try:
@@ -74,12 +74,9 @@ class ValidateVhd(local.SourceCommand, common.BatchCommand):
                 )
             finally:
                 source.close()
-        except ImageTasksError as error:
+        except Exception as error:  # noqa: BLE001  # it becomes the row of this file
             self.has_failed = True
-            return [_unreadable(name, error)]
-        except Exception as error:  # noqa: BLE001  # whatever it is, the other files have their rows
-            self.has_failed = True
-            return [_unreadable(name, unexpected(error))]
+            return [_unreadable(name, reportable(error))]
         self.has_failed |= bool(report.errors)
         if report.unread or not report.errors:
             self.tell(_verdict(report))
