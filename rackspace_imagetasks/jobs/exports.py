@@ -28,7 +28,6 @@ from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.policy import Verdict
-from rackspace_imagetasks.progress import Progress
 
 EXPORTED_BEFORE = "exported before"
 
@@ -80,11 +79,6 @@ class ExportPlan:
     def job(self) -> Job:
         """What events say about the job."""
         return image_job(JobKind.EXPORT, self.image, self.cloud)
-
-    @property
-    def progress(self) -> Progress:
-        """Where the job is reported."""
-        return self.cloud.progress
 
     def preview(self) -> ExportResult:
         """Return the expected result of a run, without a request."""

@@ -37,7 +37,6 @@ from rackspace_imagetasks.objects.data_transfer import (
 )
 from rackspace_imagetasks.objects.download import Downloaded
 from rackspace_imagetasks.partfile import require_writable, target_path
-from rackspace_imagetasks.progress import Progress
 from rackspace_imagetasks.sources import FORMATS, detect
 
 _STREAM = "-"
@@ -62,11 +61,6 @@ class ImageSavePlan:
     def job(self) -> Job:
         """What events say about the job."""
         return image_job(JobKind.SAVE, self.image, self.cloud)
-
-    @property
-    def progress(self) -> Progress:
-        """Where the job is reported."""
-        return self.cloud.progress
 
     def preview(self) -> ExportResult:
         """Return the expected result of a run, without a request."""

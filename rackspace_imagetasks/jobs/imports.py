@@ -41,7 +41,6 @@ from rackspace_imagetasks.objects.deletion import delete
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.objects.upload import upload
-from rackspace_imagetasks.progress import Progress
 
 ALREADY_IMPORTED = "already imported"
 
@@ -111,11 +110,6 @@ class ImportPlan:
     def job(self) -> Job:
         """What events say about the job."""
         return Job(job=JobKind.IMPORT, image=self.name, target=self.cloud.event_place)
-
-    @property
-    def progress(self) -> Progress:
-        """Where the job is reported."""
-        return self.cloud.progress
 
     def close(self) -> None:
         """Close the file to upload."""

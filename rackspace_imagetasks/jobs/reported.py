@@ -31,8 +31,8 @@ class ReportedPlan(Protocol):
         """What its events say about it."""
 
     @property
-    def progress(self) -> Progress:
-        """Where it is reported."""
+    def cloud(self) -> Cloud:
+        """The cloud that it is asked of, which knows where to report."""
 
     @property
     def warnings(self) -> tuple[Message, ...]:
@@ -71,7 +71,7 @@ def reported(
 
     @functools.wraps(run)
     def run_reported(plan: SomePlan, /, *args: Params.args, **kwargs: Params.kwargs) -> Result:
-        progress = plan.progress
+        progress = plan.cloud.progress
         if is_running() or not isinstance(progress, EventProgress):
             return run(plan, *args, **kwargs)
         job = plan.job

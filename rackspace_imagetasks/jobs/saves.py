@@ -42,7 +42,6 @@ from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.ordered import OrderedObject
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.partfile import require_writable, target_path
-from rackspace_imagetasks.progress import Progress
 from rackspace_imagetasks.sources import detect
 from rackspace_imagetasks.sources.confirmed import check_vhd
 
@@ -88,11 +87,6 @@ class SavePlan:
     def job(self) -> Job:
         """What events say about the job."""
         return Job(job=JobKind.SAVE, image=str(self.source), source=self.cloud.event_place)
-
-    @property
-    def progress(self) -> Progress:
-        """Where the job is reported."""
-        return self.cloud.progress
 
     @reported
     def run(

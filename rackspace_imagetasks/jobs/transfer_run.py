@@ -20,7 +20,6 @@ from rackspace_imagetasks.jobs.marks import Mark
 from rackspace_imagetasks.jobs.reported import image_job, reported
 from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions
-from rackspace_imagetasks.progress import Progress
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,9 +69,9 @@ class TransferRun(ABC):
         return image_job(JobKind.TRANSFER, self.image, self.source, self.target)
 
     @property
-    def progress(self) -> Progress:
-        """Where the job is reported."""
-        return self.source.progress
+    def cloud(self) -> Cloud:
+        """The cloud that the job is asked of."""
+        return self.source
 
     @property
     def mark(self) -> Mark:

@@ -28,7 +28,6 @@ from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.policy import Verdict
-from rackspace_imagetasks.progress import Progress
 from rackspace_imagetasks.sources import DiskSource, open_disk_of
 from rackspace_imagetasks.sources.convert import report_content, require_size
 from rackspace_imagetasks.sources.staging import require_recognised
@@ -50,14 +49,12 @@ class UploadPlan:
     @property
     def job(self) -> Job:
         """What events say about the job."""
-        return Job(
-            job=JobKind.IMPORT, image=self.arrival.name, target=self.arrival.cloud.event_place
-        )
+        return Job(job=JobKind.IMPORT, image=self.arrival.name, target=self.cloud.event_place)
 
     @property
-    def progress(self) -> Progress:
-        """Where the job is reported."""
-        return self.arrival.cloud.progress
+    def cloud(self) -> Cloud:
+        """The cloud of the image."""
+        return self.arrival.cloud
 
     def close(self) -> None:
         """Close the disk."""
