@@ -8,7 +8,7 @@ from fractions import Fraction
 _LARGEST = 2**63 - 1
 # Of temporary URLs of Swift, and of presigned URLs of S3.
 _SIGNATURE = re.compile(r"(?i)([?&](?:temp_url_sig|x-amz-signature|signature)=)[^&#\s'\"]+")
-_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+SIZE_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
 def printable(text: object, limit: int = 300) -> str:
@@ -25,19 +25,19 @@ def without_credentials(text: str) -> str:
 def format_size(size: float) -> str:
     """Return a size in bytes for people, in binary units: `40 GiB`, `3.5 KiB`, `17 bytes`."""
     value, unit = float(size), 0
-    while abs(value) >= 1024 and unit < len(_UNITS) - 1:
+    while abs(value) >= 1024 and unit < len(SIZE_UNITS) - 1:
         value, unit = value / 1024, unit + 1
     number = f"{value:.1f}".removesuffix(".0") if unit else f"{size:.0f}"
-    return f"{number} {_UNITS[unit]}"
+    return f"{number} {SIZE_UNITS[unit]}"
 
 
 def format_sizes(size: int, limit: int) -> tuple[str, str]:
     """Return two sizes for people, in a unit in which different sizes have different words."""
     if size == limit or format_size(size) != format_size(limit):
         return format_size(size), format_size(limit)
-    for unit in range(len(_UNITS) - 1, 0, -1):
+    for unit in range(len(SIZE_UNITS) - 1, 0, -1):
         words = tuple(
-            f"{each / 1024**unit:.1f}".removesuffix(".0") + f" {_UNITS[unit]}"
+            f"{each / 1024**unit:.1f}".removesuffix(".0") + f" {SIZE_UNITS[unit]}"
             for each in (size, limit)
         )
         if words[0] != words[1]:

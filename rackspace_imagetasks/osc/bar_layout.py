@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from rich.cells import cell_len, chop_cells
 
-_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+from rackspace_imagetasks.text import SIZE_UNITS
+
 _GAP = "  "
 _MIN_BAR, _MAX_BAR = 10, 30  # columns
 _MIN_LABEL = 8
@@ -83,8 +84,8 @@ def lay_out(lines: Sequence[Line], width: int, symbols: Symbols = UNICODE) -> li
     What does not fit is left out in this order: the bar, the rate, the time left; then names are
     cut.
     """
-    for number in range(len(_LEVELS)):
-        table = _Table(lines, _LEVELS[number])
+    for shown in _LEVELS:
+        table = _Table(lines, shown)
         room = width - table.needed
         if room >= 0:
             break
@@ -94,8 +95,9 @@ def lay_out(lines: Sequence[Line], width: int, symbols: Symbols = UNICODE) -> li
     return [cut(table.text(line, symbols), width, symbols) for line in lines]
 
 
+_OPTIONAL = frozenset({"bar", "speed", "time_left"})
 _LEVELS = (
-    frozenset({"bar", "speed", "time_left"}),
+    _OPTIONAL,
     frozenset({"speed", "time_left"}),
     frozenset({"time_left"}),
     frozenset[str](),
@@ -145,9 +147,6 @@ class _Table:
         return _GAP.join(cells).rstrip()
 
 
-_OPTIONAL = {"speed", "time_left"}
-
-
 def _padded(text: str, width: int) -> str:
     return text + " " * (width - cell_len(text))
 
@@ -166,11 +165,11 @@ def cut(text: str, width: int, symbols: Symbols = UNICODE) -> str:
 def format_part(done: int, total: int | None) -> str:
     """Return an amount, and the total if it is known, in the unit of the larger: `1.2/4.0 GiB`."""
     unit = 0
-    while (total or done) / 1024**unit >= 1024 and unit < len(_UNITS) - 1:
+    while (total or done) / 1024**unit >= 1024 and unit < len(SIZE_UNITS) - 1:
         unit += 1
     numbers = [done] if total is None else [done, total]
     shown = "/".join(f"{number / 1024**unit:.{1 if unit else 0}f}" for number in numbers)
-    return f"{shown} {_UNITS[unit]}"
+    return f"{shown} {SIZE_UNITS[unit]}"
 
 
 def format_duration(seconds: float) -> str:

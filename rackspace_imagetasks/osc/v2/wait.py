@@ -59,13 +59,15 @@ class WaitTask(common.ImageTaskCommand):
             }
             self.report(message for messages in failures.values() for message in messages)
             self.report(error.messages if error else ())
-            left = [each for each in task_ids if each not in known] if error else []
-            for task_id in (*known, *left):
+            reported = [
+                each for each in dict.fromkeys((*task_ids, *known)) if each in known or error
+            ]
+            for task_id in reported:
                 if error and not (task_id in known and known[task_id].ended):
                     failures[task_id] = _about(task_id, error.messages)
         return self.titles, [
             rows.row(self.titles, _cells(task_id, known.get(task_id), failures.get(task_id, ())))
-            for task_id in sorted((*known, *left), key=(*task_ids, *known).index)
+            for task_id in reported
         ]
 
     def _wait(
