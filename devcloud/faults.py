@@ -22,7 +22,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from devcloud.files import write_json
 from devcloud.plan import Plan
@@ -31,6 +31,19 @@ Service = Literal["swift", "glance"]
 
 _PATIENCE = 120.0  # seconds
 _POLL = 0.02  # seconds
+
+
+class Asked(NamedTuple):
+    """What rules look at in a request.
+
+    :ivar image: looks up the name of the image whose ID is in the path.
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    range: str = ""
+    image: Callable[[], str] = str
 
 
 @dataclass(frozen=True)
@@ -64,24 +77,14 @@ class Rule:
     corrupt: bool = False  # invert the byte at `offset` of the response's body
     truncate: int | None = None  # shorten the response, with a matching Content-Length
 
-    def matches(
-        self,
-        method: str,
-        path: str,
-        query: str = "",
-        range_: str = "",
-        image: Callable[[], str] = str,
-    ) -> bool:
-        """Return whether the rule is for a request, even if it is used up.
-
-        :param image: looks up the name of the image.
-        """
+    def matches(self, asked: Asked) -> bool:
+        """Return whether the rule is for a request, even if it is used up."""
         return (
-            self.method in ("", method)
-            and re.search(self.path, path) is not None
-            and re.search(self.query, query) is not None
-            and re.search(self.range, range_) is not None
-            and (not self.image or re.search(self.image, image()) is not None)
+            self.method in ("", asked.method)
+            and re.search(self.path, asked.path) is not None
+            and re.search(self.query, asked.query) is not None
+            and re.search(self.range, asked.range) is not None
+            and (not self.image or re.search(self.image, asked.image()) is not None)
         )
 
     def hold(self) -> None:

@@ -11,6 +11,7 @@ from oslo_utils import timeutils
 from devcloud.cloudimages import exporting, importing
 from devcloud.cloudimages.failure import TaskFailed
 from devcloud.cloudimages.options import OPTIONS
+from devcloud.faults import Asked
 from devcloud.middleware.rulebook import rule_book
 
 _LOG = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class Executor(glance.async_.TaskExecutor):
 
 def _apply_faults(kind: str, given: dict[str, Any]) -> None:
     subject = given["import_from"] if kind == "import" else given["image_uuid"]
-    rule = rule_book(OPTIONS.faults_dir).apply("TASK", f"/{kind}/{subject}")
+    rule = rule_book(OPTIONS.faults_dir).apply(Asked("TASK", f"/{kind}/{subject}"))
     if rule is not None:
         rule.hold()
         if rule.body:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from devcloud.faults import Rule
+from devcloud.faults import Asked, Rule
 from devcloud.middleware.accesslog import DROPPED
 from devcloud.middleware.bodies import WatchedInput
 from devcloud.middleware.requests import method, path
@@ -33,13 +33,14 @@ class Faults:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        rule = self._rules.apply(
+        asked = Asked(
             method(environ),
             path(environ),
             environ.get("QUERY_STRING", ""),
             environ.get("HTTP_RANGE", ""),
             lambda: _image_name(self._app, environ),
         )
+        rule = self._rules.apply(asked)
         if rule is None:
             return self._app(environ, start_response)
         rule.hold()

@@ -5,11 +5,10 @@ import functools
 import json
 import random
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from devcloud.faults import Rule, fired_file
+from devcloud.faults import Asked, Rule, fired_file
 from devcloud.files import write_json
 
 
@@ -25,12 +24,10 @@ class _RuleSet:
         rules = [Rule(**values) for values in json.loads(path.read_text())]
         return cls(path, rules, [0] * len(rules), [0] * len(rules))
 
-    def apply(
-        self, method: str, path: str, query: str, range_: str, image: Callable[[], str]
-    ) -> Rule | None:
+    def apply(self, asked: Asked) -> Rule | None:
         """Return the first rule that applies, and count its use."""
         for number, rule in enumerate(self.rules):
-            if not rule.matches(method, path, query, range_, image):
+            if not rule.matches(asked):
                 continue
             self.matched[number] += 1
             used_up = rule.times is not None and self.fired[number] >= rule.times
@@ -51,18 +48,11 @@ class RuleBook:
         self._sets: dict[Path, _RuleSet] = {}
         self._lock = threading.Lock()
 
-    def apply(
-        self,
-        method: str,
-        path: str,
-        query: str = "",
-        range_: str = "",
-        image: Callable[[], str] = str,
-    ) -> Rule | None:
+    def apply(self, asked: Asked) -> Rule | None:
         """Return the rule for a request, if any, and count its use."""
         with self._lock:
             for rule_set in self._current():
-                if (rule := rule_set.apply(method, path, query, range_, image)) is not None:
+                if (rule := rule_set.apply(asked)) is not None:
                     return rule
         return None
 

@@ -8,7 +8,7 @@ from oslotest import base
 from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
 from werkzeug.wrappers import Request, Response
 
-from devcloud.faults import Rule, inject
+from devcloud.faults import Asked, Rule, inject
 from devcloud.middleware import accesslog, faults
 from devcloud.middleware.rulebook import RuleBook
 from devcloud.tests.unit.test_config import plan
@@ -42,14 +42,14 @@ class TestRules(FaultCase):
     def test_times(self):
         """A rule is used up after `times` requests, and its uses are counted."""
         injected = self.inject(Rule("PUT", "/a", times=2), Rule("PUT", "/b", times=None))
-        applied = [self.book.apply("PUT", "/x/a") is not None for _ in range(3)]
+        applied = [self.book.apply(Asked("PUT", "/x/a")) is not None for _ in range(3)]
         self.assertEqual([True, True, False], applied)
         self.assertEqual([2, 0], injected.fired())
 
     def test_skip(self):
         """The first matching requests can be skipped."""
         self.inject(Rule(skip=1, times=1))
-        applied = [self.book.apply("GET", "/") is not None for _ in range(3)]
+        applied = [self.book.apply(Asked("GET", "/")) is not None for _ in range(3)]
         self.assertEqual([False, True, False], applied)
 
     def test_chance(self):
@@ -58,7 +58,7 @@ class TestRules(FaultCase):
         sometimes, otherwise = Rule(chance=0.5, times=None), Rule(times=None)
         injected = self.inject(never, sometimes, otherwise)
         for _ in range(200):
-            self.book.apply("GET", "/")
+            self.book.apply(Asked("GET", "/"))
         none, some, rest = injected.fired()
         self.assertEqual((0, 200), (none, some + rest))
         self.assertTrue(some and rest)
@@ -66,30 +66,30 @@ class TestRules(FaultCase):
     def test_match(self):
         """Method, decoded path and query must all match."""
         rule = Rule("GET", r"/ü b$", r"limit=1")
-        self.assertTrue(rule.matches("GET", "/v1/ü b", "limit=1"))
-        self.assertFalse(rule.matches("HEAD", "/v1/ü b", "limit=1"))
-        self.assertFalse(rule.matches("GET", "/v1/ü b/", "limit=1"))
-        self.assertFalse(rule.matches("GET", "/v1/ü b", "limit=2"))
+        self.assertTrue(rule.matches(Asked("GET", "/v1/ü b", "limit=1")))
+        self.assertFalse(rule.matches(Asked("HEAD", "/v1/ü b", "limit=1")))
+        self.assertFalse(rule.matches(Asked("GET", "/v1/ü b/", "limit=1")))
+        self.assertFalse(rule.matches(Asked("GET", "/v1/ü b", "limit=2")))
 
     def test_match_range(self):
         """A rule can be for requests with a range only."""
         rule = Rule(range="bytes=0-")
-        self.assertTrue(rule.matches("GET", "/", range_="bytes=0-99"))
-        self.assertFalse(rule.matches("GET", "/", range_="bytes=100-199"))
-        self.assertFalse(rule.matches("GET", "/"))
+        self.assertTrue(rule.matches(Asked("GET", "/", range="bytes=0-99")))
+        self.assertFalse(rule.matches(Asked("GET", "/", range="bytes=100-199")))
+        self.assertFalse(rule.matches(Asked("GET", "/")))
 
     def test_removed(self):
         """Rules apply until the end of the block, and leave no file."""
         with inject(self.plan.root, "DFW", Rule(times=None)) as injected:
-            self.assertIsNotNone(self.book.apply("GET", "/"))
-        self.assertIsNone(self.book.apply("GET", "/"))
+            self.assertIsNotNone(self.book.apply(Asked("GET", "/")))
+        self.assertIsNone(self.book.apply(Asked("GET", "/")))
         self.assertEqual([], list(self.plan.faults_dir("DFW", "swift").iterdir()))
         self.assertEqual([1], injected.fired())
 
     def test_several_sets(self):
         """The rules of two tests do not interfere with each other."""
         one, two = self.inject(Rule(path="/one")), self.inject(Rule(path="/two"))
-        self.book.apply("GET", "/two")
+        self.book.apply(Asked("GET", "/two"))
         self.assertEqual(([0], [1]), (one.fired(), two.fired()))
 
 
