@@ -12,7 +12,7 @@ from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.partfile import PartFile, output_errors, part_file
 from rackspace_imagetasks.progress import SILENT, Phase, PhaseKind, PhaseTitle, Progress
 
-_PIECE = 512 << 10
+_PIECE = 256 << 10  # a copy of it stays in the cache until it is written
 _STRETCH = 16 << 20
 _THREADS = 2  # one copies while the other waits for the kernel
 _ZEROS = bytes(_PIECE)
