@@ -29,17 +29,28 @@ def main() -> None:
         folder = Path(name)
         plain = _installation(folder / "without", plugin=False)
         extended = _installation(folder / "with", plugin=True)
-        _whole_command(plain, extended)
+        _version(plain, extended)
+        _help(extended)
         _loading_alone(extended)
 
 
-def _whole_command(plain: Path, extended: Path) -> None:
+def _version(plain: Path, extended: Path) -> None:
     command = ("-m", "openstackclient.shell", "--version")
     results = compare(
         {"without the plugin": [plain, *command], "with the plugin": [extended, *command]},
         rounds=_ROUNDS,
     )
     print_table("`openstack --version`", [*results.values()], results["without the plugin"])
+
+
+def _help(python: Path) -> None:
+    """Compare commands that do nothing but start: the client's, and the largest of the plugin."""
+    names = ("--version", "image create --help", "image task import --help")
+    results = compare(
+        {name: [python, "-m", "openstackclient.shell", *name.split()] for name in names},
+        rounds=_ROUNDS,
+    )
+    print_table("`openstack` with one command", [*results.values()], results["--version"])
 
 
 def _loading_alone(python: Path) -> None:
