@@ -22,6 +22,11 @@ if typing.TYPE_CHECKING:
 MAX_SECONDS = 1e9  # more than any wait can take
 STDOUT = "-"
 """The value of --file for standard output."""
+# The default of `disk_formats` in Glance's configuration, and the format of QEMU that it lacks.
+_DISK_FORMATS = (
+    *("ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop"),
+    "qed",
+)
 
 
 def add_image_arguments(parser: argparse.ArgumentParser, help_text: str) -> None:
@@ -131,6 +136,7 @@ def add_disk_format_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument_group(parsers.DISK).add_argument(
         "--disk-format",
         metavar="<format>",
+        type=disk_format,
         help=_(
             "Format of the new image: qcow2, raw or vhd (default: what the cloud expects; a cloud"
             " with image tasks accepts only vhd)"
@@ -170,6 +176,7 @@ def add_save_options(parser: argparse.ArgumentParser, *, required: bool) -> None
     group.add_argument(
         "--disk-format",
         metavar="<format>",
+        type=disk_format,
         help=_(
             "Format of the file: vhd, qcow2 or raw (default: the one that the suffix of <file>"
             " names, .vhd, .qcow2, .raw or .img, otherwise the format of the export or the image)."
@@ -357,6 +364,15 @@ def file_name(text: str) -> str:
     """Refuse an empty name of a file, for argparse: a path would take it for the directory."""
     if not text:
         raise argparse.ArgumentTypeError(_("the name of a file cannot be empty"))
+    return text
+
+
+def disk_format(text: str) -> str:
+    """Refuse what is no disk format, for argparse; the job knows which disk formats it can make."""
+    if text not in _DISK_FORMATS:
+        raise argparse.ArgumentTypeError(
+            _("'%s' is not a disk format; specify qcow2, raw or vhd") % text
+        )
     return text
 
 

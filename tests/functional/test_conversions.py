@@ -175,10 +175,10 @@ class ImportTest(ConversionCase):
         for cloud in ({"cloud": "alice", "region": "DFW"}, FLEX):
             del self.sent[:]
             said = self.refused(
-                *("task", "import", self.disk("qcow2"), "--disk-format", "ova")[1:], **cloud
+                *("task", "import", self.disk("qcow2"), "--disk-format", "vdi")[1:], **cloud
             )
             place = f"region '{cloud['region']}' of cloud '{cloud['cloud']}'"
-            self.assertIn(f"Disk format 'ova' is not available in {place}.", said)
+            self.assertIn(f"Disk format 'vdi' is not available in {place}.", said)
             self.assertEqual([], self.changes())
 
     def test_limit(self):

@@ -115,6 +115,23 @@ class UsageTest(LocalShellTest):
             self.assertEqual(2, status)
             self.assertIn(says, stderr)
 
+    def test_disk_formats(self):
+        """What is no disk format is refused by the parser, with the formats that are possible."""
+        for command in (
+            (*IMPORT, "disk.raw"),
+            (*EXPORT, "web", "--wait", "--file", "web.qcow2"),
+            (*TASK, "save", "images/a.vhd", "--file", "a.qcow2"),
+            (*TRANSFER, "web", "--to-region", "ORD"),
+        ):
+            for word in ("qcow", "QCOW2", ""):
+                status, stdout, stderr = self.openstack(*command, "--disk-format", word)
+                self.assertEqual((2, ""), (status, stdout), stderr)
+                says = f"argument --disk-format: '{word}' is not a disk format; specify qcow2, raw"
+                self.assertIn(says, stderr)
+            status, _, stderr = self.openstack(*command, "--disk-format", "vmdk")
+            self.assertEqual(1, status)
+            self.assertNotIn("not a disk format", stderr)
+
     def test_not_utf_8(self):
         """A name that is not UTF-8 is none of an image."""
         self.assert_misused(*EXPORT, "web-\udcff", says="is not valid UTF-8")
