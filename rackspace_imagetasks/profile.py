@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Self
 
 from rackspace_imagetasks.exceptions import Refused
 from rackspace_imagetasks.messages import Hint
-from rackspace_imagetasks.text import parse_size
+from rackspace_imagetasks.text import MisspelledSize, parse_size
 from rackspace_imagetasks.units import GIB, MIB
 
 DAY = 24 * 60 * 60
@@ -125,6 +125,11 @@ class ProviderProfile:
                 reasons.append(
                     f"{where}: unknown image_tasks setting '{key}'. Available settings:"
                     f" {', '.join(sorted(_PARSERS))}."
+                )
+            except MisspelledSize as error:
+                reasons.append(
+                    f"{where}: image_tasks.{key} is '{value}', but must be spelled"
+                    f" '{error.spelling}'."
                 )
             except (TypeError, ValueError):
                 reasons.append(

@@ -28,6 +28,12 @@ class ProfileTest(base.BaseTestCase):
         self.assertIn("image_tasks.poll_interval is '-1'", str(error))
         self.assertIn("unknown image_tasks setting 'pol_interval'", str(error))
 
+    def test_misspelled_sizes(self):
+        """A size in another spelling is refused with the valid one."""
+        error = self.assertRaises(Refused, profile_of, {"segment_size": "160mb"}, "dfw")
+        says = f"{WHERE}: image_tasks.segment_size is '160mb', but must be spelled '160MB'."
+        self.assertEqual(says, str(error))
+
     def test_each_wrong_value(self):
         """No size or time of 0, below it or without end, no truth value, no slash in a name."""
         for setting, values in (

@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 from oslotest import base
 
-from rackspace_imagetasks.text import format_size, format_sizes, parse_size, printable
+from rackspace_imagetasks.text import (
+    MisspelledSize,
+    format_size,
+    format_sizes,
+    parse_size,
+    printable,
+)
 
 
 class TextTest(base.BaseTestCase):
@@ -33,19 +39,35 @@ class TextTest(base.BaseTestCase):
             self.assertNotEqual(*format_sizes(size, 2**40 + 2**32))
 
     def test_sizes_read(self):
-        """GiB, GB and G are the same binary unit, in any case; others are refused."""
-        for text in ("40GiB", "40 GB", "40g", "40 gib"):
+        """GiB, GB and G are the same binary unit; what is not a size is refused."""
+        for text in ("40GiB", "40 GB", " 40G "):
             self.assertEqual(40 * 2**30, parse_size(text))
-        self.assertEqual(1536, parse_size("1.5k"))
-        for text in ("", "GiB", "4 0", "-1", "1e9", "40 ZB"):
+        self.assertEqual(1536, parse_size("1.5K"))
+        for text in ("17", "17B", "17 bytes"):
+            self.assertEqual(17, parse_size(text))
+        for text in ("", "GiB", "4 0", "-1", "1e9", "40 ZB", "1,000,000", "10MiB/h"):
             self.assertIn("is not a size", str(self.assertRaises(ValueError, parse_size, text)))
 
+    def test_misspelled_sizes(self):
+        """A size in another spelling is refused with the valid one."""
+        for text, spelling in (
+            *(("10mb", "10MB"), ("10 mib", "10MiB"), ("1.5k", "1.5K"), ("10kB", "10KB")),
+            *(("1,5GiB", "1.5GiB"), ("10Mi", "10MiB"), ("10Mbytes", "10MB"), ("17 b", "17B")),
+            *(("10MiB/s", "10MiB"), ("10MBps", "10MB"), ("1000/s", "1000"), ("10iB", "10B")),
+        ):
+            error = self.assertRaises(MisspelledSize, parse_size, text)
+            self.assertEqual(f"'{text}' is not a size; use {spelling}.", str(error))
+            self.assertEqual(spelling, error.spelling)
+            parse_size(error.spelling)
+
     def test_bits(self):
-        """A size in bits is not taken as bytes; all letters are small in a size in bytes too."""
-        for text, instead in (("10Mb", "10MB"), ("1.5 Gib", "1.5GiB"), (" 40Kb", "40KB")):
+        """A size in bits is not taken as bytes."""
+        for text, instead in (
+            *(("10Mb", "10MB"), ("1.5 Gib", "1.5GiB"), (" 40Kb", "40KB"), ("10mbit", "10MB")),
+            *(("10Mbps", "10MB"), ("10mbps", "10MB"), ("10Mbit/s", "10MB"), ("10 Mibit", "10MiB")),
+        ):
             error = self.assertRaises(ValueError, parse_size, text)
             self.assertIn(f"is in bits; use a size in bytes, such as {instead}.", str(error))
-        self.assertEqual(10 * 2**20, parse_size("10mb"))
 
     def test_sizes_that_nothing_has(self):
         """Sizes are exact up to the largest offset in a file; larger ones are refused."""

@@ -108,6 +108,8 @@ class UsageTest(LocalShellTest):
         """A unit that an option does not take is refused with what to write instead."""
         for command, says in (
             ((*IMPORT, "a.raw", "--limit-rate", "10Mb"), "'10Mb' is in bits; use a size in bytes"),
+            ((*TASK, "save", "c/o", "--limit-rate", "10mb"), "'10mb' is not a size; use 10MB."),
+            (("image", "vhd", "validate", "a", "--max-virtual-size", "1gib"), "use 1GiB."),
             ((*TASK, "clean", "--older-than", "2d"), "such as 48 for 2 days"),
             ((*TASK, "wait", "x", "--timeout", "5m"), "such as 300 for 5 minutes"),
         ):
