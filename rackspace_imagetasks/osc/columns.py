@@ -116,26 +116,38 @@ def wrapped_row(row: Iterable[object], widths: Iterable[int]) -> tuple[object, .
 
 def values(titles: Iterable[str], row: Iterable[object]) -> dict[str, object]:
     """Return what programs get of a row, by title."""
-    return {
-        title: each.machine_readable() if isinstance(each, columns.FormattableColumn) else each
-        for title, each in zip(titles, row, strict=True)
-    }
+    return {title: _value(each) for title, each in zip(titles, row, strict=True)}
 
 
-def csv_row(row: Iterable[object]) -> tuple[object, ...]:
-    """Return a row whose numbers are not quoted, and whose missing values are empty cells.
+def row_for(formatter: str, row: Iterable[object]) -> tuple[object, ...]:
+    """Return a row for one of cliff's formatters: in some of them, missing values are empty cells.
 
-    cliff's CSV formatter turns the value of each formattable column into a string.
+    They turn the value of each formattable column into a string, and so None into "None".
     """
-    return tuple(
-        _csv_cell(each.machine_readable()) if isinstance(each, columns.FormattableColumn) else each
-        for each in row
-    )
+    if formatter == "csv":
+        return tuple(_csv_cell(_value(each)) for each in row)
+    if formatter in ("shell", "value"):
+        return tuple(_text_cell(each) for each in row)
+    return tuple(row)
+
+
+def _value(cell: object) -> object:
+    """Return what programs get of a cell."""
+    return cell.machine_readable() if isinstance(cell, columns.FormattableColumn) else cell
 
 
 def _csv_cell(value: object) -> object:
+    """Return a value that is empty if it is missing, and not quoted if it is a number."""
     is_scalar = value is None or isinstance(value, str | int | float)
     return value if is_scalar else json.dumps(value)
+
+
+def _text_cell(cell: object) -> object:
+    """Return a cell that is empty if its value is missing; texts remain comparable with it."""
+    value = _value(cell)
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else cell
 
 
 def safe_row(values: Iterable[object]) -> tuple[object, ...]:

@@ -133,7 +133,7 @@ class ShowCommand(DisplayCommand, command.ShowOne, CommandWithParser):
         """Show the fields, unless standard output carries data."""
         if self.has_data(parsed_args):
             return 0
-        row = columns.safe_row(data)
+        row = columns.row_for(parsed_args.formatter, columns.safe_row(data))
         if parsed_args.formatter == "table":
             row = columns.wrapped_row(row, [_MAX_WIDTH] * len(row))
         return int(super().produce_output(parsed_args, column_names, row))
@@ -175,10 +175,8 @@ class BatchCommand(DisplayCommand, command.Lister, CommandWithParser):
         """
         if self.has_data(parsed_args):
             return 0
-        rows = [columns.safe_row(row) for row in data]
-        if parsed_args.formatter == "csv":
-            rows = [columns.csv_row(row) for row in rows]
-        elif parsed_args.formatter == "table":
+        rows = [columns.row_for(parsed_args.formatter, columns.safe_row(row)) for row in data]
+        if parsed_args.formatter == "table":
             return self._produce_table(parsed_args, column_names, rows)
         return int(super().produce_output(parsed_args, column_names, rows))
 

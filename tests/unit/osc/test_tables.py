@@ -220,6 +220,39 @@ class CsvTest(base.BaseTestCase):
         self.assertEqual({"a": "b"}, json.loads(read["Properties"]))
 
 
+class MissingValuesTest(base.BaseTestCase):
+    def test_rows(self):
+        """With `-f value`, a missing value is an empty cell; in JSON and YAML, it is null."""
+        titles = ("File", "Severity", "Code", "Check", "Detail")
+        data = [("b", "error", columns.CodeColumn(None), "unreadable", None)]
+        for formatter, shown in (
+            ("value", "b error  unreadable \n"),
+            ("json", '"Code": null,'),
+            ("yaml", "Code: null\n"),
+        ):
+            text = printed("image_vhd_validate", titles, data, "-f", formatter)
+            self.assertIn(shown, text)
+            self.assertNotIn("None", text)
+
+    def test_sorted(self):
+        """Rows can be sorted by a column in which values are missing."""
+        titles = commands()["image_task_wait"].titles
+        data = [rows.row(titles, {"Task": task, "Result": task}) for task in ("b", None, "a")]
+        words = ("-f", "value", "-c", "Result", "--sort-column", "Result")
+        self.assertEqual("\na\nb\n", printed("image_task_wait", titles, data, *words))
+
+    def test_fields(self):
+        """So it is among the fields of one VHD, and for the shell."""
+        titles, data = ("file", "uuid", "grows_reason"), ("x", IMAGE, None)
+        for formatter, shown in (
+            ("value", f"x\n{IMAGE}\n\n"),
+            ("shell", f'file="x"\nuuid="{IMAGE}"\ngrows_reason=""\n'),
+            ("json", '"grows_reason": null'),
+            ("yaml", "grows_reason: null\n"),
+        ):
+            self.assertIn(shown, printed("image_vhd_show", titles, data, "-f", formatter))
+
+
 class BatchRowsTest(base.BaseTestCase):
     """Rows of failures are where their subjects are."""
 
