@@ -6,8 +6,9 @@ import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rich.cells import cell_len, chop_cells
+from rich.cells import cell_len
 
+from rackspace_imagetasks.osc.cells import fitting
 from rackspace_imagetasks.text import SIZE_UNITS
 
 _GAP = "  "
@@ -155,11 +156,7 @@ def cut(text: str, width: int, symbols: Symbols = UNICODE) -> str:
     """Return a text of at most this many columns, with a mark where it was cut."""
     if cell_len(text) <= width:
         return text
-    if width < 1:
-        return ""
-    room = width - 1
-    start = next(iter(chop_cells(text, room)), "") if room else ""
-    return (start if cell_len(start) <= room else "") + symbols.cut
+    return text[: fitting(text, width - 1)] + symbols.cut if width > 0 else ""
 
 
 def format_part(done: int, total: int | None) -> str:

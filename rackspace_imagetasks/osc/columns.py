@@ -100,10 +100,22 @@ class WrappedColumn(columns.FormattableColumn[object]):
 
 
 def _lines(text: str, width: int) -> list[str]:
-    """Break a text after a space or a slash, else after a hyphen or underscore, else anywhere."""
-    fits = f".{{1,{width}}}"
-    parts = re.findall(rf"{fits}(?:$|(?<=[ /])|(?= ))|{fits}(?<=[-_])|{fits}", text)
-    return [line for part in parts if (line := part.strip())]
+    """Break a text into lines of at most this many cells.
+
+    A line ends after a space or a slash, else after a hyphen or underscore, else anywhere.
+    """
+    from rackspace_imagetasks.osc.cells import fitting
+
+    lines, position = [], 0
+    while position < len(text):
+        # Only so many characters are measured: those of a hostile text may all take no cells.
+        count = fitting(text[position : position + 4 * width], width)
+        fits = f".{{1,{max(count, 1)}}}"
+        pattern = rf"{fits}(?:$|(?<=[ /])|(?= ))|{fits}(?<=[-_])|{fits}"
+        part = next(re.compile(pattern, re.DOTALL).finditer(text, position))
+        lines.append(part[0].strip())
+        position = part.end()
+    return [line for line in lines if line]
 
 
 def wrapped_row(row: Iterable[object], widths: Iterable[int]) -> tuple[object, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from unittest import mock
 
 import fixtures
+import wcwidth
 from oslotest import base
 
 from rackspace_imagetasks.exceptions import NotFound, TaskTimeout
@@ -131,6 +132,21 @@ class WidthTest(base.BaseTestCase):
                 self.assertNotIn("…", text)
                 self.assertNotIn("Reason", text)
 
+    def test_wide_characters(self):
+        """So do values in characters of two cells; nothing of them is lost."""
+        for name, table in TABLES.items():
+            titles = commands()[name].titles
+            for cells in table:
+                wide = {
+                    title: "東京都サーバー" * 6 if value in (NAME, LOCATION, PATH) else value
+                    for title, value in cells.items()
+                }
+                text = printed(name, titles, [rows.row(titles, wide)])
+                widths = {wcwidth.wcswidth(line) for line in text.splitlines()}
+                self.assertEqual(1, len(widths), text)
+                self.assertLessEqual(max(widths), 100, text)
+                self.assertNotIn("…", text)
+
     def test_fields(self):
         """So do the fields of one VHD."""
         for name, others in FIELDS.items():
@@ -193,6 +209,26 @@ class WrappedTest(base.BaseTestCase):
             ("abcdefgh", 3, ["abc", "def", "gh"]),
         ):
             self.assertEqual(lines, self.lines(text, width))
+
+    def test_wide_characters(self):
+        """A line has a number of cells, whatever its characters are, and no accent on its own."""
+        for text, width, lines in (
+            ("東京都サーバー", 6, ["東京都", "サーバ", "ー"]),
+            ("東京都サーバー", 5, ["東京", "都サ", "ーバ", "ー"]),
+            ("東京 web-1", 7, ["東京", "web-1"]),
+            ("cafe\u0301 cafe\u0301", 4, ["cafe\u0301", "cafe\u0301"]),
+            ("e\u0301" * 3, 2, ["e\u0301" * 2, "e\u0301"]),
+            ("a❤\ufe0fb", 2, ["a", "❤\ufe0f", "b"]),
+            ("東京", 1, ["東", "京"]),
+        ):
+            self.assertEqual(lines, self.lines(text, width))
+            if width > 1:
+                self.assertLessEqual(max(map(wcwidth.wcswidth, lines)), width)
+
+    def test_accents_alone(self):
+        """A text that takes no cells is broken, too, instead of being measured for ever."""
+        text = "\u0301" * 250
+        self.assertEqual(text, "".join(self.lines(text, 9)))
 
 
 class CsvTest(base.BaseTestCase):
