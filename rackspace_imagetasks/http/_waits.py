@@ -134,6 +134,16 @@ def connecting() -> contextlib.AbstractContextManager[None]:
     return wait.connecting() if wait else contextlib.nullcontext()
 
 
+@contextlib.contextmanager
+def helping(wait: Wait | None) -> Iterator[None]:
+    """Let this thread make the connection for a wait that another thread has entered."""
+    outer, _thread.innermost = _innermost(), wait
+    try:
+        yield
+    finally:
+        _thread.innermost = outer
+
+
 def _innermost() -> Wait | None:
     """Return the wait of this thread that no other one interrupts."""
     wait: Wait | None = getattr(_thread, "innermost", None)

@@ -382,8 +382,10 @@ class Client:
 
         Without TLS its response can usually still be read; with TLS never.
         """
+        head = replace(request, method="HEAD", body=None, params={}, headers={})
         try:
-            response = self._send(replace(request, method="HEAD", body=None, params={}, headers={}))
+            with self._waiting(head):
+                response = self._send(head)
             response.close()
         except (LoginFailedError, *NO_RESPONSE):
             return

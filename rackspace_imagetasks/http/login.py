@@ -17,6 +17,7 @@ from rackspace_imagetasks.http._errors import NO_RESPONSE, is_transient, is_unse
 from rackspace_imagetasks.http._pools import prepare_pools
 from rackspace_imagetasks.http._repeat import Repeater
 from rackspace_imagetasks.http._request import TransientError
+from rackspace_imagetasks.http._waits import helping
 from rackspace_imagetasks.http.answers import read_short
 from rackspace_imagetasks.http.cancellation import Cancellation
 from rackspace_imagetasks.http.notices import Notices, Notify
@@ -54,8 +55,13 @@ class PatientSession(ksa_session.Session):
         options.setdefault("timeout", (retry.connect_timeout, self.timeout or retry.read_timeout))
         options["hooks"] = {"response": self._read}
         missing = f"a response from the {_SERVICE}"
-        with self._repeater.notices.waiting(missing, _SERVICE, _ACTION, lambda: url):
-            return self._repeater.cancellation.run(lambda: send(url, method, **options))
+        with self._repeater.notices.waiting(missing, _SERVICE, _ACTION, lambda: url) as wait:
+
+            def work() -> requests.Response:
+                with helping(wait):
+                    return send(url, method, **options)
+
+            return self._repeater.cancellation.run(work)
 
     def _read(self, response: requests.Response, **_options: object) -> None:
         """Read a response before requests does, which would read one of any size."""

@@ -171,8 +171,15 @@ class TestWaits(LoginCase):
 
     def test_connecting(self):
         """The endpoint of a login is named if there is no connection to it soon."""
+        self.assert_connecting(lambda client: client)
+
+    def test_connecting_in_a_thread(self):
+        """So it is in a client that can be cancelled, in which a thread of its own logs in."""
+        self.assert_connecting(lambda client: client.until(threading.Event()))
+
+    def assert_connecting(self, prepare):
         connections = self.useFixture(SlowConnections(self.useFixture(Clock()), 3))
-        self.read()
+        prepare(self.client()).request("GET", "images", "list the images")
         expected = f"Connecting to {self.service.url} (the identity service)..."
         self.assertEqual([expected], self.messages)
         self.assertEqual(1, connections.count)

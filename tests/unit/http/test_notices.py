@@ -56,12 +56,13 @@ class Clock(fixtures.Fixture):
 class SlowConnections(fixtures.Fixture):
     """Connections that take seconds on a clock, and fail if an error is given.
 
+    :ivar seconds: how many the next one takes.
     :ivar count: how many were tried.
     """
 
     def __init__(self, clock, seconds, error=None):
         self._clock = clock
-        self._seconds = seconds
+        self.seconds = seconds
         self._error = error
         self._connect = connection.create_connection
         self.count = 0
@@ -72,7 +73,7 @@ class SlowConnections(fixtures.Fixture):
 
     def _slow(self, *args, **options):
         self.count += 1
-        self._clock.advance(self._seconds)
+        self._clock.advance(self.seconds)
         if self._error:
             raise self._error
         return self._connect(*args, **options)
@@ -204,6 +205,22 @@ class TestConnecting(ImageServiceCase):
         self.read()
         self.assert_fired()
         self.assertEqual((1, []), (connections.count, self.messages))
+
+    def test_look_for_a_refusal(self):
+        """So is the connection for the request that asks why an upload broke."""
+        connections = self.slow(0)
+
+        def slow_down(handler):
+            connections.seconds = 2
+            return faults.reset()(handler)
+
+        self.service.fault(slow_down, "PUT")
+        self.service.fault(faults.status(403), "HEAD")
+        body = Body(lambda: [b"x"], 1, Meter(SilentPhase(), Cancellation(), NO_LIMIT))
+        words = ("PUT", "images", "write an image")
+        self.assertRaises(AccessDenied, self.client().request, *words, body=body, probe="images")
+        self.assert_fired()
+        self.assertEqual((2, [self.expected]), (connections.count, self.messages))
 
     def test_retries(self):
         """Retries do not repeat it."""
