@@ -65,6 +65,7 @@ class PluginCommand(command.Command):
             with signals.ended_by_sigterm():
                 arguments.decode_options(self.app.options)
                 arguments.decode_arguments(parsed_args, self.path_arguments)
+                self.check(parsed_args)
                 return int(super().run(parsed_args) or 0)
         except usage.UsageError as error:
             self.log.error("%s", worded_error(error))
@@ -79,6 +80,12 @@ class PluginCommand(command.Command):
             if self.on_interrupt is not None:
                 streams.write_line(self.app.stderr, worded(self.on_interrupt))
             raise
+
+    def check(self, parsed_args: argparse.Namespace) -> None:
+        """Check the arguments before the work.
+
+        :raises UsageError: if they are wrong.
+        """
 
     def has_data(self, parsed_args: argparse.Namespace) -> bool:
         """Return whether standard output carries data, and no result."""
@@ -106,19 +113,14 @@ class DisplayCommand(PluginCommand):
         """Return all titles."""
         return self.titles
 
-    def run(self, parsed_args: argparse.Namespace) -> int:
-        """Run the command; if -c has an unknown column, return 2 before the work."""
-        from rackspace_imagetasks.osc import usage
-        from rackspace_imagetasks.osc.hints import worded
+    def check(self, parsed_args: argparse.Namespace) -> None:
+        """Check that -c has no unknown column."""
+        from rackspace_imagetasks.osc.usage import UsageError
 
+        super().check(parsed_args)
         titles = self.known_titles()
-        unknown = columns.unknown_columns(parsed_args.columns, titles)
-        if not unknown:
-            return super().run(parsed_args)
-        for sentence in unknown:
-            self.log.error("%s", worded(sentence))
-        self.log.error("Available columns: %s.", ", ".join(titles))
-        return usage.EXIT_STATUS
+        if unknown := columns.unknown_columns(parsed_args.columns, titles):
+            raise UsageError(*unknown, f"Available columns: {', '.join(titles)}.")
 
 
 class ShowCommand(DisplayCommand, command.ShowOne, CommandWithParser):
