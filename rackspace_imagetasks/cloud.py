@@ -167,6 +167,14 @@ class Cloud:
         port = "" if url.port in (None, _DEFAULT_PORTS.get(url.scheme)) else f":{url.port}"
         return f"{url.hostname or ''}{port}", self.region
 
+    @property
+    def project_place(self) -> tuple[tuple[str, str], str]:
+        """The place and the project in it: images move between two clouds if these differ.
+
+        :raises AccessDenied: if the cloud refuses the credentials.
+        """
+        return self.place, self.project_id
+
     def data_transfer(self, options: TransferOptions) -> DataTransfer:
         """Return the context of a transfer that reports to this cloud's progress."""
         return DataTransfer(options, self.progress, self.stop)

@@ -200,7 +200,7 @@ def _plan_export(plan: TransferPlan, container: str) -> ExportPlan:
 
 def judge_place(source: Cloud, target: Cloud, image: ImageFacts) -> Verdict:
     """Judge whether the target is another place than the source."""
-    if (source.place, source.project_id) != (target.place, target.project_id):
+    if source.project_place != target.project_place:
         return Verdict()
     return Verdict.refuse(f"{image.title} is already in region '{source.region}'.")
 

@@ -204,9 +204,9 @@ def _require_apart(targets: "Sequence[tuple[TargetName, ImageTasks]]") -> None:
 
     if len(targets) < 2:
         return  # without the login that tells the project
-    named: dict[tuple[object, str], TargetName] = {}
+    named: dict[object, TargetName] = {}
     for name, target in targets:
-        other = named.setdefault((target.cloud.place, target.cloud.project_id), name)
+        other = named.setdefault(target.cloud.project_place, name)
         if other is not name:
             raise Refused(f"Targets '{other}' and '{name}' are the same project and region.")
 

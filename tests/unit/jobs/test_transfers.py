@@ -37,6 +37,7 @@ def cloud(host="identity.test", region="DFW", project="acme"):
     """Give what of a cloud its names are made of."""
     return types.SimpleNamespace(
         place=(host, region),
+        project_place=((host, region), project),
         region=region,
         progress=SILENT,
         project_id=project,
