@@ -43,7 +43,7 @@ class CleanResult:
 
     :ivar status: "unneeded", "recent", "in use", "needed by task ...", "deleted" or "not
         deleted".
-    :ivar error: why it was not deleted.
+    :ivar error: why it was not deleted, or why its status could not be updated.
     """
 
     orphan: Orphan
@@ -65,7 +65,7 @@ class CleanPlan:
     def run(self) -> Iterator[CleanResult]:
         """Delete what is unneeded, objects with their segments; yield each with its new status.
 
-        A failure to delete one does not stop the others.
+        A failure to look up or to delete one does not stop the others.
 
         :raises Cancelled: if the cloud's `stop` is set.
         """
@@ -75,24 +75,29 @@ class CleanPlan:
 
     def _look_up(self, each: CleanResult, since_plan: "_SincePlan") -> CleanResult:
         with observed(self.cloud.progress):
-            needed = since_plan.need(each.orphan)
+            try:
+                needed = since_plan.need(each.orphan)
+            except Cancelled:
+                raise
+            except Exception as error:  # noqa: BLE001  # it becomes the row of this one
+                return dataclasses.replace(each, error=reportable(error))
         return dataclasses.replace(each, status=needed or each.status)
 
     def _run(self, each: CleanResult, since_plan: "_SincePlan") -> CleanResult:
         job, progress = _job(self.cloud, str(each.orphan.object)), self.cloud.progress
         with reporting(progress, job):
-            if needed := since_plan.need(each.orphan) or since_plan.use(each.orphan):
-                result = dataclasses.replace(each, status=needed)
-            else:
-                result = self._delete(each.orphan)
+            result = self._delete(each.orphan, since_plan)
         if result.error:
             emit_failure(progress, job, result.error)
         else:
             emit(progress, EventKind.DONE, job, status=result.status)
         return result
 
-    def _delete(self, orphan: Orphan) -> CleanResult:
+    def _delete(self, orphan: Orphan, since_plan: "_SincePlan") -> CleanResult:
+        """Delete an orphan, unless something has begun to use it."""
         try:
+            if needed := since_plan.need(orphan) or since_plan.use(orphan):
+                return CleanResult(orphan, needed)
             is_deleted = delete_orphan(self.cloud.objects, orphan)
         except Cancelled:
             raise

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is found and what is deleted, where a mistake would cost somebody's data."""
 
+import dataclasses
 import threading
 import types
 from datetime import timedelta
@@ -121,6 +122,44 @@ class CleanTest(SwiftCase):
         self.assertEqual(expected, self.statuses(results))
         self.assertEqual("Unexpected error: OSError: No.", str(results[0].error))
         self.assertIs(errors[names[1]], results[1].error.__cause__)
+
+    def test_failed_lookups(self):
+        """What cannot be looked up before a deletion is not deleted; the others are."""
+        names = [STAGED.replace("disk", name) for name in ("a", "b", "c", "d")]
+        for name in names:
+            self.put("image-imports", name)
+        found = self.found()
+        last = dataclasses.replace(found.found[-1], status="recent")
+        found = dataclasses.replace(found, found=(*found.found[:-1], last))
+        errors = {
+            ("need", names[0]): ServiceError("No tasks."),
+            ("use", names[1]): OSError("No."),
+            ("need", names[3]): ServiceError("No tasks now."),
+        }
+        fired = []
+
+        def failing(method):
+            def look_up(_since_plan, orphan):
+                if error := errors.get((method, orphan.object.name)):
+                    fired.append(error)
+                    raise error
+                return ""
+
+            return look_up
+
+        methods = {method: failing(method) for method in ("need", "use")}
+        with mock.patch.multiple(cleanup._SincePlan, **methods):
+            results = list(found.run())
+        self.assertEqual(list(errors.values()), fired)
+        self.assertEqual(
+            dict(zip(names, ("not deleted", "not deleted", "deleted", "recent"), strict=True)),
+            self.statuses(results),
+        )
+        self.assertEqual(
+            ["No tasks.", "Unexpected error: OSError: No.", "None", "No tasks now."],
+            [str(each.error) for each in results],
+        )
+        self.assertEqual([*names[:2], names[3]], self.swift.names("image-imports"))
 
     def test_all_staging_containers(self):
         """Imports', exports' and transfers' containers are looked at, for names of ours alone."""
