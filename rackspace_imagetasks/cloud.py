@@ -3,7 +3,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import threading
 import urllib.parse
 
@@ -17,7 +16,7 @@ from rackspace_imagetasks.glance.data_source import ImageDataSource
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.images import ImageClient
 from rackspace_imagetasks.glance.task import Task
-from rackspace_imagetasks.glance.tasks import TaskClient, has_tasks
+from rackspace_imagetasks.glance.tasks import TaskClient
 from rackspace_imagetasks.glance.web_download import WebDownload
 from rackspace_imagetasks.glance.words import image_words
 from rackspace_imagetasks.http.cancellation import Cancellation
@@ -29,6 +28,7 @@ from rackspace_imagetasks.objects.tempurl import AccountKey
 from rackspace_imagetasks.profile import ProviderProfile, profile_of
 from rackspace_imagetasks.progress import SILENT, Phase, PhaseKind, PhaseTitle, Progress
 from rackspace_imagetasks.regions import GIVEN_NAMES
+from rackspace_imagetasks.threads import SharedProperty
 
 _IMAGE_RETRY = RetryPolicy(read_timeout=60.0, answer_timeout=120.0)
 _OBJECT_RETRY = RetryPolicy()
@@ -63,28 +63,36 @@ class Cloud:
         """The region's name, for messages."""
         return str(self.connection.config.get_region_name("image") or "")
 
-    @functools.cached_property
+    @SharedProperty
     def profile(self) -> ProviderProfile:
         """The provider's rules; if clouds.yaml does not tell the kind of cloud, it is looked up.
 
         :raises AccessDenied, ServiceError: if that fails.
         """
         other = self._declared.without_tasks
-        if other is None or has_tasks(self._image_client):
+        if other is None or self.tasks.exist():
             return self._declared
         return other
 
-    @functools.cached_property
+    def get_ready(self) -> ProviderProfile:
+        """Log in, and return the profile.
+
+        :raises AccessDenied, ServiceError: if that fails.
+        """
+        self.project_id  # noqa: B018  # it needs the login
+        return self.profile
+
+    @SharedProperty
     def images(self) -> ImageClient:
         """The images."""
         return ImageClient(self._image_client)
 
-    @functools.cached_property
+    @SharedProperty
     def tasks(self) -> TaskClient:
         """The tasks."""
         return TaskClient(self._image_client, self._declared, self.stop)
 
-    @functools.cached_property
+    @SharedProperty
     def image_data(self) -> ImageDataClient:
         """The data of images, where the service gives access to them."""
         return ImageDataClient(self._image_client)
@@ -112,7 +120,7 @@ class Cloud:
         name = self.connection.config.name
         return "" if name in GIVEN_NAMES else str(name or "")
 
-    @functools.cached_property
+    @SharedProperty
     def project_id(self) -> str:
         """The project that the token is for.
 
@@ -120,7 +128,7 @@ class Cloud:
         """
         return self._image_client.project_id()
 
-    @functools.cached_property
+    @SharedProperty
     def objects(self) -> ObjectStore:
         """The account's objects; requests end with `Cancelled` when `stop` is set.
 
@@ -137,7 +145,7 @@ class Cloud:
         store.endpoint()
         return store
 
-    @functools.cached_property
+    @SharedProperty
     def _image_client(self) -> Client:
         return Client(
             self.connection.config.get_session_client("image"),

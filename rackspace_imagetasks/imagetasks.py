@@ -56,6 +56,7 @@ from rackspace_imagetasks.objects.ordered import OrderedObject
 from rackspace_imagetasks.profile import ProviderProfile
 from rackspace_imagetasks.progress import SILENT, Progress
 from rackspace_imagetasks.sources.staging import open_for_import
+from rackspace_imagetasks.threads import in_background
 
 
 class ImageTasks:
@@ -108,8 +109,10 @@ class ImageTasks:
         :param inspect: look inside the disk once its VHD is there.
         :raises Refused: with all reasons.
         """
+        get_ready = in_background(self.cloud.get_ready)
         facts = self.cloud.images.find(image)
-        if save and container is None and not self.cloud.profile.uses_tasks:
+        uses_tasks = get_ready().uses_tasks
+        if save and container is None and not uses_tasks:
             return image_saves.plan_image_save(self.cloud, facts, save)
         if not inspect:
             report_no_inspection(self.cloud, facts.label)
@@ -270,9 +273,10 @@ class ImageTasks:
         :param inspect: look inside the disk before it is sent.
         :raises Refused, NotFound: with all reasons.
         """
-        facts = self.cloud.images.find(image)
         here, there = self.cloud, target.cloud
-        if here.profile.uses_tasks and there.profile.uses_tasks:
+        get_ready = [in_background(cloud.get_ready) for cloud in (here, there)]
+        facts = here.images.find(image)
+        if all(ready().uses_tasks for ready in get_ready):
             target._judge_arrival(disk_format, method)  # noqa: SLF001
             return transfers.plan_transfer(
                 here,

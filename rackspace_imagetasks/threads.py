@@ -6,12 +6,13 @@ The interpreter joins the threads of `concurrent.futures` before it exits; it do
 
 import contextlib
 import contextvars
+import functools
 import math
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from rackspace_imagetasks.exceptions import Cancelled
 
@@ -114,6 +115,23 @@ def in_parallel(
     raise pool.failure or Cancelled("The transfer was stopped.")
 
 
+def in_background(work: Callable[[], Result]) -> Callable[[], Result]:
+    """Call `work` in a thread; return a function that waits for its result.
+
+    The function raises the exception that `work` raised. Whoever starts several lookups, and asks
+    for their results in a fixed order, reports the same problem whichever answer comes first.
+    """
+    pool = ThreadPool(lambda _: work(), [None], 1, threading.Event())
+
+    def result() -> Result:
+        pool.join()
+        if pool.failure:
+            raise pool.failure
+        return pool.results[0]
+
+    return result
+
+
 def supervise(
     work: Callable[[], Result], abort: threading.Event, stop: threading.Event | None = None
 ) -> Result:
@@ -175,6 +193,25 @@ class InOrder:
         while self._next in self._ready:
             self._work(self._next)
             self._next += 1
+
+
+class SharedProperty(functools.cached_property[Result]):
+    """A cached property that is computed once, however many threads ask for it.
+
+    `functools.cached_property` has no lock since Python 3.12, and one for all objects before.
+    """
+
+    if not TYPE_CHECKING:
+
+        def __get__(self, instance: object, owner: type | None = None) -> Result:
+            """Return the value; wait while another thread computes it."""
+            if instance is None:
+                return self
+            values = vars(instance)
+            with values.setdefault(f"_{self.attrname}_lock", threading.RLock()):
+                if self.attrname not in values:
+                    values[self.attrname] = self.func(instance)
+                return values[self.attrname]
 
 
 @contextlib.contextmanager

@@ -32,6 +32,8 @@ def items_of(
     key: str,
     query: Mapping[str, str],
     read: Callable[[Mapping[str, Any]], Item],
+    *,
+    first: Answer | None = None,
 ) -> Iterator[Item]:
     """Yield the items of a listing, over all its pages.
 
@@ -39,12 +41,14 @@ def items_of(
 
     :param key: what is listed, such as "tasks", and the member of the answer that holds it.
     :param read: makes an item from its JSON object, and raises ValueError if it is none.
+    :param first: the first page, if it was requested before.
     :raises ServiceError: if an answer is not such a listing, or the listing has no end.
     """
-    params = {"limit": str(_PAGE), **query}
+    params = page_of(query)
     limits = ListingLimits()
     while True:
-        answer = client.request("GET", path, f"list the {key}", params=params)
+        answer = first or client.request("GET", path, f"list the {key}", params=params)
+        first = None
         listing = answer.json_object()
         items = _items(answer, listing.get(key), key, read)
         yield from items
@@ -53,6 +57,11 @@ def items_of(
             return
         limits.check(answer, len(items), marker)
         params = {**params, "marker": marker}
+
+
+def page_of(query: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters of the first page of a listing."""
+    return {"limit": str(_PAGE), **query}
 
 
 def described(answer: Answer, read: Callable[[Mapping[str, Any]], Item], what: str) -> Item:

@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from rackspace_imagetasks.exceptions import (
     Cancelled,
@@ -20,7 +21,7 @@ from rackspace_imagetasks.exceptions import (
     ServiceError,
     TaskTimeout,
 )
-from rackspace_imagetasks.glance.api import described, items_of
+from rackspace_imagetasks.glance.api import described, items_of, page_of
 from rackspace_imagetasks.glance.failures import failure_of
 from rackspace_imagetasks.glance.task import RUNNING, SUCCESS, Task
 from rackspace_imagetasks.glance.words import task_words
@@ -28,25 +29,22 @@ from rackspace_imagetasks.http.client import Client
 from rackspace_imagetasks.http.retry import backoff
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.profile import ProviderProfile
+from rackspace_imagetasks.threads import in_background
+
+if TYPE_CHECKING:
+    from rackspace_imagetasks.http.answers import Answer
 
 _TOLERATED_POLLS = 10  # failed polls in a row: hours of work outlast minutes of an outage
 _CREATION_TOLERANCE = timedelta(seconds=30)  # between the clocks of the service's machines
 _NO_TASKS = frozenset({403, 404})
+_NEWEST_FIRST = {"sort_key": "created_at", "sort_dir": "desc"}
+_FRESH = 30.0  # seconds for which the first page of a listing is used
+_AT_ONCE = 8  # tasks whose details are requested at the same time
 _JSON = {"Content-Type": "application/json"}
 
 
 class _UnknownStatusError(ServiceError):
     """The service describes a task with a status that tasks do not have."""
-
-
-def has_tasks(client: Client) -> bool:
-    """Return whether the service lets this user list tasks; a standard Glance does not.
-
-    :raises AccessDenied, ServiceError: if it does not respond as either kind does.
-    """
-    action = "find out whether the cloud has image tasks"
-    answer = client.request("GET", "tasks", action, params={"limit": "1"}, accept=_NO_TASKS)
-    return answer.status not in _NO_TASKS
 
 
 class TaskClient:
@@ -71,6 +69,21 @@ class TaskClient:
         self._followed: dict[str, Task | None] = {}
         self._polled_at = float("-inf")
         self._inputs: dict[str, Task] = {}
+        self._first_page: list[tuple[float, Answer]] = []
+
+    def exist(self) -> bool:
+        """Return whether the service lets this user list tasks; a standard Glance does not.
+
+        The answer is the first page of a listing. The next search that follows soon begins with it.
+
+        :raises ServiceError: if the service does not respond as either kind does.
+        """
+        action, page = "find out whether the cloud has image tasks", page_of(_NEWEST_FIRST)
+        answer = self._client.request("GET", "tasks", action, params=page, accept=_NO_TASKS)
+        if answer.status in _NO_TASKS:
+            return False
+        self._first_page = [(self._clock(), answer)]
+        return True
 
     def create(self, kind: str, given: Mapping[str, Any]) -> Task:
         """Start a task of `kind` ("import", "export").
@@ -81,6 +94,7 @@ class TaskClient:
 
         :raises AccessDenied, QuotaExceeded, ServiceError: if the service refuses it.
         """
+        self._first_page.clear()
         started = self._clock()
         for attempt in itertools.count(1):
             try:
@@ -146,8 +160,21 @@ class TaskClient:
 
     def list(self, **filters: str) -> Iterator[Task]:
         """Return the tasks, newest first, without input, result and message."""
-        query = {"sort_key": "created_at", "sort_dir": "desc", **filters}
+        query = {**_NEWEST_FIRST, **filters}
         return items_of(self._client, "tasks", "tasks", query, Task.parse)
+
+    def _of_kinds(self, kinds: tuple[str, ...]) -> Iterator[Task]:
+        """Return the tasks of some kinds, newest first; the first page may be known already."""
+        try:
+            received_at, first = self._first_page.pop()
+        except IndexError:
+            received_at, first = self._clock(), None
+        if self._clock() - received_at > _FRESH:
+            first = None
+        if first is None and len(kinds) == 1:
+            return self.list(type=kinds[0])
+        tasks = items_of(self._client, "tasks", "tasks", _NEWEST_FIRST, Task.parse, first=first)
+        return (task for task in tasks if task.type in kinds)
 
     def find(
         self, kind: str, matches: Callable[[Mapping[str, Any]], bool], *, running: bool
@@ -159,7 +186,7 @@ class TaskClient:
         tasks = self.with_inputs(kind, running=running)
         return next((task for task in tasks if matches(task.input)), None)
 
-    def with_inputs(self, kind: str, *, running: bool | None = None) -> Iterator[Task]:
+    def with_inputs(self, *kinds: str, running: bool | None = None) -> Iterator[Task]:
         """Yield this project's tasks with all details, newest first.
 
         An administrator of the cloud sees the tasks of all projects.
@@ -167,10 +194,12 @@ class TaskClient:
         :param running: yield running tasks, or successful ones if it is false; None for both.
         """
         wanted = {True: RUNNING, False: {SUCCESS}, None: RUNNING | {SUCCESS}}[running]
-        for listed in self.list(type=kind):
-            task = self._detailed(listed) if listed.status in wanted else None
-            if task and task.status in wanted and task.owner in ("", self._client.project_id()):
-                yield task
+        listed = (task for task in self._of_kinds(kinds) if task.status in wanted)
+        while some := list(itertools.islice(listed, _AT_ONCE)):
+            for look_up in [in_background(partial(self._detailed, task)) for task in some]:
+                task = look_up()
+                if task and task.status in wanted and task.owner in ("", self._client.project_id()):
+                    yield task
 
     def follow(
         self,

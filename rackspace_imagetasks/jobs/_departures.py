@@ -3,7 +3,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from rackspace_imagetasks import policy
@@ -178,23 +178,27 @@ def departure_of(cloud: Cloud, image: ImageFacts, container: str) -> Departure:
 
 
 def plan_departure(
-    cloud: Cloud, image: ImageFacts, container: str, arrival: Verdict, form: str | None
+    cloud: Cloud,
+    image: ImageFacts,
+    container: str,
+    judge_arrival: Callable[[], Verdict],
+    form: str | None,
 ) -> Departure:
     """Check everything that would prevent an image from leaving its cloud.
 
     :param container: where an export task writes to.
     :param form: the format in which data are of use as they are; None if there is none.
-    :param arrival: the judgement of the target, which is reported together with it.
+    :param judge_arrival: returns the judgement of the target, which is reported together with it.
     :raises Refused: with all reasons.
     """
     if not cloud.profile.uses_tasks:
-        (policy.judge_image_data(image, cloud.project_id) + arrival).enforce()
+        (policy.judge_image_data(image, cloud.project_id) + judge_arrival()).enforce()
         if form != image.disk_format:
             require_ranges(cloud, image)
         return DataDeparture(cloud, image)
     try:
         export = exports.plan_export(cloud, image, container, create_container=True, reuse=True)
     except Refused as error:
-        raise Refused(*error.messages, *arrival.refusals) from error
-    arrival.enforce()
+        raise Refused(*error.messages, *judge_arrival().refusals) from error
+    judge_arrival().enforce()
     return TaskDeparture(export)

@@ -30,6 +30,7 @@ from rackspace_imagetasks.jobs._imported import find_imported_image, parse_time
 from rackspace_imagetasks.jobs._marked import find_completed
 from rackspace_imagetasks.jobs.marks import Mark
 from rackspace_imagetasks.objects.names import ObjectName
+from rackspace_imagetasks.threads import in_background
 
 _ROUNDING = timedelta(seconds=1)  # an object's time is rounded up, a task's down
 
@@ -71,9 +72,10 @@ class SameImport:
 
     def find(self) -> Found:
         """Return the completed image, or else the earliest task."""
+        find_task = in_background(lambda: min(self._tasks(), key=_order, default=None))
         if image := self.completed():
             return Found(image=image)
-        return Found(task=min(self._tasks(), key=_order, default=None))
+        return Found(task=find_task())
 
     def find_running(self) -> Task | None:
         """Return the earliest running task."""

@@ -8,8 +8,9 @@ is recent is never deleted. All ages are judged by the service's clock.
 
 import dataclasses
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from rackspace_imagetasks import policy
@@ -22,8 +23,10 @@ from rackspace_imagetasks.objects import orphans
 from rackspace_imagetasks.objects.deletion import is_half_deleted, is_kept
 from rackspace_imagetasks.objects.orphans import Orphan, delete_orphan
 from rackspace_imagetasks.objects.segments import segments_container
+from rackspace_imagetasks.threads import in_background
 
 if TYPE_CHECKING:
+    from rackspace_imagetasks.glance.task import Task
     from rackspace_imagetasks.objects.names import ObjectName
 
 DAY = timedelta(days=1)
@@ -151,26 +154,27 @@ def _job(cloud: Cloud, location: str | None) -> Job:
 
 def _find(cloud: Cloud, container: str | None, older_than: timedelta) -> CleanPlan:
     if container is not None:
-        clocks = {container: _clock_of_existing(cloud, container)}
-    else:
-        clocks = {name: cloud.objects.clock(name)[0] for name in _staging_containers(cloud)}
-    needed = _needed_objects(cloud)
-    found = []
-    for name, now in clocks.items():  # an early time makes objects look younger, which is safe
-        for orphan in orphans.find_orphans(cloud.objects, name, is_own_name, now):
-            status = _status(cloud, orphan, needed, _Times(now, now - older_than))
-            if status is not None:
-                found.append(CleanResult(orphan, status))
-    return CleanPlan(cloud, tuple(found))
+        policy.judge_container_name(container).enforce()
+    find_needed = in_background(lambda: _needed_objects(cloud))
+    containers = _staging_containers(cloud) if container is None else [container]
+    clocks = [in_background(partial(cloud.objects.clock, name)) for name in containers]
+    find_each = []
+    for name, look_up in zip(containers, clocks, strict=True):
+        now, exists = look_up()
+        if name == container and not exists:
+            raise NotFound(f"Container '{name}' not found in region '{cloud.region}'.")
+        times = _Times(now, now - older_than)  # an early time makes objects look younger: safe
+        find_each.append(in_background(partial(_find_in, cloud, name, find_needed, times)))
+    return CleanPlan(cloud, tuple(each for find in find_each for each in find()))
 
 
-def _clock_of_existing(cloud: Cloud, container: str) -> datetime:
-    """Return the service's time, from the one look at a container that must exist."""
-    policy.judge_container_name(container).enforce()
-    now, exists = cloud.objects.clock(container)
-    if not exists:
-        raise NotFound(f"Container '{container}' not found in region '{cloud.region}'.")
-    return now
+def _find_in(
+    cloud: Cloud, container: str, find_needed: Callable[[], Mapping[str, str]], times: "_Times"
+) -> list[CleanResult]:
+    """Return what a container has, with the status of each."""
+    found = orphans.find_orphans(cloud.objects, container, is_own_name, times.now)
+    judged = ((orphan, _status(cloud, orphan, find_needed(), times)) for orphan in found)
+    return [CleanResult(orphan, status) for orphan, status in judged if status is not None]
 
 
 def _staging_containers(cloud: Cloud) -> list[str]:
@@ -189,13 +193,16 @@ def _needed_objects(cloud: Cloud) -> dict[str, str]:
     """
     if not cloud.profile.uses_tasks:
         return {}
-    needed = {}
-    for task in cloud.tasks.with_inputs("import", running=True):
-        needed[str(task.input.get("import_from"))] = task.id
-    for task in cloud.tasks.with_inputs("export", running=True):
-        container, image = map(task.input.get, ("receiving_swift_container", "image_uuid"))
-        needed[str(exported_object(str(container), str(image)))] = task.id
-    return needed
+    tasks = cloud.tasks.with_inputs("import", "export", running=True)
+    return {_object_of(task): task.id for task in tasks}
+
+
+def _object_of(task: "Task") -> str:
+    """Return the object that a task reads or writes."""
+    if task.type == "import":
+        return str(task.input.get("import_from"))
+    container, image = map(task.input.get, ("receiving_swift_container", "image_uuid"))
+    return str(exported_object(str(container), str(image)))
 
 
 class _Times(NamedTuple):

@@ -30,6 +30,7 @@ from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.policy import Verdict
 from rackspace_imagetasks.sources import DiskSource
 from rackspace_imagetasks.sources.convert import report_content, view_as_vhd
+from rackspace_imagetasks.threads import in_background
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -177,13 +178,14 @@ def plan_conversion(
         keep_objects=keep_objects,
         inspect=inspect,
     )
+    usable = None if target.profile.uses_tasks else form
+    judge = in_background(lambda: _judge_arrival(plan))
+    depart = in_background(lambda: plan_departure(source, image, container, judge, usable))
     found = _find(plan)
     if found:
         return dataclasses.replace(plan, existing=found.image, importing=found.task)
-    arrival = _judge_arrival(plan)
-    usable = None if target.profile.uses_tasks else form
-    departure = plan_departure(source, image, container, arrival, usable)
-    return _inspected(dataclasses.replace(plan, departure=departure))
+    judge()
+    return _inspected(dataclasses.replace(plan, departure=depart()))
 
 
 def _inspected(plan: ConversionPlan) -> ConversionPlan:

@@ -27,7 +27,9 @@ from rackspace_imagetasks.jobs.saves import (
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions
 from rackspace_imagetasks.objects.names import ObjectName
+from rackspace_imagetasks.objects.quotas import ACCOUNT
 from rackspace_imagetasks.policy import Verdict
+from rackspace_imagetasks.threads import in_background
 
 EXPORTED_BEFORE = "exported before"
 
@@ -216,6 +218,10 @@ def plan_export(
         )
         raise Refused(Message(text, Hint.SAVE_TO_FILE))
     name = cloud.profile.export_container if container is None else container
+    target = exported_object(name, image.id)
+    find_running = in_background(lambda: _find_task(cloud, image, name, running=True))
+    find_exported = in_background(lambda: cloud.objects.head_object(target))
+    read_account = in_background(cloud.objects.account_usage)
     verdict = policy.judge_export(image, cloud.project_id, cloud.profile)
     usages, judged = judge_container(
         cloud,
@@ -225,13 +231,12 @@ def plan_export(
     )
     exists = usages.get(name) is not None
     verdict += judged
-    target = exported_object(name, image.id)
-    task = _find_task(cloud, image, name, running=True) if exists else None
-    is_exported = bool(exists and not task and cloud.objects.head_object(target))
+    task = find_running() if exists else None
+    is_exported = bool(exists and not task and find_exported())
     if is_exported and not reuse and not save and not _find_task(cloud, image, name, running=False):
         verdict += _in_the_way(target)
     if not (task or is_exported or judged.refusals):
-        verdict += judge_unknown_size(cloud, name, known=usages)
+        verdict += judge_unknown_size(cloud, name, known={**usages, ACCOUNT: read_account()})
     if inspect and is_exported:
         verdict += judge_exported(cloud, target)
     verdict.enforce()

@@ -6,7 +6,7 @@ import dataclasses
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.bytesource import ByteSource
 from rackspace_imagetasks.cloud import Cloud
-from rackspace_imagetasks.exceptions import NotFound
+from rackspace_imagetasks.exceptions import NotFound, Refused
 from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import NO_SETTINGS, ImageSettings
@@ -15,16 +15,17 @@ from rackspace_imagetasks.jobs._containers import judge_container
 from rackspace_imagetasks.jobs._contents import judge_content
 from rackspace_imagetasks.jobs._quotas import judge_upload
 from rackspace_imagetasks.jobs.imports import ImportPlan
-from rackspace_imagetasks.jobs.inspected import Inspected, inspect_vhd
+from rackspace_imagetasks.jobs.inspected import inspect_vhd
 from rackspace_imagetasks.jobs.marks import Mark
 from rackspace_imagetasks.jobs.options import DEFAULT_DISK, DiskOptions
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.deletion import is_kept
 from rackspace_imagetasks.objects.names import ObjectName
-from rackspace_imagetasks.objects.quotas import Usages
+from rackspace_imagetasks.objects.quotas import ACCOUNT
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.policy import Verdict
 from rackspace_imagetasks.sources.confirmed import check_vhd, confirmed
+from rackspace_imagetasks.threads import in_background
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,55 +59,74 @@ def plan_import(cloud: Cloud, request: ImportRequest) -> ImportPlan:
 
     :raises Refused: with all reasons.
     """
-    is_upload = request.source is not None
     verdict = policy.judge_import(request.name, request.settings, cloud.profile)
+    if request.source is None:
+        return _plan_object(cloud, request, verdict)
+    return _plan_upload(cloud, request, request.source, verdict)
+
+
+def _plan_upload(
+    cloud: Cloud, request: ImportRequest, source: ByteSource, verdict: Verdict
+) -> ImportPlan:
+    """Check an import of a VHD that is uploaded first."""
+    plan = _unchecked(cloud, request)
+    find_earlier = in_background(plan.find_earlier)
+    find_staged = in_background(lambda: cloud.objects.head_object(request.object))
+    read_account = in_background(cloud.objects.account_usage)
     container = request.object.container
-    usages, judged = judge_container(
-        cloud,
-        container,
-        may_create=is_upload and request.create_container,
-        hint=Hint.CREATE_CONTAINER if is_upload else None,
-    )
+    usages, judged = judge_container(cloud, container, may_create=request.create_container)
     exists = usages.get(container) is not None
-    plan = _unchecked(cloud, request, create_container=not exists)
-    staged = cloud.objects.head_object(plan.object) if is_upload and exists else None
-    if not is_upload and exists:
-        plan, missing = _with_content(plan)
+    staged = find_staged() if exists else None
+    report = check(cloud, source)
+    verdict += judged + policy.judge_vhd(report)
+    if not judged.refusals:
+        known = {**usages, ACCOUNT: read_account()}
+        room = judge_upload(cloud, source, plan.object, staged.size if staged else None, known)
+        if room.refusals and not find_earlier():  # else another run has made the upload unnecessary
+            verdict += room
+    inspected = inspect_vhd(cloud, source, request.disk)
+    verdict += inspected.verdict
+    verdict.enforce()
+    plan = dataclasses.replace(
+        plan,
+        create_container=not exists,
+        facts=report.facts,
+        found=inspected.properties,
+        warnings=verdict.warnings,
+    )
+    if plan.delete_object and staged and is_kept(staged):
+        plan = plan.keeping_object()
+    return plan.with_found(find_earlier())
+
+
+def _plan_object(cloud: Cloud, request: ImportRequest, verdict: Verdict) -> ImportPlan:
+    """Check an import of a VHD that is in a container."""
+    plan = _unchecked(cloud, request)
+    open_content = in_background(lambda: _with_content(plan))
+    container = request.object.container
+    usages, judged = judge_container(cloud, container, may_create=False, hint=None)
+    if usages.get(container) is not None:
+        plan, missing = open_content()
         judged += missing
-    content = plan.source or plan.content
+    content = plan.content
     if content is None and not plan.new_copy and (image := _find_image_of_object(plan)):
         verdict.enforce()
         return dataclasses.replace(plan, delete_object=False).with_existing(image)
     verdict += judged
-    facts = None
-    if plan.source:
-        report = check(cloud, plan.source)
-        facts = report.facts
-        verdict += policy.judge_vhd(report)
-        if not judged.refusals:
-            verdict += _judge_quotas(plan, staged.size if staged else None, usages)
-    elif content:
-        facts, found = _check_object(cloud, content, allow_truncated=request.disk.allow_truncated)
-        verdict += found
-    inspected = inspect_vhd(cloud, content, request.disk) if content else Inspected()
-    verdict += inspected.verdict
+    if content is None:
+        raise Refused(*verdict.refusals)
+    find_earlier = in_background(plan.find_earlier)
+    facts, found = _check_object(cloud, content, allow_truncated=request.disk.allow_truncated)
+    inspected = inspect_vhd(cloud, content, request.disk)
+    verdict += found + inspected.verdict
     verdict.enforce()
     plan = dataclasses.replace(
         plan, facts=facts, found=inspected.properties, warnings=verdict.warnings
     )
-    if plan.delete_object and staged and is_kept(staged):
-        plan = plan.keeping_object()
-    return plan.with_earlier_run()
+    return plan.with_found(find_earlier())
 
 
-def _judge_quotas(plan: ImportPlan, staged_size: int | None, known: Usages) -> Verdict:
-    """Judge whether the quotas allow the upload, unless another run has made it unnecessary."""
-    assert plan.source
-    judged = judge_upload(plan.cloud, plan.source, plan.object, staged_size, known)
-    return judged if judged.refusals and not plan.is_begun() else Verdict()
-
-
-def _unchecked(cloud: Cloud, request: ImportRequest, *, create_container: bool) -> ImportPlan:
+def _unchecked(cloud: Cloud, request: ImportRequest) -> ImportPlan:
     """Return the plan of a request before anything is checked."""
     return ImportPlan(
         cloud=cloud,
@@ -116,7 +136,6 @@ def _unchecked(cloud: Cloud, request: ImportRequest, *, create_container: bool) 
         settings=request.settings,
         source=request.source,
         new_copy=request.new_copy,
-        create_container=create_container,
         delete_object=request.delete_object,
     )
 

@@ -172,14 +172,13 @@ class ImportPlan:
         The name of a staged object stands for its content and the image's name. A user's own object
         is distinguished from its former content by its ETag and its modification time.
         """
-        found = self._find()
+        return self.with_found(self.find_earlier())
+
+    def with_found(self, found: Found) -> "ImportPlan":
+        """Return the plan with what another run has done."""
         if found.image:
             return self.with_existing(found.image)
         return dataclasses.replace(self, task=found.task)
-
-    def is_begun(self) -> bool:
-        """Return whether another run has an image or a task, so that nothing is uploaded."""
-        return bool(self._find())
 
     def with_existing(self, image: ImageFacts) -> "ImportPlan":
         """Return the plan with the image that an earlier run has completed."""
@@ -208,7 +207,7 @@ class ImportPlan:
             any_name=self.any_name,
         )
 
-    def _find(self) -> Found:
+    def find_earlier(self) -> Found:
         """Return what other runs have done; for another copy, only a task that still runs."""
         return Found(task=self._same.find_running()) if self.new_copy else self._same.find()
 
@@ -222,10 +221,10 @@ class ImportPlan:
             try:
                 self._upload(self.source, transfer)
             except TransferError:  # another run may have finished, and deleted the segments
-                if found := self._find():
+                if found := self.find_earlier():
                     return _Begun(found)
                 raise
-        if found := self._find():
+        if found := self.find_earlier():
             return _Begun(found)
         return self._create_task()
 

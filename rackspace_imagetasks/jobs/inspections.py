@@ -15,6 +15,7 @@ from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.sources import DiskSource, open_disk_of
+from rackspace_imagetasks.threads import in_background
 
 _INSPECT = f"{inspect.__module__}:{inspect.__name__}"
 
@@ -59,8 +60,9 @@ def open_image(cloud: Cloud, image: str) -> DiskSource:
     :raises NotFound, Refused: if there is no such image, or more than one.
     :raises SourceError, VhdError: if there is no readable disk in it.
     """
+    get_ready = in_background(cloud.get_ready)
     facts = cloud.images.find(image)
-    if cloud.profile.uses_tasks:
+    if get_ready().uses_tasks:
         text = f"The data of {facts.title} cannot be read: this cloud exports images by tasks."
         raise Refused(Message(text, Hint.EXPORT_IMAGE))
     return open_disk_in(cloud.image_source(facts))

@@ -30,10 +30,10 @@ from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.objects.copy import copy
 from rackspace_imagetasks.objects.data_transfer import TransferOptions
 from rackspace_imagetasks.objects.deletion import delete, delete_segments, mark_as_kept
-from rackspace_imagetasks.objects.quotas import Usages
 from rackspace_imagetasks.objects.segments import segments_container
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.policy import Verdict
+from rackspace_imagetasks.threads import in_background
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -159,10 +159,11 @@ def plan_transfer(
         keep_objects=keep_objects,
         inspect=inspect,
     )
+    plan_export = in_background(lambda: _plan_export(plan, container))
     found = plan.same_import.find()
     if found:
         return dataclasses.replace(plan, existing=found.image, importing=found.task)
-    export = _plan_export(plan, container)
+    export = plan_export()
     inspected = None
     if inspect and export.is_exported:
         inspected = inspect_export(export, target)
@@ -181,20 +182,20 @@ def inspect_export(export: ExportPlan, target: Cloud, *, inspect: bool = True) -
 
 def _plan_export(plan: TransferPlan, container: str) -> ExportPlan:
     """Plan the export, and report its problems together with those of the import."""
-    known = {container: plan.target.objects.container_usage(container)}  # raises without access
-    arrival = _judge_arrival(plan)
-    try:
-        export = exports.plan_export(
+    plan_export = in_background(
+        lambda: exports.plan_export(
             plan.source, plan.image, container, create_container=True, reuse=True
         )
+    )
+    room = _judge_room(plan)  # raises without access
+    arrival = _judge_arrival(plan)
+    try:
+        export = plan_export()
     except Refused as error:
-        arrival += _judge_room(plan, known)
-        raise Refused(*error.messages, *arrival.refusals) from error
+        raise Refused(*error.messages, *arrival.refusals, *room.refusals) from error
     if export.is_exported:
-        arrival += judge_copy(plan.source, plan.target, export.target)
-    else:
-        arrival += _judge_room(plan, known)
-    arrival.enforce()
+        room = judge_copy(plan.source, plan.target, export.target)
+    (arrival + room).enforce()
     return export
 
 
@@ -213,14 +214,10 @@ def _judge_arrival(plan: TransferPlan) -> Verdict:
     )
 
 
-def _judge_room(plan: TransferPlan, known: Usages) -> Verdict:
-    """Judge whether the target has room for a copy whose size is not known before the export.
-
-    :param known: what was read of its containers.
-    """
+def _judge_room(plan: TransferPlan) -> Verdict:
+    """Judge whether the target has room for a copy whose size is not known before the export."""
     container = plan.export.container
-    segments = segments_container(container)
-    return judge_unknown_size(plan.target, container, segments, known=known)
+    return judge_unknown_size(plan.target, container, segments_container(container))
 
 
 def container_for(source: Cloud, target: Cloud) -> str:

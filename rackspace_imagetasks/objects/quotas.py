@@ -6,8 +6,9 @@ only when a segment is too much: an hour into an upload. Its numbers may be some
 what passes here can still be refused there.
 """
 
+import functools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -17,9 +18,11 @@ from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.segments import Segment, segments_container
 from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.text import format_size, format_sizes
+from rackspace_imagetasks.threads import in_background
 
 Usages = Mapping[str, Usage | None]
-"""What containers hold; None for one that does not exist."""
+"""What containers and the account hold; None for a container that does not exist."""
+ACCOUNT = ""  # among the names of containers
 NOTHING_KNOWN: Usages = MappingProxyType({})
 
 _MARKER = 1  # the object that shows other processes that the target is in use
@@ -65,13 +68,14 @@ def find_exceeded(
     needs = [need for need in needs if need.objects]
     if not needs:
         return []
-    found: list[Message] = []
-    for need in needs:
-        subject = f"Container '{need.container}' in region '{region}'"
-        found += _exceeded(subject, _usage(store, need.container, known), need)
-    whole = Need("", sum(need.objects for need in needs), sum(need.size for need in needs))
-    found += _exceeded(f"The account in region '{region}'", store.account_usage(), whole)
-    return found
+    objects, size = sum(need.objects for need in needs), sum(need.size for need in needs)
+    needs.append(Need(ACCOUNT, objects, size))
+    usages = _usages(store, [need.container for need in needs], known)
+    return [
+        message
+        for need in needs
+        for message in _exceeded(_subject(need.container, region), usages[need.container], need)
+    ]
 
 
 def find_exhausted(
@@ -81,23 +85,41 @@ def find_exhausted(
 
     :param known: what the caller has read already; the service is asked for the rest.
     """
-    usages = {
-        f"Container '{name}' in region '{region}'": _usage(store, name, known)
-        for name in containers
-    }
-    usages[f"The account in region '{region}'"] = store.account_usage()
+    usages = _usages(store, [*containers, ACCOUNT], known)
     return [
-        Message(f"{subject} {text}: nothing more can be written to it.", Hint.RAISE_QUOTA)
-        for subject, usage in usages.items()
+        Message(
+            f"{_subject(name, region)} {text}: nothing more can be written to it.",
+            Hint.RAISE_QUOTA,
+        )
+        for name, usage in usages.items()
         for text, left in (_size_left(usage), _objects_left(usage))
         if left <= 0
     ]
 
 
-def _usage(store: ObjectStore, container: str, known: Usages) -> Usage:
-    """Return what a container holds and its quotas; nothing if it does not exist."""
-    found = known[container] if container in known else store.container_usage(container)
-    return found or Usage()
+def _usages(store: ObjectStore, names: Sequence[str], known: Usages) -> dict[str, Usage]:
+    """Return what containers and the account hold, and their quotas.
+
+    A container that does not exist holds nothing, and has no quotas.
+    """
+    lookups = {
+        name: in_background(functools.partial(_usage, store, name))
+        for name in names
+        if name not in known
+    }
+    return {
+        name: (lookups[name]() if name in lookups else known[name]) or Usage() for name in names
+    }
+
+
+def _usage(store: ObjectStore, name: str) -> Usage | None:
+    return store.account_usage() if name == ACCOUNT else store.container_usage(name)
+
+
+def _subject(name: str, region: str) -> str:
+    if name == ACCOUNT:
+        return f"The account in region '{region}'"
+    return f"Container '{name}' in region '{region}'"
 
 
 def _exceeded(subject: str, usage: Usage, need: Need) -> Iterator[Message]:

@@ -62,7 +62,7 @@ class CloudTest(clouds.CloudTestCase):
             self.requests.get(f"{IMAGE}/v2/tasks", json={"tasks": []}, status_code=status)
             cloud = Cloud(self.connect(profile=None), threading.Event())
             self.assertEqual(uses_tasks, cloud.profile.uses_tasks)
-        self.assertEqual(["/v2/tasks?limit=1"] * 3, self.sent("GET"))
+        self.assertEqual(3, len(self.sent("GET")))
 
     def test_declared_kind_is_not_looked_up(self):
         """A cloud whose entry names a profile is not asked for its tasks."""

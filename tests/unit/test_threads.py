@@ -3,10 +3,19 @@ import signal
 import threading
 from unittest import mock
 
+import fixtures
 from oslotest import base
 
 from rackspace_imagetasks.exceptions import Cancelled
-from rackspace_imagetasks.threads import InOrder, ThreadPool, ahead, in_parallel, supervise
+from rackspace_imagetasks.threads import (
+    InOrder,
+    SharedProperty,
+    ThreadPool,
+    ahead,
+    in_background,
+    in_parallel,
+    supervise,
+)
 
 
 class TestSupervise(base.BaseTestCase):
@@ -45,6 +54,93 @@ class TestThreadPool(base.BaseTestCase):
         joining.set()
         self.assertRaises(SignalledError, pool.join)
         self.assertEqual([], pool.results)
+
+
+class TestInBackground(base.BaseTestCase):
+    def test_order_of_failures(self):
+        """Results are asked for in one order, so the same failure is raised whichever came first.
+
+        The works end only when all of them have begun.
+        """
+        together = threading.Barrier(3, timeout=60)
+        second = threading.Event()
+
+        def fail(error, before, after):
+            together.wait()
+            before()
+            after()
+            raise error
+
+        late = in_background(lambda: fail(KeyError(1), lambda: second.wait(60), lambda: None))
+        early = in_background(lambda: fail(KeyError(2), lambda: None, second.set))
+        fine = in_background(together.wait)
+        self.assertEqual("1", str(self.assertRaises(KeyError, late)))
+        self.assertEqual("2", str(self.assertRaises(KeyError, early)))
+        self.assertIn(fine(), range(3))
+
+
+class _Counting:
+    """Has a property that ends when the lock of another thread's computation is waited for."""
+
+    def __init__(self, end):
+        self.end, self.calls = end, 0
+
+    @SharedProperty
+    def value(self):
+        self.calls += 1
+        self.end(self)
+        return self.calls
+
+
+class _WatchedLock:
+    """A lock that tells when a thread has to wait for it."""
+
+    contended = threading.Event()
+
+    def __init__(self):
+        self.lock = threading.Lock()
+
+    def __enter__(self):
+        if not self.lock.acquire(blocking=False):
+            self.contended.set()
+            self.lock.acquire()
+
+    def __exit__(self, *_error):
+        self.lock.release()
+
+
+class TestSharedProperty(base.BaseTestCase):
+    def test_one_computation(self):
+        """A second thread that asks for the value waits for the first one's computation."""
+
+        def end(counting):
+            if counting.calls > 1:
+                contended.set()
+            contended.wait(60)
+
+        contended = self.useFixture(
+            fixtures.MonkeyPatch(f"{__name__}._WatchedLock.contended", threading.Event())
+        ).new_value
+        self.useFixture(fixtures.MonkeyPatch("threading.RLock", _WatchedLock))
+        counting = _Counting(end)
+        lookups = [in_background(lambda: counting.value) for _ in range(2)]
+        self.assertEqual([1, 1], [look_up() for look_up in lookups])
+        self.assertTrue(contended.is_set())
+
+    def test_several_objects(self):
+        """The values of several objects are computed at the same time."""
+        together = threading.Barrier(2, timeout=60)
+        lookups = [
+            in_background(lambda: _Counting(lambda _counting: together.wait()).value)
+            for _ in range(2)
+        ]
+        self.assertEqual([1, 1], [look_up() for look_up in lookups])
+
+    def test_failure(self):
+        """A failure is not kept: the next thread computes the value again."""
+        counting = _Counting(mock.Mock(side_effect=[KeyError, None]))
+        self.assertRaises(KeyError, lambda: counting.value)
+        self.assertEqual(2, counting.value)
 
 
 class TestInParallel(base.BaseTestCase):

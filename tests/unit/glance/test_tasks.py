@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
+import threading
+from unittest import mock
 
 import requests
 
@@ -494,6 +496,69 @@ class FindTest(TaskTestCase):
             self.task("processing", task_id="a", input=given)
             self.tasks._inputs.clear()
             self.assertIsNone(self.find("x", running=True))
+
+    def test_first_page(self):
+        """The answer that tells the kind of cloud is the first page of the next search alone."""
+        self.script(("a", "success"), ("b", "processing"))
+        steps = (
+            (lambda: None, 0),
+            (self.tasks.exist, 0),
+            (lambda: None, 1),  # the page was used
+            (lambda: self.tasks.exist() and self.stop.wait(31), 1),
+            (lambda: self.tasks.exist() and self.tasks.create("export", {}), 1),
+        )
+        self.requests.post(TASKS, status_code=201, json=self.task("pending"))
+        self.tasks.exist()
+        for prepare, listings in steps:
+            prepare()
+            before = self.listings()
+            self.assertEqual("b", self.find("image of b", running=True).id)
+            self.assertEqual(listings, self.listings() - before)
+
+    def listings(self):
+        return sum(path.startswith("/v2/tasks?") for path in self.polls())
+
+    def test_pages_after_the_first(self):
+        """The listing goes on where the first page ends, and shows only tasks of the kind."""
+        first = [
+            {"id": "a", "type": "import", "status": "processing"},
+            {"id": "b", "type": "export", "status": "processing"},
+        ]
+        last = [{"id": "c", "type": "export", "status": "processing"}]
+        self.requests.get(TASKS, json={"tasks": first, "next": "/v2/tasks?marker=b"})
+        self.requests.get(f"{TASKS}?marker=b", json={"tasks": last})
+        for task_id in "abc":
+            self.task("processing", task_id=task_id)
+        self.assertTrue(self.tasks.exist())
+        found = [task.id for task in self.tasks.with_inputs("export", running=True)]
+        self.assertEqual(["b", "c"], found)
+        self.assertEqual(2, self.listings())
+
+    def test_several_kinds(self):
+        """Tasks of several kinds are one listing, and those of any other kind are not looked at."""
+        kinds = {"a": "import", "b": "export", "c": "clone"}
+        listed = [{"id": i, "type": kind, "status": "pending"} for i, kind in kinds.items()]
+        self.requests.get(TASKS, json={"tasks": listed})
+        for task_id, kind in kinds.items():
+            self.task("pending", task_id=task_id, kind=kind)
+        found = [task.id for task in self.tasks.with_inputs("import", "export", running=True)]
+        self.assertEqual(["a", "b"], found)
+        self.assertEqual(1 + 2, len(self.polls()))
+
+    def test_details_at_the_same_time(self):
+        """The details of several tasks are requested together; the tasks keep their order."""
+        names = "abcdefgh"
+        self.script(*((name, "success") for name in names))
+        together = threading.Barrier(len(names), timeout=60)
+        get = self.tasks.get
+
+        def get_together(task_id):
+            together.wait()
+            return get(task_id)
+
+        with mock.patch.object(self.tasks, "get", get_together):
+            found = [task.id for task in self.tasks.with_inputs("export")]
+        self.assertEqual(list(names), found)
 
     def test_an_input_is_read_once(self):
         """Looking again costs one listing, and no request a task."""

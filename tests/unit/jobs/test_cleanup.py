@@ -39,9 +39,13 @@ class CleanTest(SwiftCase):
             tasks=mock.Mock(with_inputs=self.with_inputs),
         )
 
-    def with_inputs(self, kind, *, running):
+    def with_inputs(self, *kinds, running):
         self.assertTrue(running)
-        return iter([types.SimpleNamespace(id="t1", input=given) for given in self.running[kind]])
+        return iter(
+            types.SimpleNamespace(id="t1", type=kind, input=given)
+            for kind in kinds
+            for given in self.running[kind]
+        )
 
     def put(self, container, name):
         """Store what expires by itself, as uploads do; the Swift of these tests keeps any case."""

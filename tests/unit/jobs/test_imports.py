@@ -2,6 +2,7 @@
 """An import: what is sent, in which order, and what an earlier run has done of it."""
 
 import threading
+from unittest import mock
 
 import requests
 
@@ -17,9 +18,10 @@ from rackspace_imagetasks.exceptions import (
 )
 from rackspace_imagetasks.formats.vhd import VirtualVhd
 from rackspace_imagetasks.glance.settings import NO_SETTINGS, ImageSettings
-from rackspace_imagetasks.jobs import marks
+from rackspace_imagetasks.jobs import imports, marks
 from rackspace_imagetasks.messages import Hint
 from rackspace_imagetasks.objects.names import ObjectName
+from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.profile import RACKSPACE
 from tests.unit.clouds import OBJECTS
 from tests.unit.formats.vhd.builder import MIB, Image
@@ -366,6 +368,41 @@ class EarlierRunTest(importcase.ImportCase):
         self.glance.task("running", 5)
         self.assertEqual("running", self.run_import(new_copy=True).task_id)
         self.assertNotIn("POST", self.methods())
+
+
+class ProblemsTest(importcase.ImportCase):
+    def test_order_of_failures(self):
+        """Of several lookups that fail, the same one is reported whichever fails first."""
+        others = threading.Semaphore(0)
+
+        def fail_first(*_arguments):
+            others.release()
+            raise ServiceError("Another problem.")
+
+        def fail_last(*_arguments):
+            for _ in range(3):
+                self.assertTrue(others.acquire(timeout=60))
+            raise AccessDenied("No access to the container.")
+
+        vhd = VirtualVhd(Image(4 * MIB))
+        with (
+            mock.patch.object(imports.ImportPlan, "find_earlier", fail_first),
+            mock.patch.object(ObjectStore, "head_object", fail_first),
+            mock.patch.object(ObjectStore, "account_usage", fail_first),
+            mock.patch.object(ObjectStore, "container_usage", fail_last),
+        ):
+            error = self.assertRaises(AccessDenied, self.checked, source=vhd)
+        self.assertEqual("No access to the container.", str(error))
+
+    def test_refusals_come_first(self):
+        """A refusal is reported before a lookup that fails, and does not wait for it."""
+        vhd = VirtualVhd(Image(4 * MIB))
+        released = threading.Event()
+        self.addCleanup(released.set)
+        with mock.patch.object(imports.ImportPlan, "find_earlier", lambda _plan: released.wait(60)):
+            error = self.assertRaises(Refused, self.checked, source=vhd, name="x" * 256)
+        self.assertIn("255", str(error))
+        self.assertFalse(released.is_set())
 
 
 class ObjectTest(importcase.ImportCase):

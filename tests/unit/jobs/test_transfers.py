@@ -244,10 +244,10 @@ class RoomTest(SwiftCase):
             error = self.assertRaises(Refused, plan._copy, DEFAULT_TRANSFER)
         self.assertIn("The account in region 'ORD' has a quota of 3 bytes", str(error))
         self.assertEqual([], other.requests("PUT"))
-        self.assertEqual((), transfers._judge_room(plan, {}).refusals)
+        self.assertEqual((), transfers._judge_room(plan).refusals)
         other.quotas["exports_segments"] = {"X-Container-Meta-Quota-Count": "0"}
         other.containers["exports_segments"] = {}
-        (text,) = map(str, transfers._judge_room(plan, {}).refusals)
+        (text,) = map(str, transfers._judge_room(plan).refusals)
         self.assertIn("Container 'exports_segments' in region 'ORD'", text)
 
 
