@@ -2,6 +2,8 @@
 """A file in another format than the one in which a cloud stores the disk."""
 
 import contextlib
+import dataclasses
+import functools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,49 +15,73 @@ from rackspace_imagetasks.jobs.arrivals import view_as
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.data_transfer import DataTransfer
 from rackspace_imagetasks.objects.download import Downloaded
-from rackspace_imagetasks.objects.views import View, stream_view, write_view
+from rackspace_imagetasks.objects.views import View, find_view, stream_view, write_view
 from rackspace_imagetasks.ordered import OrderedSource
 from rackspace_imagetasks.sources import DiskSource, open_disk_of
 
 
-def make_file(
-    open_source: Callable[[], OrderedSource],
-    target: Target,
-    form: str,
-    transfer: DataTransfer,
-    *,
-    overwrite: bool = False,
-    own: str | None = None,
-    validate: Callable[[ByteSource], None] | None = None,
-) -> Downloaded:
-    """Write the disk in a source to a file or a stream, in one of `arrivals.DISK_FORMATS`.
+@dataclasses.dataclass(frozen=True)
+class MadeFile:
+    """The disk in a source as a file or a stream, in one of `arrivals.DISK_FORMATS`.
 
-    :param open_source: opens the source; it is called when the file can be written.
-    :param own: the format of the source; None to detect it.
-    :param validate: called with the source before anything is written; what it raises is raised.
-    :raises Refused: if the disk cannot be written to a stream in this format.
-    :raises IntegrityError, SourceError, VhdError: if the source has no disk that can be read.
+    :ivar open_source: opens the source; it is called when the file can be written.
+    :ivar own: the format of the source; None to detect it.
+    :ivar validate: called with the source before anything is written; what it raises is raised.
     """
 
+    open_source: Callable[[], OrderedSource]
+    target: Target
+    form: str
+    transfer: DataTransfer
+    own: str | None = None
+    validate: Callable[[ByteSource], None] | None = None
+
+    def find(self) -> Downloaded | None:
+        """Return the result of an earlier run if the file has exactly the disk in this format.
+
+        The source is received up to the first difference.
+
+        :raises IntegrityError, SourceError, VhdError: as `write`, if there is a file at all.
+        """
+        if not isinstance(self.target, str | os.PathLike):
+            return None
+        opened = functools.partial(self._opened, is_quiet=True)
+        return find_view(opened, self.target, self.transfer)
+
+    def write(self, *, overwrite: bool = False) -> Downloaded:
+        """Write the disk.
+
+        :raises Refused: if the disk cannot be written to a stream in this format.
+        :raises IntegrityError, SourceError, VhdError: if the source has no disk that can be read.
+        """
+        if isinstance(self.target, str | os.PathLike):
+            return write_view(self._opened, Path(self.target), self.transfer, overwrite=overwrite)
+        return stream_view(self._opened, self.target, self.transfer)
+
     @contextlib.contextmanager
-    def opened() -> Iterator[View]:
-        with contextlib.closing(open_source()) as source:
+    def _opened(self, *, is_quiet: bool = False) -> Iterator[View]:
+        with contextlib.closing(self.open_source()) as source:
             with source.apart():
-                if validate:
-                    validate(source)
-                disk = open_disk_of(source, format=own)
+                if self.validate:
+                    self.validate(source)
+                disk = open_disk_of(source, format=self.own)
             with disk:
-                for notice in disk.notices:
-                    transfer.progress.message(notice)
-                if not isinstance(target, str | os.PathLike):
-                    _require_order(disk, form)
+                for notice in () if is_quiet else disk.notices:
+                    self.transfer.progress.message(notice)
+                if not isinstance(self.target, str | os.PathLike):
+                    _require_order(disk, self.form)
                 with source.apart():
-                    file = view_as(form, disk)
+                    file = view_as(self.form, disk)
                 yield View(source, file)
 
-    if isinstance(target, str | os.PathLike):
-        return write_view(opened, Path(target), transfer, overwrite=overwrite)
-    return stream_view(opened, target, transfer)
+
+def made_size(source: ByteSource, form: str, own: str | None = None) -> int:
+    """Return the size of the file that is made of a source, which is closed.
+
+    :raises SourceError, VhdError: if the source has no disk that can be read.
+    """
+    with contextlib.closing(source), open_disk_of(source, format=own) as disk:
+        return view_as(form, disk).size
 
 
 def _require_order(disk: DiskSource, form: str) -> None:

@@ -116,6 +116,13 @@ class ExportPlan:
             return dataclasses.replace(result, status=ALREADY_SAVED)
         return result
 
+    def is_saved(self, *, transfer: TransferOptions = DEFAULT_TRANSFER) -> bool:
+        """Return whether the VHD is exported, and the file to save to already has its content.
+
+        :raises TargetError: if the file has other content, and is not to be replaced.
+        """
+        return bool(self.save and self.is_exported and self.save.is_saved(transfer=transfer))
+
     def _inspect(self) -> None:
         """Look inside the disk, unless that was done when the export was planned.
 

@@ -23,7 +23,7 @@ from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.ordered import OrderedImage
 from rackspace_imagetasks.jobs._departures import require_ranges
 from rackspace_imagetasks.jobs._file_formats import format_of, misnamed
-from rackspace_imagetasks.jobs._made_files import make_file
+from rackspace_imagetasks.jobs._made_files import MadeFile, made_size
 from rackspace_imagetasks.jobs._resumable import resumable
 from rackspace_imagetasks.jobs.exports import ExportResult
 from rackspace_imagetasks.jobs.options import SaveOptions
@@ -77,7 +77,7 @@ class ImageSavePlan:
         timeout: float | None = None,  # noqa: ARG002 - there is no task to wait for
         transfer: TransferOptions = DEFAULT_TRANSFER,
     ) -> ExportResult:
-        """Save the image; a file that already has exactly its data is left as it is.
+        """Save the image; a file that already has its data, in its format, is left as it is.
 
         After a failure, a second run fetches only what is missing, if the service returns ranges
         and the file has the format of the image; otherwise it starts again.
@@ -91,6 +91,20 @@ class ImageSavePlan:
             done = existing or self._save(self.cloud.data_transfer(transfer))
         return self._result(ALREADY_SAVED if existing else SAVED, done.size)
 
+    def is_saved(self, *, transfer: TransferOptions = DEFAULT_TRANSFER) -> bool:
+        """Return whether the file already has the content, so that a run leaves it as it is.
+
+        Nothing is changed. To compare a file in another format, the data are fetched.
+
+        :raises TargetError: if the file has other content, and is not to be replaced.
+        """
+        if not isinstance(self.target, Path):
+            return False
+        if self._find_saved(self.cloud.data_transfer(transfer)):
+            return True
+        require_writable(self.target, overwrite=self.options.overwrite)
+        return False
+
     @property
     def _converts(self) -> bool:
         return self.disk_format != self.image.disk_format
@@ -100,22 +114,16 @@ class ImageSavePlan:
         return Hint.RESUME if isinstance(self.target, Path) else Hint.START_OVER
 
     def _find_saved(self, context: DataTransfer) -> Downloaded | None:
-        if self._converts or not isinstance(self.target, Path):
+        if self._converts:
+            return self._made_file(context).find()
+        if not isinstance(self.target, Path):
             return None
         return find_image_download(self.cloud.image_source(self.image), self.target, context)
 
     def _save(self, context: DataTransfer) -> Downloaded:
-        source = self.cloud.image_source(self.image)
         if self._converts:
-            return make_file(
-                lambda: OrderedImage(context.connect(source)),
-                self.target,
-                self.disk_format,
-                context,
-                overwrite=self.options.overwrite,
-                own=self.image.disk_format,
-                validate=self._require_format if self.options.validate else None,
-            )
+            return self._made_file(context).write(overwrite=self.options.overwrite)
+        source = self.cloud.image_source(self.image)
         if not isinstance(self.target, Path):
             return stream_image(source, self.target, context)
         return download_image(
@@ -124,6 +132,17 @@ class ImageSavePlan:
             context,
             overwrite=self.options.overwrite,
             validate=self._validate if self.options.validate else None,
+        )
+
+    def _made_file(self, context: DataTransfer) -> MadeFile:
+        source = self.cloud.image_source(self.image)
+        return MadeFile(
+            lambda: OrderedImage(context.connect(source)),
+            self.target,
+            self.disk_format,
+            context,
+            own=self.image.disk_format,
+            validate=self._require_format if self.options.validate else None,
         )
 
     def _validate(self, content: ByteSource) -> None:
@@ -182,10 +201,19 @@ def plan_image_save(cloud: Cloud, image: ImageFacts, options: SaveOptions) -> Im
     target = options.target
     if isinstance(target, str | os.PathLike):
         target = _file_of(image, target_path(target), form)
-        may_be_saved = not converts and target.is_file() and target.stat().st_size == image.size
-        require_writable(target, overwrite=options.overwrite or may_be_saved)
+        is_accepted = options.overwrite or (
+            target.is_file() and target.stat().st_size == _size_as(cloud, image, form)
+        )
+        require_writable(target, overwrite=is_accepted)
     warnings = misnamed(target, form)
     return ImageSavePlan(cloud, image, options, target, form, warnings)
+
+
+def _size_as(cloud: Cloud, image: ImageFacts, form: str) -> int | None:
+    """Return the size of the file in which an image is saved."""
+    if form == image.disk_format:
+        return image.size
+    return made_size(cloud.image_source(image), form, image.disk_format)
 
 
 def _file_of(image: ImageFacts, target: Path, form: str) -> Path:

@@ -24,7 +24,7 @@ from rackspace_imagetasks.glance.failures import require_success
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs._file_formats import Target, file_name, format_of, misnamed
 from rackspace_imagetasks.jobs._in_use import shown_in_use
-from rackspace_imagetasks.jobs._made_files import make_file
+from rackspace_imagetasks.jobs._made_files import MadeFile, made_size
 from rackspace_imagetasks.jobs._resumable import resumable
 from rackspace_imagetasks.jobs.names import exported_object
 from rackspace_imagetasks.jobs.options import SaveOptions
@@ -94,8 +94,8 @@ class SavePlan:
     ) -> SaveResult:
         """Fetch the object; after a failure, a second run fetches only what is missing.
 
-        A file that already has exactly the object's content is left as it is. A file in another
-        format than the object is made anew.
+        A file that already has exactly the object's content, or its disk in another format, is left
+        as it is. To compare a file in another format, the object is fetched.
 
         :param timeout: maximum number of seconds to wait for the export task.
         :raises TaskFailed: if the export task fails.
@@ -107,13 +107,28 @@ class SavePlan:
         if self.task:
             require_consistent(self._await(self.task, timeout))
         with shown_in_use(self.cloud, self.source):
-            converts = self.disk_format not in (EXPORT_FORMAT, self._stored_format())
-            existing = None if converts else self._find_saved(transfer)
+            converts = self._converts()
+            existing = self._find_saved(transfer, converts=converts)
             done = existing or (self._convert(transfer) if converts else self._save(transfer))
         if self.options.delete_object:
             self._delete(done)
         status = ALREADY_SAVED if existing else SAVED
         return SaveResult(str(self.source), done.path, done.size, done.fetched_bytes, status)
+
+    def is_saved(self, *, transfer: TransferOptions = DEFAULT_TRANSFER) -> bool:
+        """Return whether the file already has the content, so that a run leaves it as it is.
+
+        Nothing is changed. To compare a file in another format, the object is fetched.
+
+        :raises TargetError: if the file has other content, and is not to be replaced.
+        """
+        target = self.options.target
+        if self.task or not isinstance(target, str | os.PathLike):
+            return False
+        if self._find_saved(transfer, converts=self._converts()):
+            return True
+        require_writable(self._file(Path(target)), overwrite=self.options.overwrite)
+        return False
 
     def _await(self, task: Task, timeout: float | None) -> Task:
         """Return the export task once it has succeeded."""
@@ -121,26 +136,29 @@ class SavePlan:
         with resumable(doing, Hint.FOLLOW_TASK_AND_SAVE, task=task.id):
             return self.cloud.wait_for(task, f"Waiting for task '{task.id}'", timeout)
 
-    def _stored_format(self) -> str:
-        """Return the format of the disk in the object, unless the format of the file is enough."""
+    def _converts(self) -> bool:
+        """Return whether the file has another format than the object."""
         if self.disk_format == EXPORT_FORMAT:
-            return EXPORT_FORMAT
-        return detect(ObjectSource(self.cloud.objects, self.source))
+            return False
+        return detect(ObjectSource(self.cloud.objects, self.source)) != self.disk_format
 
     def _convert(self, transfer: TransferOptions) -> Downloaded:
+        is_file = isinstance(self.options.target, str | os.PathLike)
+        hint = Hint.RESUME if is_file else Hint.START_OVER
+        with resumable(f"saving '{self.source}' as {self.disk_format}", hint):
+            return self._made_file(transfer).write(overwrite=self.options.overwrite)
+
+    def _made_file(self, transfer: TransferOptions) -> MadeFile:
         context = self.cloud.data_transfer(transfer)
         target: Target = self.options.target
-        hint = Hint.START_OVER
         if isinstance(target, str | os.PathLike):
-            target, hint = self._file(Path(target)), Hint.RESUME
-        with resumable(f"saving '{self.source}' as {self.disk_format}", hint):
-            return make_file(
-                lambda: OrderedObject(context.connect(self.cloud.objects), self.source),
-                target,
-                self.disk_format,
-                context,
-                overwrite=self.options.overwrite,
-            )
+            target = self._file(Path(target))
+        return MadeFile(
+            lambda: OrderedObject(context.connect(self.cloud.objects), self.source),
+            target,
+            self.disk_format,
+            context,
+        )
 
     def _file(self, target: Path) -> Path:
         return _file_for(self.source, target, self.disk_format)
@@ -149,13 +167,15 @@ class SavePlan:
     def _validates(self) -> bool:
         return self.options.validate and self.disk_format == EXPORT_FORMAT
 
-    def _find_saved(self, transfer: TransferOptions) -> Downloaded | None:
-        """Return what an earlier run has saved, if the file has exactly the object's content."""
+    def _find_saved(self, transfer: TransferOptions, *, converts: bool) -> Downloaded | None:
+        """Return what an earlier run has saved, if the file has exactly the content."""
         target = self.options.target
         if not isinstance(target, str | os.PathLike):
             return None
         file = self._file(Path(target))
         with resumable(f"comparing '{file}' with '{self.source}'"):
+            if converts:
+                return self._made_file(transfer).find()
             saved = find_download(
                 self.cloud.objects, self.source, file, self.cloud.data_transfer(transfer)
             )
@@ -237,17 +257,25 @@ def plan_save(cloud: Cloud, export: str | ObjectName, options: SaveOptions) -> S
         export, task = _find_export(cloud, export)
     if isinstance(target, str | os.PathLike):
         file = _file_for(export, target_path(target), form)
-        may_be_saved = task is None and _has_size_of(cloud, export, file)
-        require_writable(file, overwrite=options.overwrite or may_be_saved)
+        is_accepted = options.overwrite or (
+            task is None and _has_size_of(cloud, export, file, form)
+        )
+        require_writable(file, overwrite=is_accepted)
     return SavePlan(cloud, export, options, task, form, misnamed(target, form))
 
 
-def _has_size_of(cloud: Cloud, source: ObjectName, file: Path) -> bool:
-    """Return whether a file may be a copy of an object: the run compares them."""
+def _has_size_of(cloud: Cloud, source: ObjectName, file: Path, form: str) -> bool:
+    """Return whether a file may be what an object is saved as: the run compares them."""
     if not file.is_file():
         return False
     info = cloud.objects.head_object(source)
-    return info is not None and info.size == file.stat().st_size
+    if info is None:
+        return False
+    size = info.size
+    if form != EXPORT_FORMAT:
+        content = ObjectSource(cloud.objects, source)
+        size = size if detect(content) == form else made_size(content, form)
+    return size == file.stat().st_size
 
 
 def _find_export(cloud: Cloud, text: str) -> tuple[ObjectName, Task | None]:

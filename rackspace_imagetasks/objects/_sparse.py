@@ -34,7 +34,7 @@ class SparseFile:
 
     def write_at(self, offset: int, chunk: bytes) -> None:
         """Write a chunk, or leave a hole if it is all zeros and there is no data to replace."""
-        if chunk == ZEROS[: len(chunk)] and not self.has_data(offset, len(chunk)):
+        if _is_zero(chunk) and not self.has_data(offset, len(chunk)):
             return
         self._part.write_at(offset, chunk)
 
@@ -45,6 +45,10 @@ class SparseFile:
         except OSError:
             return True
         return start is not None and start < offset + length
+
+    def is_zero(self, offset: int, length: int) -> bool:
+        """Return whether a range of at most `CHUNK` bytes contains only zeros."""
+        return not self.has_data(offset, length) or _is_zero(self.read_some(offset, length))
 
     def data_end(self, offset: int, length: int) -> int:
         """Return the number of bytes from the start of a range to the end of its last data."""
@@ -72,3 +76,7 @@ class SparseFile:
                 raise TargetError(f"'{self._part.path}' was truncated by another program.")
             offset += len(chunk)
             yield chunk
+
+
+def _is_zero(chunk: bytes) -> bool:
+    return chunk == ZEROS[: len(chunk)]

@@ -6,6 +6,7 @@ import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Protocol, Self, TypeVar
 
 from rackspace_imagetasks.http.cancellation import Cancellation
@@ -115,6 +116,10 @@ class DataTransfer:
     def downloading(self, name: str, total: int) -> contextlib.AbstractContextManager[Meter]:
         """Return the meter of a phase that downloads `total` bytes of what has this name."""
         return self.phase(PhaseTitle(PhaseKind.DOWNLOAD, f"Downloading {name}"), total)
+
+    def comparing(self, path: Path, total: int) -> contextlib.AbstractContextManager[Meter]:
+        """Return the meter of a phase that downloads `total` bytes to compare them with a file."""
+        return self.phase(PhaseTitle(PhaseKind.CHECK, f"Checking {path.name}"), total)
 
     @contextlib.contextmanager
     def checking(self, total: int) -> Iterator[Meter]:

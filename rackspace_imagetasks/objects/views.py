@@ -78,6 +78,30 @@ def write_view(
     return transfer.run(work)
 
 
+def find_view(
+    open_view: OpenView, path: str | os.PathLike[str], transfer: DataTransfer
+) -> Downloaded | None:
+    """Return the result of an earlier `write_view` if the file `path` has exactly the view.
+
+    The source is received and verified, up to the first difference.
+
+    :raises IntegrityError, TransferError, Cancelled: as `write_view`, if there is a file at all.
+    """
+    path = Path(path)
+    if not (path.is_file() and os.access(path, os.R_OK)):
+        return None
+
+    def work() -> Downloaded | None:
+        with open_view() as view, path.open("rb") as file:
+            existing = SparseFile(PartFile(path, file.fileno()))
+            if existing.size != view.file.size or not _has_view(existing, path, view, transfer):
+                return None
+            view.file.verify_unchanged()
+            return _written(view, path, 0)
+
+    return transfer.run(work)
+
+
 def stream_view(open_view: OpenView, output: BinaryIO, transfer: DataTransfer) -> Downloaded:
     """Write a view to `output` in order; use the output only after this returns.
 
@@ -90,7 +114,7 @@ def stream_view(open_view: OpenView, output: BinaryIO, transfer: DataTransfer) -
             open_view() as view,
             transfer.downloading(view.source.name, view.file.size) as meter,
         ):
-            for chunk in _chunks(view.file, Extent(0, view.file.size)):
+            for _offset, chunk in _chunks(view.file, Extent(0, view.file.size)):
                 with output_errors():
                     output.write(chunk)
                 meter.advance(len(chunk))
@@ -162,11 +186,9 @@ class _ViewWriter:
     def _write(self, piece: list[Extent], meter: Meter) -> bytes:
         digest = hashlib.sha256()
         for extent in piece:
-            offset = extent.offset
-            for chunk in _chunks(self._view.file, extent):
+            for offset, chunk in _chunks(self._view.file, extent):
                 self._file.write_at(offset, chunk)
                 digest.update(chunk)
-                offset += len(chunk)
                 self._transfer.keep(len(chunk))
                 meter.advance(len(chunk))
         return digest.digest()
@@ -196,6 +218,35 @@ class _ViewWriter:
             yield piece
 
 
+def _has_view(existing: SparseFile, path: Path, view: View, transfer: DataTransfer) -> bool:
+    """Return whether a file of the right size has the bytes of a view, and otherwise only zeros."""
+    with view.source.apart():
+        extents = list(stored_extents(view.file))
+        gaps = list(_gaps(view.file))
+    for gap in gaps:
+        for start in range(gap.offset, gap.offset + gap.length, CHUNK):
+            transfer.check()
+            length = min(CHUNK, gap.offset + gap.length - start)
+            if not existing.is_zero(start, length):
+                return False
+    with transfer.comparing(path, _length(extents)) as meter:
+        for extent in extents:
+            for offset, chunk in _chunks(view.file, extent):
+                if existing.read_some(offset, len(chunk)) != chunk:
+                    return False
+                meter.advance(len(chunk))
+    return True
+
+
+def _gaps(file: ByteSource) -> Iterator[Extent]:
+    """Yield what is not part of the extents of a view."""
+    end = 0
+    for offset, length in (*file.data_extents(), Extent(file.size, 0)):
+        if offset > end:
+            yield Extent(end, offset - end)
+        end = offset + length
+
+
 def _key_of(view: View, extents: "array[int]") -> bytes:
     """Return what identifies the bytes of a view, their order, and the version of its source."""
     source, file = view
@@ -204,10 +255,11 @@ def _key_of(view: View, extents: "array[int]") -> bytes:
     return key.digest()
 
 
-def _chunks(file: ByteSource, extent: Extent) -> Iterator[bytes]:
+def _chunks(file: ByteSource, extent: Extent) -> Iterator[tuple[int, bytes]]:
+    """Yield the bytes of an extent in chunks, each with its offset."""
     end = extent.offset + extent.length
     for offset in range(extent.offset, end, CHUNK):
-        yield file.read_at(offset, min(CHUNK, end - offset))
+        yield offset, file.read_at(offset, min(CHUNK, end - offset))
 
 
 def _length(piece: list[Extent]) -> int:

@@ -137,6 +137,28 @@ class OtherFormatTest(ImageSaveCase):
         self.save("a.img")
         self.assertEqual(DISK, self.read("a.img"))
 
+    def test_again(self):
+        """A second run recognises the file; one that differs is in the way."""
+        self.new(DISK, "raw")
+        for name in ("a.qcow2", "a.vhd"):
+            self.save(name)
+            content = self.read(name)
+            self.assertEqual("already saved", self.save(name).status)
+            other = content[:-1] + bytes([content[-1] ^ 1])
+            (self.dir / name).write_bytes(other)
+            self.assertRaises(TargetError, self.save, name)
+            self.assertEqual(other, self.read(name))
+            self.assertEqual("saved", self.save(name, overwrite=True).status)
+            (self.dir / name).write_bytes(content + b"x")
+            self.assertRaises(TargetError, self.plan, name)
+
+    def test_again_with_wrong_hash(self):
+        """A file that was made of data with another hash is not accepted."""
+        self.new(DISK, "raw")
+        self.save("a.qcow2")
+        self.new(DISK, "raw", os_hash_value="0" * 128)
+        self.assertRaises(IntegrityError, self.save, "a.qcow2")
+
     def test_stream(self):
         """The disk is written to a stream in another format."""
         self.new(DISK, "raw")

@@ -179,6 +179,87 @@ class FormatTest(MadeFileCase):
         self.assert_disk(self.dir / "a.raw")
 
 
+class ExistingFileTest(MadeFileCase):
+    """A file that an earlier run has saved, and may have been changed since."""
+
+    def stamp(self, path):
+        stat = path.stat()
+        return stat.st_ino, stat.st_mtime_ns
+
+    def flip(self, path, offset):
+        """Change a byte of a file; return its content."""
+        with path.open("r+b") as file:
+            (byte,) = os.pread(file.fileno(), 1, offset)
+            os.pwrite(file.fileno(), bytes([byte ^ 1]), offset)
+        return path.read_bytes()
+
+    def test_identical(self):
+        """A file with the same disk is accepted, and not written again, even to replace it."""
+        for name in ("a.qcow2", "a.raw"):
+            self.save(name)
+            before = self.stamp(self.dir / name)
+            self.received()
+            for overwrite in (False, True):
+                done = self.save(name, overwrite=overwrite)
+                self.assertEqual("already saved", done.status)
+                self.assertEqual((self.dir / name).stat().st_size, done.size)
+                self.assertEqual([0, 1, 2, 3, 4], self.received())
+            self.assertEqual(before, self.stamp(self.dir / name))
+            self.assertEqual([], list(self.dir.glob("*.part")))
+
+    def test_without_holes(self):
+        """Zeros that the file stores are the same as its holes."""
+        (self.dir / "a.raw").write_bytes(self.disk)
+        self.assertEqual("already saved", self.save("a.raw").status)
+
+    def test_different(self):
+        """One other byte, in the data, the tables, or a hole: the file is replaced on request."""
+        empty = next(n for n in range(DISK // BLOCK) if n not in PRESENT) * BLOCK
+        for name, offsets in (
+            ("a.raw", (0, empty + 12345, DISK - 1)),
+            ("a.qcow2", (8, 65536, 3 * MIB)),
+        ):
+            path = self.dir / name
+            self.save(name)
+            for offset in offsets:
+                content = self.flip(path, offset)
+                error = self.assertRaises(TargetError, self.save, name)
+                self.assertIn("already exists", str(error))
+                self.assertEqual(content, path.read_bytes())
+                self.assertEqual("saved", self.save(name, overwrite=True).status)
+                self.assert_disk(path)
+
+    def test_stray_data(self):
+        """Data where the disk has none are found before anything is received."""
+        self.save("a.raw")
+        self.flip(self.dir / "a.raw", DISK - 1)
+        self.received()
+        self.assertRaises(TargetError, self.save, "a.raw")
+        self.assertNotIn(1, self.received())
+
+    def test_other_size(self):
+        """A file of another size is refused when the save is planned."""
+        self.save("a.raw")
+        os.truncate(self.dir / "a.raw", DISK + 512)
+        self.received()
+        self.assertRaises(TargetError, self.plan, self.dir / "a.raw")
+        self.assertNotIn(1, self.received())
+
+    def test_corrupt_object(self):
+        """An object that does not match its MD5 is an error, even if the file is the same."""
+        self.save("a.raw")
+        altered = faults.altered(lambda body: body[:-1] + b"?")
+        self.swift.fault(altered, "GET", self.segments[4])
+        self.assertRaises(IntegrityError, self.save, "a.raw")
+        self.assertEqual(0, self.swift.faults[0].times)
+
+    def test_deletion(self):
+        """The object is deleted if the file is complete already."""
+        self.save("a.raw")
+        self.assertEqual("already saved", self.save("a.raw", delete_object=True).status)
+        self.assertEqual([], self.swift.names("exports"))
+
+
 class AgainTest(MadeFileCase):
     """A second run after one that failed at segment 3."""
 
