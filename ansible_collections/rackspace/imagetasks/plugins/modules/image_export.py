@@ -14,7 +14,7 @@ description:
   - In a cloud without image tasks, images cannot be exported to a container; set O(path) to save
     the data of an image to a file.
   - An export of an earlier run is used. A file that already has exactly the content of the VHD or
-    of the image is not written again.
+    of the image, or its disk in another format, is not written again.
 extends_documentation_fragment:
   - rackspace.imagetasks.cloud
   - rackspace.imagetasks.cloud.wait
@@ -43,14 +43,13 @@ options:
     description:
       - File to save the image to, or a directory in which the file is named after the image, on the
         host that runs the module. It requires O(wait=true).
-      - In check mode, an existing file that need not be replaced is expected to have the content of
-        the image; only its size is compared.
+      - An existing file is compared with the image, in check mode, too.
     type: path
   disk_format:
     description:
-      - Format of the file. By default, it follows from the suffix of O(path). A file in another
-        format than that in which the image is stored is always written, and an existing one is
-        replaced only with O(overwrite=true).
+      - Format of the file. By default, it follows from the suffix of O(path).
+      - To compare an existing file in another format than that in which the image is stored, the
+        image is downloaded.
     type: str
     choices: [qcow2, raw, vhd]
   overwrite:
@@ -121,7 +120,6 @@ size:
   sample: 1073741824
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -160,8 +158,12 @@ def export_image(session: Session) -> dict[str, Any]:
     )
     session.warn(plan.warnings)
     expected = plan.preview()
-    result = expected if session.module.check_mode else _run(plan, params)
-    changed = _is_changed(expected, result, params, check_mode=session.module.check_mode)
+    if session.module.check_mode:
+        result, is_saved = expected, bool(params["path"]) and plan.is_saved()
+    else:
+        result = _run(plan, params)
+        is_saved = result.status == "already saved" and not result.task_id
+    changed = _is_changed(expected, params, is_saved=is_saved)
     return {"changed": changed, "diff": _diff(result, params, changed=changed), **plain(result)}
 
 
@@ -203,25 +205,13 @@ def _run(plan: ExportPlan | ImageSavePlan, params: dict[str, Any]) -> ExportResu
     return plan.run(timeout=params["timeout"]) if params["wait"] else plan.start()
 
 
-def _is_changed(
-    expected: ExportResult, result: ExportResult, params: dict[str, Any], *, check_mode: bool
-) -> bool:
-    if not params["path"]:
-        is_done = expected.status == "exported before"
-        return not (is_done or (expected.task_id and not params["wait"]))
-    if check_mode:
-        return params["overwrite"] or not _file(expected, params).is_file()
-    # An exported object that is deleted is a change, too.
-    return params["delete_object"] or result.status != "already saved"
-
-
-def _file(expected: ExportResult, params: dict[str, Any]) -> Path:
-    """Return the file that is written to a directory, or the file itself."""
-    path, name = Path(params["path"]), Path(Path(expected.location).name)
-    if not path.is_dir():
-        return path
-    form = params["disk_format"]
-    return path / (name.with_suffix(f".{form}") if form else name)
+def _is_changed(expected: ExportResult, params: dict[str, Any], *, is_saved: bool) -> bool:
+    """Return whether the run changes anything: it does not if a task is already running."""
+    if params["path"]:
+        # An exported object that is deleted is a change, too.
+        return params["delete_object"] or not is_saved
+    is_done = expected.status == "exported before"
+    return not (is_done or (expected.task_id and not params["wait"]))
 
 
 def _diff(result: ExportResult, params: dict[str, Any], *, changed: bool) -> dict[str, Any]:
