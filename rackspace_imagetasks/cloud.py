@@ -56,6 +56,7 @@ class Cloud:
         self._declared = profile or profile_of_cloud(connection)
         self.progress = progress
         self.account_key = AccountKey()  #: for temporary URLs of the account's objects
+        self._with_ranges: dict[str, bool] = {}
         self._notify = None if progress is SILENT else progress.message
 
     @property
@@ -102,7 +103,7 @@ class Cloud:
 
         :raises SourceError: if the image has no data.
         """
-        return ImageDataSource(self._image_client, image)
+        return ImageDataSource(self._image_client, image, self._with_ranges)
 
     def web_download(self, transfer: DataTransfer) -> WebDownload:
         """Return the downloads by the image service, which end when a transfer is cancelled."""

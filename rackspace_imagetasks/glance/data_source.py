@@ -35,13 +35,19 @@ class ImageDataSource(BaseSource):
     """The data of an active image; safe to use from threads.
 
     :param image: the image as the service has just described it.
+    :param with_ranges: of which images, by ID, the service returns parts of the data; what is
+        learnt is added.
     :raises SourceError: if the image has no data, or the service does not give their size.
     """
 
-    def __init__(self, client: Client, image: ImageFacts) -> None:
+    def __init__(
+        self, client: Client, image: ImageFacts, with_ranges: dict[str, bool] | None = None
+    ) -> None:
         self._client = client.worded(download_words(client.words))
         self._place = client.words.place
         self._image = image
+        self._with_ranges = {} if with_ranges is None else with_ranges
+        self._learning = threading.Lock()
         self._action = f"read the data of image '{image.label}'"
         if image.status != "active" or image.size is None:
             status = f"its status is '{image.status}'"
@@ -54,9 +60,9 @@ class ImageDataSource(BaseSource):
 
     def until(self, abort: threading.Event) -> Self:
         """Return the same source with requests that end with `Cancelled` when `abort` is set."""
-        return type(self)(self._client.until(abort), self._image)
+        return type(self)(self._client.until(abort), self._image, self._with_ranges)
 
-    @functools.cached_property
+    @property
     def supports_ranges(self) -> bool:
         """Whether the service returns parts of the data, so that `read_at` works.
 
@@ -64,8 +70,11 @@ class ImageDataSource(BaseSource):
         """
         if not self.size:
             return True  # nothing needs to be read
-        with self._open(0, 1, frozenset({_NO_RANGES})) as stream:
-            return stream.status == 206
+        with self._learning:
+            if self._image.id not in self._with_ranges:
+                with self._open(0, 1, frozenset({_NO_RANGES})) as stream:
+                    self._with_ranges[self._image.id] = stream.status == 206
+        return self._with_ranges[self._image.id]
 
     @property
     def etag(self) -> str:

@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images that an earlier run has created but not completed: what of them can be used."""
 
+from collections.abc import Iterable
+
 from rackspace_imagetasks.exceptions import IntegrityError, NotFound, ServiceError
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.jobs._arrival_methods import Delivery, follow
 
 
-def find_unverified(delivery: Delivery) -> ImageFacts | None:
+def find_unverified(delivery: Delivery, marked: Iterable[ImageFacts]) -> ImageFacts | None:
     """Return an image that an earlier run has left active or importing, once it is verified.
 
     Images that cannot be used are deleted. One that waits for data is not returned; whoever
     uploads finds it.
+
+    :param marked: the images of the project that have the mark, in any state.
     """
     cloud = delivery.cloud
-    for image in list(cloud.images.select(cloud.project_id, delivery.new.mark)):
+    for image in marked:
         if image.name != delivery.new.name:
             continue
         if _can_be_followed(image, delivery):

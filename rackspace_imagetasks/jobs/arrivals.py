@@ -17,7 +17,7 @@ from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.jobs._arrival_methods import Delivery, choose, judge_method
 from rackspace_imagetasks.jobs._completion import complete_image
-from rackspace_imagetasks.jobs._marked import find_completed
+from rackspace_imagetasks.jobs._marked import completed_of, find_completed
 from rackspace_imagetasks.jobs._unverified import find_unverified
 from rackspace_imagetasks.jobs.marks import Mark
 from rackspace_imagetasks.jobs.options import AUTO_METHOD
@@ -63,7 +63,8 @@ class Arrival:
         :raises AccessDenied, QuotaExceeded, TransferError: if the service refuses it.
         :raises Cancelled: when the transfer is cancelled.
         """
-        if image := self.find():
+        marked = list(self.cloud.images.select(self.cloud.project_id, self.mark.wanted))
+        if not self.new_copy and (image := completed_of(marked, self.mark)):
             return image
         delivery = Delivery(
             cloud=self.cloud,
@@ -76,7 +77,7 @@ class Arrival:
         )
         method = choose(self.method, self.cloud, file.size)
         try:
-            image = find_unverified(delivery) or method.run(delivery)
+            image = find_unverified(delivery, marked) or method.run(delivery)
         except TransferError:  # another run may have finished, and deleted the segments
             if not (image := self.find()):
                 raise
