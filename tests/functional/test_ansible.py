@@ -354,6 +354,31 @@ class ModulesTest(AnsibleTest):
         self.assertIn("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", printed)
         self.assertNotIn(password, json.dumps(result))
 
+    def test_cloud_settings(self):
+        """A cloud, and that of a target, can be settings, whose password is not shown."""
+        clouds = yaml.safe_load((self.root / "clouds.yaml").read_text())["clouds"]
+        no_clouds = fixtures.EnvironmentVariable("OS_CLIENT_CONFIG_FILE", "/nonexistent")
+        image = self.imported()["Image"]
+        self.useFixture(no_clouds)
+        flex = clouds["flex"]["auth"]["application_credential_secret"]
+        options = {
+            "cloud": clouds["alice"],
+            "image": image,
+            "targets": [{"cloud": clouds["flex"]}, {"region_name": "ORD"}],
+        }
+        result, printed = self.run_module("image_transfer", "-vvvv", "--check", **options)
+        self.assertTrue(result["changed"])
+        self.assertEqual(
+            [(None, "SJC3"), (None, "ORD")],
+            [(each["cloud"], each["region_name"]) for each in result["transfers"]],
+        )
+        password = f"secret-{self.mark}"
+        wrong = clouds["alice"] | {"auth": clouds["alice"]["auth"] | {"password": password}}
+        failed, more = self.run_module("image_clean", "-vvvv", failed=True, cloud=wrong)
+        for secret in (clouds["alice"]["auth"]["password"], flex, password):
+            self.assertNotIn(secret, json.dumps([result, failed]))
+            self.assertNotIn(secret, printed + more)
+
 
 class TransferTest(AnsibleTest):
     def transfer(self, names, *words, targets=({"region_name": "ORD"},), failed=False):

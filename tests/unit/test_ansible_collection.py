@@ -2,6 +2,8 @@
 """The Ansible collection: what its files import, and that Ansible can read and build it."""
 
 import ast
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -13,7 +15,13 @@ import fixtures
 import yaml
 from oslotest import base
 
+from ansible_collections.rackspace.imagetasks.plugins.module_utils import image_tasks
+from ansible_collections.rackspace.imagetasks.plugins.modules import (
+    disk_inspect_info,
+    image_transfer,
+)
 from rackspace_imagetasks import Hint
+from rackspace_imagetasks.profile import PROFILES
 
 CHECKOUT = Path(__file__).parents[2]
 COLLECTION = CHECKOUT / "ansible_collections/rackspace/imagetasks"
@@ -73,6 +81,14 @@ class CollectionTest(base.BaseTestCase):
         role = self.ansible("ansible-doc", "-t", "role", "rackspace.imagetasks.transfer_images")
         self.assertIn("transfer_images_targets", role)
 
+    def test_profiles(self):
+        """A disk can be inspected for each kind of cloud."""
+        name = "rackspace.imagetasks.disk_inspect_info"
+        found = json.loads(self.ansible("ansible-doc", "--json", name))
+        options = found[name]["doc"]["options"]
+        self.assertEqual(set(PROFILES), set(options["target"]["choices"]))
+        self.assertEqual(set(PROFILES), set(disk_inspect_info.OPTIONS["target"]["choices"]))
+
     def test_build(self):
         """ansible-galaxy builds the collection."""
         folder = self.useFixture(fixtures.TempDir()).path
@@ -91,3 +107,41 @@ class CollectionTest(base.BaseTestCase):
                 names = {key.value for key in node.value.keys}
         self.assertLessEqual(names, set(Hint.__members__))
         self.assertIn("CREATE_CONTAINER", names)
+
+
+class CloudSettingsTest(base.BaseTestCase):
+    """Modules with the settings of a cloud instead of its name."""
+
+    def module(self, **params):
+        """Create a module with options; give what it logs and what it prints, if it fails."""
+        logged = []
+        for name, value in (
+            ("_load_params", lambda: params),
+            ("_ANSIBLE_PROFILE", "legacy"),
+            ("AnsibleModule.log", lambda _self, message, log_args=None: logged.append(log_args)),
+        ):
+            self.useFixture(fixtures.MonkeyPatch(f"ansible.module_utils.basic.{name}", value))
+        printed = io.StringIO()
+        options = image_tasks.CLOUD_OPTIONS | image_transfer.OPTIONS
+        with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+            image_tasks.Module(argument_spec=options)
+        return str(logged), printed.getvalue()
+
+    def settings(self, number):
+        """Give settings with two secrets."""
+        auth = {"auth_url": "http://keystone.example", "password": f"hidden-{number}-a"}
+        return {"auth": auth, "application_credential_secret": f"hidden-{number}-b", "verify": True}
+
+    def test_secrets(self):
+        """Secrets are neither logged nor printed, even if the options are refused."""
+        targets = [{"cloud": self.settings(2)}, {"cloud": "flex", "region_name": "SJC3"}]
+        options = {"cloud": self.settings(1), "image": "web", "targets": targets}
+        logged, printed = self.module(**options)
+        self.assertIn("'verify': True", logged)
+        self.assertIn("SJC3", logged)
+        self.assertEqual("", printed)
+        self.assertNotIn("hidden", logged)
+        _logged, printed = self.module(**options, unknown=1)
+        self.assertIn("Unsupported parameters", printed)
+        self.assertIn("SJC3", printed)
+        self.assertNotIn("hidden", printed)

@@ -5,16 +5,20 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The cloud to connect to, and how to wait."""
+    """The cloud to connect to, how long to wait, and whether to wait."""
 
     DOCUMENTATION = r"""
 options:
   cloud:
     description:
-      - Name of the cloud in C(clouds.yaml).
+      - Name of the cloud in C(clouds.yaml), or a mapping with the settings that an entry in
+        C(clouds.yaml) has.
+      - With a mapping, neither C(clouds.yaml) nor environment variables are read. The values of
+        C(auth) and other secrets in it are not shown. Other options of the module take precedence
+        over the mapping.
       - If neither O(cloud) nor O(auth) is set, the C(OS_*) environment variables of the module are
         used.
-    type: str
+    type: raw
   region_name:
     description:
       - Name of the region.
@@ -72,6 +76,16 @@ notes:
     C(connection=local), set C(ansible_python_interpreter) to C({{ ansible_playbook_python }}).
 """
 
+    TIMEOUT = r"""
+options:
+  timeout:
+    description:
+      - Maximum number of seconds to wait for each task of the Image service. By default, there is
+        no limit. A task that has timed out continues in the cloud, and the same Ansible task
+        follows it if it is repeated.
+    type: float
+"""
+
     WAIT = r"""
 options:
   wait:
@@ -79,10 +93,4 @@ options:
       - Whether to wait until the image is complete.
     type: bool
     default: true
-  timeout:
-    description:
-      - Maximum number of seconds to wait for each task of the Image service. By default, there is
-        no limit. A task that has timed out continues in the cloud, and the same Ansible task
-        follows it if it is repeated.
-    type: float
 """

@@ -7,8 +7,9 @@ import contextlib
 import dataclasses
 import datetime
 import enum
+import re
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -18,7 +19,14 @@ try:
     from keystoneauth1.exceptions import ClientException
     from openstack.exceptions import SDKException
 
-    from rackspace_imagetasks import Hint, ImageTasks, ImageTasksError, Message, SilentPhase
+    from rackspace_imagetasks import (
+        Hint,
+        ImageTasks,
+        ImageTasksError,
+        Message,
+        Refused,
+        SilentPhase,
+    )
 
     IMPORT_ERROR = None
 except ImportError:
@@ -33,7 +41,7 @@ _SDK_NAMES = {
 }
 
 CLOUD_OPTIONS: dict[str, Any] = {
-    "cloud": {"type": "str"},
+    "cloud": {"type": "raw"},
     "region_name": {"type": "str"},
     "auth": {"type": "dict", "no_log": True},
     "auth_type": {"type": "str"},
@@ -50,10 +58,12 @@ CLOUD_OPTIONS: dict[str, Any] = {
     "api_timeout": {"type": "int"},
 }
 
-WAIT_OPTIONS: dict[str, Any] = {
-    "wait": {"type": "bool", "default": True},
-    "timeout": {"type": "float"},
-}
+# The names of secrets that are not in `auth`.
+_SECRET = re.compile("pass|secret|token|api_?key", re.IGNORECASE)
+
+TIMEOUT_OPTIONS: dict[str, Any] = {"timeout": {"type": "float"}}
+
+WAIT_OPTIONS: dict[str, Any] = {"wait": {"type": "bool", "default": True}, **TIMEOUT_OPTIONS}
 
 # Hints that name options of the modules; the others are the same as for a Python program.
 _WORDINGS = {
@@ -114,6 +124,32 @@ def errors() -> tuple[type[Exception], ...]:
     return ImageTasksError, SDKException, ClientException
 
 
+class Module(AnsibleModule):
+    """A module whose options can be settings of clouds, the secrets of which are not shown."""
+
+    def _load_params(self) -> None:
+        """Read the options; this comes before anything is checked or logged."""
+        super()._load_params()
+        targets = self.params.get("targets")
+        places = [self.params, *(targets if isinstance(targets, list) else ())]
+        for place in places:
+            if isinstance(place, dict):
+                self.no_log_values.update(_secrets(place.get("cloud")))
+
+
+def _secrets(value: object, *, is_secret: bool = False) -> Iterator[str]:
+    """Yield the values in the settings of a cloud that are not to be shown."""
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            hidden = is_secret or name == "auth" or bool(_SECRET.search(str(name)))
+            yield from _secrets(each, is_secret=hidden)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _secrets(each, is_secret=is_secret)
+    elif is_secret and value and not isinstance(value, bool):
+        yield str(value)
+
+
 class WarningProgress:
     """Progress that returns what the user should know as warnings, each once."""
 
@@ -146,11 +182,12 @@ class Session:
         self._progress = WarningProgress(module)
         self._connections = contextlib.ExitStack()
 
-    def connect(self, place: Mapping[str, str | None] | None = None) -> ImageTasks:
+    def connect(self, place: Mapping[str, Any] | None = None) -> ImageTasks:
         """Return the client for the cloud and region of the module's options.
 
         :param place: `cloud` and `region_name` of another place. Another cloud has none of the
             module's options, which describe the login to the cloud of the module.
+        :raises Refused: if `cloud` is neither a name nor a mapping.
         """
         options = {name: self.params[name] for name in CLOUD_OPTIONS}
         if place and place["cloud"] not in (None, options["cloud"]):
@@ -161,7 +198,7 @@ class Session:
             for name, value in options.items()
             if value is not None
         }
-        connection = openstack.connect(app_name="rackspace.imagetasks", **given)
+        connection = openstack.connect(app_name="rackspace.imagetasks", **_with_settings(given))
         self._connections.callback(connection.close)
         return ImageTasks(connection, progress=self._progress)
 
@@ -173,6 +210,23 @@ class Session:
     def close(self) -> None:
         """Close the connections."""
         self._connections.close()
+
+
+def _with_settings(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options of `openstack.connect`; the settings of a cloud replace `cloud`."""
+    cloud = options.get("cloud")
+    if cloud is None or isinstance(cloud, str):
+        return options
+    if not isinstance(cloud, Mapping):
+        raise Refused("cloud must be the name of a cloud or a mapping of its settings.")
+    others = {name: value for name, value in options.items() if name != "cloud"}
+    # Otherwise the settings would be mixed with those of the cloud that OS_CLOUD names.
+    return {"load_yaml_config": False, "load_envvars": False, **cloud, **others}
+
+
+def cloud_name(cloud: object) -> str | None:
+    """Return the name of a cloud; None for a mapping of settings."""
+    return cloud if isinstance(cloud, str) else None
 
 
 def run(module: AnsibleModule, job: Callable[[Session], dict[str, Any]]) -> None:

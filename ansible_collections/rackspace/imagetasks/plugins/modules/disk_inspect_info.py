@@ -84,10 +84,9 @@ disk:
 
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.rackspace.imagetasks.plugins.module_utils.image_tasks import (
     CLOUD_OPTIONS,
+    Module,
     Session,
     plain,
     run,
@@ -136,17 +135,16 @@ def _facts(session: Session) -> DiskFacts:
 
 
 def _profile(session: Session) -> ProviderProfile:
-    from rackspace_imagetasks import FLEX, GLANCE, RACKSPACE
+    from rackspace_imagetasks.profile import PROFILES
 
-    profiles = {profile.name: profile for profile in (RACKSPACE, GLANCE, FLEX)}
     target = session.params["target"]
-    return profiles[target] if target else session.connect().cloud.profile
+    return PROFILES[target] if target else session.connect().cloud.profile
 
 
 def main() -> None:
     """Run the module."""
     sources = ("path", "object", "image")
-    module = AnsibleModule(
+    module = Module(
         argument_spec=CLOUD_OPTIONS | OPTIONS,
         mutually_exclusive=[sources],
         required_one_of=[sources],

@@ -76,10 +76,9 @@ objects:
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.rackspace.imagetasks.plugins.module_utils.image_tasks import (
     CLOUD_OPTIONS,
+    Module,
     Session,
     plain,
     run,
@@ -133,7 +132,7 @@ def _names(objects: list[dict[str, Any]]) -> dict[str, list[str]]:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=CLOUD_OPTIONS | OPTIONS, supports_check_mode=True)
+    module = Module(argument_spec=CLOUD_OPTIONS | OPTIONS, supports_check_mode=True)
     run(module, clean)
 
 

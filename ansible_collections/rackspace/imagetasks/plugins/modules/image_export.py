@@ -18,6 +18,7 @@ description:
 extends_documentation_fragment:
   - rackspace.imagetasks.cloud
   - rackspace.imagetasks.cloud.wait
+  - rackspace.imagetasks.cloud.timeout
 options:
   image:
     description:
@@ -122,11 +123,10 @@ size:
 
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.rackspace.imagetasks.plugins.module_utils.image_tasks import (
     CLOUD_OPTIONS,
     WAIT_OPTIONS,
+    Module,
     Session,
     plain,
     run,
@@ -223,9 +223,7 @@ def _diff(result: ExportResult, params: dict[str, Any], *, changed: bool) -> dic
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec=CLOUD_OPTIONS | WAIT_OPTIONS | OPTIONS, supports_check_mode=True
-    )
+    module = Module(argument_spec=CLOUD_OPTIONS | WAIT_OPTIONS | OPTIONS, supports_check_mode=True)
     run(module, export_image)
 
 

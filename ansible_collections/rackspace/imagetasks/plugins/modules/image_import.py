@@ -16,6 +16,7 @@ description:
 extends_documentation_fragment:
   - rackspace.imagetasks.cloud
   - rackspace.imagetasks.cloud.wait
+  - rackspace.imagetasks.cloud.timeout
 options:
   path:
     description:
@@ -175,11 +176,10 @@ duplicate_task_id:
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.rackspace.imagetasks.plugins.module_utils.image_tasks import (
     CLOUD_OPTIONS,
     WAIT_OPTIONS,
+    Module,
     Session,
     plain,
     run,
@@ -344,7 +344,7 @@ def _described(settings: ImageSettings) -> dict[str, Any]:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec=CLOUD_OPTIONS | WAIT_OPTIONS | OPTIONS,
         mutually_exclusive=[("path", "object"), ("object", "container")],
         required_one_of=[("path", "object")],

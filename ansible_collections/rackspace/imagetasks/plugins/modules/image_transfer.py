@@ -17,6 +17,7 @@ description:
     end and names all targets that failed.
 extends_documentation_fragment:
   - rackspace.imagetasks.cloud
+  - rackspace.imagetasks.cloud.timeout
 options:
   image:
     description:
@@ -32,8 +33,9 @@ options:
     suboptions:
       cloud:
         description:
-          - Name of the cloud in C(clouds.yaml). By default, it is the cloud of the image.
-        type: str
+          - Name of the cloud in C(clouds.yaml), or a mapping of its settings as in O(cloud). By
+            default, it is the cloud of the image.
+        type: raw
       region_name:
         description:
           - Name of the region. By default, it is that of the entry of O(targets[].cloud), or the
@@ -72,12 +74,6 @@ options:
       - Whether to look inside the disk before it is sent.
     type: bool
     default: true
-  timeout:
-    description:
-      - Maximum number of seconds to wait for each task of the Image service. By default, there is
-        no limit. A task that has timed out continues in the cloud, and the same Ansible task
-        follows it if it is repeated.
-    type: float
 """
 
 EXAMPLES = r"""
@@ -100,7 +96,8 @@ transfers:
   elements: dict
   contains:
     cloud:
-      description: Cloud of the target as given in O(targets).
+      description: Name of the cloud of the target as given in O(targets[].cloud); V(null) if it is
+        not a name.
       type: str
       sample: flex
     region_name:
@@ -136,12 +133,12 @@ transfers:
 
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.rackspace.imagetasks.plugins.module_utils.image_tasks import (
     CLOUD_OPTIONS,
-    WAIT_OPTIONS,
+    TIMEOUT_OPTIONS,
+    Module,
     Session,
+    cloud_name,
     errors,
     plain,
     run,
@@ -157,7 +154,7 @@ OPTIONS: dict[str, Any] = {
         "type": "list",
         "elements": "dict",
         "required": True,
-        "options": {"cloud": {"type": "str"}, "region_name": {"type": "str"}},
+        "options": {"cloud": {"type": "raw"}, "region_name": {"type": "str"}},
     },
     "keep_objects": {"type": "bool", "default": False},
     "keep_properties": {"type": "bool", "default": False},
@@ -165,7 +162,6 @@ OPTIONS: dict[str, Any] = {
     "disk_format": {"type": "str", "choices": ["qcow2", "raw", "vhd"]},
     "method": {"type": "str", "choices": ["auto", "direct", "web-download"], "default": "auto"},
     "inspect": {"type": "bool", "default": True},
-    "timeout": WAIT_OPTIONS["timeout"],
 }
 
 _UNCHANGED = ("already there", "failed")
@@ -189,10 +185,10 @@ def _transfer_to_each(session: Session) -> list[dict[str, Any]]:
     return [_entry(session, source, target) for target in session.params["targets"]]
 
 
-def _entry(session: Session, source: ImageTasks, target: dict[str, str | None]) -> dict[str, Any]:
+def _entry(session: Session, source: ImageTasks, target: dict[str, Any]) -> dict[str, Any]:
     """Transfer the image to a target; return its entry, which tells of a failure."""
     entry: dict[str, Any] = {
-        "cloud": target["cloud"],
+        "cloud": cloud_name(target["cloud"]),
         "region_name": target["region_name"],
         "status": "failed",
         "image_id": None,
@@ -211,9 +207,7 @@ def _entry(session: Session, source: ImageTasks, target: dict[str, str | None]) 
     return entry | known | {"region_name": region or target["region_name"]}
 
 
-def _transfer(
-    session: Session, source: ImageTasks, target: dict[str, str | None]
-) -> TransferResult:
+def _transfer(session: Session, source: ImageTasks, target: dict[str, Any]) -> TransferResult:
     from rackspace_imagetasks import PropertyOptions
 
     params = session.params
@@ -247,7 +241,9 @@ def _diff(transfers: list[dict[str, Any]]) -> dict[str, Any]:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=CLOUD_OPTIONS | OPTIONS, supports_check_mode=True)
+    module = Module(
+        argument_spec=CLOUD_OPTIONS | TIMEOUT_OPTIONS | OPTIONS, supports_check_mode=True
+    )
     run(module, transfer_image)
 
 
