@@ -27,6 +27,7 @@ class Hint(enum.Enum):
     CHOOSE_CONTAINER = "Choose another container."
     CLEAN_CONTAINER = "Clean container '{container}' to delete the rest."
     CREATE_CONTAINER = "Create the container first, or allow its creation."
+    FIND_IMPORT_CONTAINER = "List the containers to see the available ones."
     FIND_IMPORT_OBJECT = "List the objects in container '{container}' to see which can be imported."
     LIST_OBJECTS = "List the objects in container '{container}' to see the available ones."
     MOVE_EXISTING_OBJECT = "Save or delete the existing object, or choose another container."

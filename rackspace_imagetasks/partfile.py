@@ -107,7 +107,11 @@ def _followed(path: Path) -> Path:
         return path
     with _target_errors(path):
         path.exists()  # the system may forbid following another user's link in a shared directory
-    return Path(os.path.realpath(path))
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        text = f"'{path}' is a symbolic link that leads back to itself."
+        raise TargetError(Message(text, Hint.CHOOSE_FILE))
+    return target
 
 
 def target_path(name: str | os.PathLike[str]) -> Path:
@@ -130,7 +134,7 @@ def require_writable(path: Path, *, overwrite: bool) -> None:
     path = _followed(path)
     _require_free(path, overwrite)
     folder = path.parent
-    if not folder.is_dir():
+    if not _followed(folder).is_dir():
         text = f"Directory '{folder}' does not exist."
         raise TargetError(Message(text, Hint.CREATE_DIRECTORY))
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -140,8 +144,9 @@ def require_writable(path: Path, *, overwrite: bool) -> None:
 
 def _require_free(target: Path, overwrite: bool) -> None:
     with _target_errors(target):
-        # A link that is still one refers to itself.
-        if target.is_symlink() or target.is_dir() or (target.exists() and not target.is_file()):
+        if target.is_dir():
+            raise TargetError(Message(f"'{target}' is a directory.", Hint.CHOOSE_FILE))
+        if target.is_symlink() or (target.exists() and not target.is_file()):
             raise TargetError(Message(f"'{target}' is not a regular file.", Hint.CHOOSE_FILE))
         if target.exists() and not overwrite:
             raise TargetError(Message(f"'{target}' already exists.", Hint.REPLACE_FILE))

@@ -14,7 +14,7 @@ def judge_container(
     *,
     may_create: bool,
     forbidden: str = "/",
-    hint: Hint | None = Hint.CREATE_CONTAINER,
+    hint: Hint = Hint.CREATE_CONTAINER,
 ) -> tuple[Usages, Verdict]:
     """Return what the container holds, if it exists, and the reasons why it cannot be used.
 

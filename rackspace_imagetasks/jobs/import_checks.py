@@ -104,7 +104,9 @@ def _plan_object(cloud: Cloud, request: ImportRequest, verdict: Verdict) -> Impo
     plan = _unchecked(cloud, request)
     open_content = in_background(lambda: _with_content(plan))
     container = request.object.container
-    usages, judged = judge_container(cloud, container, may_create=False, hint=None)
+    usages, judged = judge_container(
+        cloud, container, may_create=False, hint=Hint.FIND_IMPORT_CONTAINER
+    )
     if usages.get(container) is not None:
         plan, missing = open_content()
         judged += missing

@@ -16,6 +16,10 @@ WORDINGS: Mapping[Hint, str] = {
         "Run `openstack image task clean --container {container} --delete` to delete the rest."
     ),
     Hint.CREATE_CONTAINER: "Create the container with --create-container.",
+    Hint.FIND_IMPORT_CONTAINER: (
+        "To import a local file, check its path; otherwise, run `openstack container list` to see"
+        " the available containers."
+    ),
     Hint.FIND_IMPORT_OBJECT: (
         "To import a local file, check its path; otherwise, run"
         " `openstack object list {container}` to see the available objects."

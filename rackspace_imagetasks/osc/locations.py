@@ -25,12 +25,16 @@ class Location:
     @property
     def key(self) -> str | ObjectName:
         """A key that is equal for two spellings of the same location."""
-        return os.path.realpath(self.path) if self.path else self.object or ""
+        if self.path is None:
+            return self.object or ""
+        slash = "/" if self.path.endswith("/") else ""  # then it is no file
+        return os.path.realpath(self.path) + slash
 
     @property
     def may_be_object(self) -> bool:
         """Whether this is a file, and an object could have the same name."""
-        return self.path is not None and _may_be_object(self.path)
+        path = self.path or ""
+        return _may_be_object(path) and path.partition("/")[2] != ""
 
     @property
     def image_name(self) -> str:

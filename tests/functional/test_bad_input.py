@@ -93,6 +93,7 @@ class ContainerTest(BadInputTest):
         self.assertIn("--create-container", text)
         text = self.refused_unsent("import", f"no-{self.mark}/x.vhd")
         self.assertIn(f"Container 'no-{self.mark}' not found", text)
+        self.assertIn("To import a local file, check its path", text)
         path = self.corpus("go-vhd-xapi.vhd")
         text = self.refused_unsent("import", path, "--container", f"no-{self.mark}")
         self.assertIn("--create-container", text)

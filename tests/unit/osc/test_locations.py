@@ -54,6 +54,13 @@ class LocationTest(base.BaseTestCase):
         self.assertEqual(Location.parse("d.vhd").key, Location.parse("./d.vhd").key)
         self.assertNotEqual(Location.parse("d.vhd").key, Location.parse("c/d.vhd").key)
 
+    def test_a_slash_after_a_file(self):
+        """It is not the file, which has a row of its own, and not an object either."""
+        Path("disk.vhd").touch()
+        location = Location.parse("disk.vhd/")
+        self.assertEqual(("disk.vhd/", False), (location.path, location.may_be_object))
+        self.assertNotEqual(Location.parse("disk.vhd").key, location.key)
+
     def test_a_loop_of_links(self):
         """A symbolic link to itself has a key, as any other name of a file."""
         Path("loop").symlink_to("loop")

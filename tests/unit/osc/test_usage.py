@@ -101,8 +101,13 @@ class UsageTest(LocalShellTest):
             status, stdout, _ = self.openstack("image", "vhd", "validate", name, "-f", "json")
             self.assertEqual(1, status)
             self.assertIn(says, stdout)
-        says = "'new/' is not a directory; remove the slash"
-        self.assert_fails("image", "vhd", "convert", "disk", "new/", says=says)
+        for name, says in (
+            ("new/", "'new/' is not a directory; remove the slash"),
+            ("loop", "'loop' is a symbolic link that leads back to itself. Choose"),
+            ("loop/x", "'loop' is a symbolic link that leads back to itself. Choose"),
+            (".", "'.' is a directory. Choose"),
+        ):
+            self.assert_fails("image", "vhd", "convert", "disk", name, says=says)
 
     def test_units(self):
         """A unit that an option does not take is refused with what to write instead."""
