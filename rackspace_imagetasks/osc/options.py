@@ -31,7 +31,7 @@ _DISK_FORMATS = (
 
 def add_image_arguments(parser: argparse.ArgumentParser, help_text: str) -> None:
     """Add <image>, and --property to select images instead of naming them."""
-    parser.add_argument("image", metavar="<image>", nargs="*", help=help_text)
+    parser.add_argument("image", metavar="<image>", type=not_empty, nargs="*", help=help_text)
     parser.add_argument(
         "--property",
         metavar="<key=value>",
@@ -364,6 +364,13 @@ def file_name(text: str) -> str:
     """Refuse an empty name of a file, for argparse: a path would take it for the directory."""
     if not text:
         raise argparse.ArgumentTypeError(_("the name of a file cannot be empty"))
+    return text
+
+
+def not_empty(text: str) -> str:
+    """Refuse an empty name or ID, such as that of a variable that is not set, for argparse."""
+    if not text:
+        raise argparse.ArgumentTypeError(_("the value cannot be empty"))
     return text
 
 

@@ -200,8 +200,6 @@ class FileTest(BadInputTest):
         )
         text = self.misused("import", "a.vhd", "b.vhd", "--name", "x")
         self.assertIn("--name applies to one image", text)
-        text = self.refused_unsent("import", self.corpus("go-vhd-xapi.vhd"), "--name", "")
-        self.assertIn("needs a name", text)
 
     def test_poll_interval(self):
         """One that is shorter than the provider allows is an error of the command line."""

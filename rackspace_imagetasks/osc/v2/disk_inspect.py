@@ -59,6 +59,7 @@ class InspectDisk(local.SourceCommand, common.ShowCommand):
         source.add_argument(
             "--image",
             metavar="<image>",
+            type=options.not_empty,
             help=_("Image (name or ID) to inspect, in a cloud without image tasks"),
         )
         parser.add_argument(

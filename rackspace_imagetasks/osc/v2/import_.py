@@ -93,6 +93,7 @@ class ImportImage(common.ImageTaskCommand):
         parser.add_argument(
             "--name",
             metavar="<name>",
+            type=options.not_empty,
             help=_(
                 "Name of the image (default: the name of the file or object without its suffix)"
             ),

@@ -48,6 +48,7 @@ class SaveExport(common.ImageTaskCommand):
         parser.add_argument(
             "export",
             metavar="<export>",
+            type=options.not_empty,
             nargs="+",
             help=_("Export task (ID) or <container>/<object> to save (repeat for several)"),
         )

@@ -93,11 +93,13 @@ class TransferImage(common.ImageTaskCommand):
         parser.add_argument(
             "--to-region",
             metavar="<region>",
+            type=options.not_empty,
             help=_("Region to copy to (default: the target cloud's default region)"),
         )
         parser.add_argument(
             "--to-cloud",
             metavar="<cloud>",
+            type=options.not_empty,
             help=_("Cloud in clouds.yaml to copy to (default: the current cloud)"),
         )
         parser.add_argument(

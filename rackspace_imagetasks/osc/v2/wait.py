@@ -40,6 +40,7 @@ class WaitTask(common.ImageTaskCommand):
         parser.add_argument(
             "task",
             metavar="<task>",
+            type=options.not_empty,
             nargs="+",
             help=_("Task to wait for (ID; repeat for several)"),
         )

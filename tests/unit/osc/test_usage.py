@@ -86,6 +86,23 @@ class UsageTest(LocalShellTest):
             self.assertEqual(2, status, stderr)
             self.assertIn("the name of a file cannot be empty", stderr)
 
+    def test_empty_ids(self):
+        """An empty name or ID, as of a variable that is not set, is not looked for in a cloud."""
+        for command, argument in (
+            ((*IMPORT, "disk.raw", "--name", ""), "--name"),
+            ((*EXPORT, ""), "<image>"),
+            ((*EXPORT, "web", ""), "<image>"),
+            ((*TRANSFER, "", "--to-region", "ORD"), "<image>"),
+            ((*TRANSFER, "web", "--to-region", "ORD", "--to-cloud", ""), "--to-cloud"),
+            ((*TRANSFER, "web", "--to-region", "", "--to-cloud", "flex"), "--to-region"),
+            ((*TASK, "save", "", "--file", "x"), "<export>"),
+            ((*TASK, "wait", ""), "<task>"),
+            (("image", "disk", "inspect", "--image", ""), "--image"),
+        ):
+            status, _, stderr = self.openstack(*command)
+            self.assertEqual(2, status, stderr)
+            self.assertIn(f"argument {argument}: the value cannot be empty", stderr)
+
     def test_names_of_files(self):
         """All commands say what is wrong with the name of a file, in one line."""
         Path("loop").symlink_to("loop")
