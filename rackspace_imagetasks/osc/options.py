@@ -68,18 +68,17 @@ def images_of(tasks: "ImageTasks", parsed_args: argparse.Namespace) -> list[str]
 
     :raises Refused: if no image is selected.
     """
-    from rackspace_imagetasks.exceptions import ImageTasksError
+    from rackspace_imagetasks.batch import run_each
 
     if parsed_args.property:
         return _selected(tasks, parsed_args.property)
     if len(parsed_args.image) == 1:
         return [parsed_args.image[0]]
     once: dict[str, str] = {}
-    for image in parsed_args.image:
-        try:
-            once.setdefault(tasks.image_id(image), image)
-        except ImageTasksError:  # reported when its turn comes
-            once.setdefault(image, image)
+    images, concurrency = parsed_args.image, parsed_args.concurrency
+    for found in run_each(images, tasks.image_id, concurrency=concurrency):
+        # An image that cannot be found is reported when its turn comes.
+        once.setdefault(found.result or found.subject, found.subject)
     return list(once.values())
 
 
