@@ -49,7 +49,7 @@ class ThreadPool(Generic[Item, Result]):
         self._lock = threading.Lock()
         self.failure: BaseException | None = None
         count = min(max(threads, 1), len(items))
-        self._threads = [_thread(self._run) for _ in range(count)]
+        self._threads = [daemon_thread(self._run) for _ in range(count)]
         for thread in self._threads:
             thread.start()
 
@@ -151,7 +151,7 @@ def supervise(
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             failure.append(error)
 
-    thread = _thread(run)
+    thread = daemon_thread(run)
     thread.start()
     try:
         while thread.is_alive() and not (stop is not None and stop.is_set()):
@@ -246,7 +246,7 @@ def ahead(items: Iterable[Item], count: int) -> Iterator[Iterator[Item]]:
         if failures:
             raise failures[0]
 
-    _thread(take).start()
+    daemon_thread(take).start()
     try:
         yield give()
     finally:
@@ -254,6 +254,6 @@ def ahead(items: Iterable[Item], count: int) -> Iterator[Iterator[Item]]:
         places.release()
 
 
-def _thread(work: Callable[[], None]) -> threading.Thread:
+def daemon_thread(work: Callable[[], None]) -> threading.Thread:
     """Return a thread that has the context variables of its creator, such as the running job."""
     return threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True)

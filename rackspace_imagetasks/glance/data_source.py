@@ -23,6 +23,7 @@ from rackspace_imagetasks.glance.data import JSON_ERRORS, data_path
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.images import ImageClient
 from rackspace_imagetasks.http.answers import Stream
+from rackspace_imagetasks.http.cancellation import Cancellation
 from rackspace_imagetasks.http.client import Client
 from rackspace_imagetasks.http.ranges import resumed_chunks
 from rackspace_imagetasks.messages import Hint, Message
@@ -61,6 +62,11 @@ class ImageDataSource(BaseSource):
     def until(self, abort: threading.Event) -> Self:
         """Return the same source with requests that end with `Cancelled` when `abort` is set."""
         return type(self)(self._client.until(abort), self._image, self._with_ranges)
+
+    @property
+    def cancellation(self) -> Cancellation:
+        """What ends its requests."""
+        return self._client.cancellation
 
     @property
     def supports_ranges(self) -> bool:

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from rackspace_imagetasks.exceptions import Refused
 from rackspace_imagetasks.objects._body import Body
@@ -18,6 +18,7 @@ from rackspace_imagetasks.objects.segments import MAX_PUT, MAX_SEGMENTS, Segment
 from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.objects.target import Hashes, Target, Written
 from rackspace_imagetasks.progress import PhaseKind, PhaseTitle
+from rackspace_imagetasks.shared_read import ONLY_READER, PartReader
 from rackspace_imagetasks.text import format_size
 from rackspace_imagetasks.units import divide_up
 
@@ -30,6 +31,7 @@ def copy(
     transfer: DataTransfer,
     *,
     expire_after: int | None = None,
+    reader: PartReader = ONLY_READER,
 ) -> Written:
     """Copy an object to another store; after a failure, copy only what is missing.
 
@@ -37,6 +39,7 @@ def copy(
     the target. A segment that arrives corrupt is read again.
 
     :param expire_after: seconds after which Swift deletes the copy and its segments.
+    :param reader: reads the segments of the object.
     :raises NotFound: if the object does not exist.
     :raises IntegrityError: if a segment is missing, extra, corrupt or short.
     :raises TransferError: if a service refuses a request or the network fails.
@@ -48,7 +51,7 @@ def copy(
         layout = read_layout(reading, source)
         transfer.expect(layout.info.size)
         written_to = Target(transfer.connect(target_store), target, transfer, expire_after)
-        content = _ObjectContent(reading, layout, written_to)
+        content = _ObjectContent(reading, layout, written_to, reader)
         if len(layout.segments) < 2:
             return write_whole(written_to, content)
         return write_segmented(written_to, content)
@@ -69,7 +72,7 @@ def needs_of_copy(
         present = target_store.head_object(target)
         return needs_of_object(target, layout.info.size, present.size if present else None)
     written_to = Target(target_store, target, DataTransfer(), None)
-    content = _ObjectContent(source_store, layout, written_to)
+    content = _ObjectContent(source_store, layout, written_to, ONLY_READER)
     return needs_of_segments(target_store, target, content.segments)
 
 
@@ -106,6 +109,7 @@ class _ObjectContent:
     store: ObjectStore
     layout: Layout
     target: Target
+    reader: PartReader
 
     @property
     def title(self) -> PhaseTitle:
@@ -141,13 +145,25 @@ class _ObjectContent:
         }
         found = self.target.transfer.each(self.target.reuse, candidates)
         pairs = zip(candidates.items(), found, strict=True)
-        return {segment: md5 for (segment, md5), present in pairs if present}
+        hashes = {segment: md5 for (segment, md5), present in pairs if present}
+        for number, segment in enumerate(self.segments):
+            if segment in hashes:
+                self._reader.skip(number)
+        return hashes
 
     def segment_body(self, segment: Segment, meter: Meter) -> Body:
         return self._body(self._parts[segment], meter)
 
     def verify_unchanged(self) -> None:
         """Do nothing: each segment has the MD5 that the manifest names."""
+
+    @cached_property
+    def _reader(self) -> PartReader:
+        """The reader of the segments, one of which at a time is the content of a request."""
+        if len(self.layout.segments) <= MAX_SEGMENTS:
+            return self.reader
+        self.reader.end()
+        return ONLY_READER
 
     @cached_property
     def _prefix(self) -> str:
@@ -160,6 +176,10 @@ class _ObjectContent:
         return group_segments(self.layout.segments)
 
     @cached_property
+    def _numbers(self) -> dict[StoredSegment, int]:
+        return {segment: number for number, segment in enumerate(self.layout.segments)}
+
+    @cached_property
     def _parts(self) -> dict[Segment, list[StoredSegment]]:
         """The segments to write, each with the segments of the source that it consists of."""
         return {
@@ -168,9 +188,14 @@ class _ObjectContent:
         }
 
     def _body(self, group: list[StoredSegment], meter: Meter) -> Body:
-        def chunks() -> Iterator[bytes]:
-            for segment in group:
-                yield from verified_chunks(self.store, segment)
+        numbers = [self._numbers[segment] for segment in group]
 
+        def chunks() -> Iterator[bytes]:
+            for number, segment in zip(numbers, group, strict=True):
+                receive = partial(verified_chunks, segment=segment)
+                yield from self._reader.chunks(number, self.store, receive)
+
+        for number in numbers:
+            self._reader.wait_for(number, self.store)
         md5 = group[0].md5 if len(group) == 1 else None  # to compute it twice would double the CPU
         return Body(chunks, _length(group), meter, md5)

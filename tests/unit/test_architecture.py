@@ -22,7 +22,7 @@ REFERENCE = CHECKOUT / "doc" / "source" / "reference"
 LAYERS = (
     {
         "bytesource", "events", "exceptions", "i18n", "messages", "ordered", "partfile",
-        "profile", "progress", "text", "threads", "units",
+        "profile", "progress", "shared_read", "text", "threads", "units",
     },
     {"formats", "http"},
     {"glance", "guest", "objects"},

@@ -16,6 +16,8 @@ from rackspace_imagetasks.objects.copy import copy, group_segments
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.segments import MAX_PUT
 from rackspace_imagetasks.objects.store import ObjectStore
+from rackspace_imagetasks.shared_read import ONLY_READER, SharedRead
+from rackspace_imagetasks.threads import in_parallel
 from tests.unit.objects import faults
 from tests.unit.objects.base import MIB, NAME, Ledger, SwiftCase, noise
 from tests.unit.objects.swift import Swift
@@ -30,8 +32,8 @@ class TestCopy(SwiftCase):
         self.other = Swift()
         self.addCleanup(self.other.close)
 
-    def copy(self, *, expire_after=None, **running):
-        target = ObjectStore(self.other.adapter(), sleep=self.waits.append)
+    def copy(self, *, target=None, expire_after=None, reader=ONLY_READER, **running):
+        target = ObjectStore((target or self.other).adapter(), sleep=self.waits.append)
         return copy(
             self.store,
             ObjectName("exports", "a"),
@@ -39,10 +41,11 @@ class TestCopy(SwiftCase):
             ObjectName("imports", "b c"),
             self.transfer(**running),
             expire_after=expire_after,
+            reader=reader,
         )
 
-    def assert_right(self, content=CONTENT):
-        self.assertEqual(content, self.other.read("imports", "b c"))
+    def assert_right(self, content=CONTENT, swift=None):
+        self.assertEqual(content, (swift or self.other).read("imports", "b c"))
 
     def segment_puts(self):
         return len(self.other.requests("PUT", "imports_segments/b c/"))
@@ -61,6 +64,34 @@ class TestCopy(SwiftCase):
             for stored in self.other.containers["imports_segments"].values():
                 self.assertEqual("3600", stored.headers["X-Delete-After"])
             self.other.containers.clear()
+
+    def test_several_targets(self):
+        """Segments are read once for two copies, of which one has some, and needs one again."""
+        self.swift.put_slo("exports", "a", PIECES)
+        third = Swift()
+        self.addCleanup(third.close)
+        self.copy()
+        for name in self.other.names("imports_segments")[2:]:
+            del self.other.containers["imports_segments"][name]
+        self.swift.log.clear()
+        shared = SharedRead([False, False], width=2)
+        self.addCleanup(shared.close)
+        self.other.fault(faults.status(503), "PUT", "00000002")
+        self.other.log.clear()
+
+        def copy_to(number):
+            swift, reader = (self.other, third)[number], shared.readers[number]
+            self.copy(target=swift, reader=reader, threads=2)
+            reader.end()
+
+        in_parallel(copy_to, range(2), 2, threading.Event())
+        for swift in (self.other, third):
+            self.assert_right(swift=swift)
+        self.assertEqual(3, self.segment_puts())
+        self.assertEqual(0, self.other.faults[0].times)
+        read = [request.target[-8:] for request in self.swift.requests("GET", "exports_segments")]
+        self.assertEqual(["00000000", "00000001", "00000002", "00000002", "00000003"], sorted(read))
+        self.assertEqual([1, 0], [reader.alone for reader in shared.readers])
 
     def test_plain(self):
         """A plain object, also an empty one, takes one PUT, and none if it exists."""

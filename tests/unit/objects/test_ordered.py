@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
+import threading
+
 from rackspace_imagetasks.bytesource import BytesSource
 from rackspace_imagetasks.exceptions import NotFound, SourceChanged
 from rackspace_imagetasks.objects._verified import SegmentCorrupt
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.ordered import OrderedObject
+from rackspace_imagetasks.shared_read import SharedRead
+from rackspace_imagetasks.threads import in_parallel
 from tests.unit.objects.base import MIB, NAME, SwiftCase, noise
 from tests.unit.objects.faults import altered
 
@@ -70,6 +74,28 @@ class OrderedTest(SwiftCase):
         source.verify_unchanged()
         self.upload(BytesSource(noise(10 * MIB, 3)), segment_size=_SEGMENT)
         self.assertRaises(SourceChanged, source.verify_unchanged)
+
+    def test_several_targets(self):
+        """What two read in order is requested once; a part of which one is wrong, again by each."""
+        shared = SharedRead([True, True], width=1)
+        self.addCleanup(shared.close)
+        self.swift.fault(altered(lambda body: body[:-1] + b"?"), "GET", "00000001")
+
+        def read(reader):
+            source = OrderedObject(self.store, NAME, reader)
+            self.addCleanup(source.close)
+            source.read_at(0, _SEGMENT)
+            self.assertRaises(SegmentCorrupt, source.read_at, _SEGMENT, _SEGMENT)
+            read = [source.read_at(at, MIB) for at in range(_SEGMENT, 10 * MIB, MIB)]
+            source.verify_unchanged()
+            return b"".join(read)
+
+        self.swift.log.clear()
+        found = in_parallel(read, shared.readers, 2, threading.Event())
+        self.assertEqual([self.content[_SEGMENT : 10 * MIB]] * 2, found)
+        self.assertEqual(0, self.swift.faults[0].times)
+        asked = sorted(name for name in self.asked() if name != str(NAME))
+        self.assertEqual(["00000000", *["00000001"] * 3, "00000002", "00000003"], asked)
 
     def test_absent(self):
         """An object that does not exist is an error."""
