@@ -41,6 +41,7 @@ from rackspace_imagetasks.jobs.options import (
     DEFAULT_DISK,
     DEFAULT_PROPERTIES,
     DEFAULT_STAGING,
+    CopyOptions,
     DiskOptions,
     PropertyOptions,
     SaveOptions,
@@ -274,6 +275,13 @@ class ImageTasks:
         :raises Refused, NotFound: with all reasons.
         """
         here, there = self.cloud, target.cloud
+        options = CopyOptions(
+            properties=properties,
+            keep_objects=keep_objects,
+            disk_format=disk_format,
+            method=method,
+            inspect=inspect,
+        )
         get_ready = [in_background(cloud.get_ready) for cloud in (here, there)]
         facts = here.images.find(image)
         if all(ready().uses_tasks for ready in get_ready):
@@ -282,20 +290,9 @@ class ImageTasks:
                 here,
                 there,
                 facts,
-                properties=properties,
-                keep_objects=keep_objects,
-                inspect=inspect,
+                options,
             )
-        return conversions.plan_conversion(
-            here,
-            there,
-            facts,
-            disk_format=disk_format,
-            method=method,
-            properties=properties,
-            keep_objects=keep_objects,
-            inspect=inspect,
-        )
+        return conversions.plan_conversion(here, there, facts, options)
 
     def _judge_arrival(self, disk_format: str | None, method: str) -> None:
         form = disk_format or self.cloud.profile.disk_format

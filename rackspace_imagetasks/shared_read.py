@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, Self, TypeVar
 
 from rackspace_imagetasks.exceptions import Cancelled
-from rackspace_imagetasks.threads import daemon_thread
+from rackspace_imagetasks.threads import daemon_thread, own_copy
 from rackspace_imagetasks.units import MIB
 
 LOG = logging.getLogger(__name__)
@@ -160,7 +160,7 @@ class SharedRead:
             while chunk := self._next(share, checks):
                 yield chunk
             if part.failure:
-                raise _own(part.failure) from part.failure
+                raise own_copy(part.failure) from part.failure
         finally:
             with self._changed:
                 if part.shares.get(share.reader) is share:
@@ -320,11 +320,3 @@ class _Share:
         self.chunks: deque[bytes] = deque()
         self.kept = 0
         self.is_taken = False
-
-
-def _own(error: BaseException) -> BaseException:
-    """Return a copy of an error, which is raised in another thread and gets messages of its own."""
-    other = type(error).__new__(type(error))
-    other.args = error.args
-    other.__dict__.update(error.__dict__)
-    return other

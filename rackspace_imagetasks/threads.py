@@ -257,3 +257,11 @@ def ahead(items: Iterable[Item], count: int) -> Iterator[Iterator[Item]]:
 def daemon_thread(work: Callable[[], None]) -> threading.Thread:
     """Return a thread that has the context variables of its creator, such as the running job."""
     return threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True)
+
+
+def own_copy(error: BaseException) -> BaseException:
+    """Return a copy of an error that several threads raise, each of which may add to it."""
+    other = type(error).__new__(type(error))
+    other.args = error.args
+    other.__dict__.update(error.__dict__)
+    return other

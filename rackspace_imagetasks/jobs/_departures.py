@@ -13,14 +13,20 @@ from rackspace_imagetasks.exceptions import Refused, SourceError
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.glance.ordered import OrderedImage
 from rackspace_imagetasks.jobs import exports
+from rackspace_imagetasks.jobs._in_use import shown_in_use
 from rackspace_imagetasks.jobs._resumable import resumable
+from rackspace_imagetasks.jobs._sharing import Sharing
 from rackspace_imagetasks.jobs.exports import ExportPlan
+from rackspace_imagetasks.jobs.names import EXPORTS_CONTAINER
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.data_transfer import DataTransfer
 from rackspace_imagetasks.objects.deletion import delete, mark_as_kept
+from rackspace_imagetasks.objects.heartbeat import is_in_use
+from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.ordered import OrderedObject
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.policy import Verdict
+from rackspace_imagetasks.shared_read import PartReader
 from rackspace_imagetasks.sources import DiskSource, open_disk_of
 
 
@@ -31,23 +37,36 @@ class Departure(Protocol):
     def warnings(self) -> tuple[Message, ...]:
         """What the user should know before."""
 
+    def prepare(self, timeout: float | None) -> None:
+        """Have the cloud provide the image's disk.
+
+        :param timeout: maximum number of seconds to wait for a task.
+        """
+
+    def in_use(self, user: str) -> "contextlib.AbstractContextManager[None]":
+        """Show in a `with` block that what the cloud provides is in use.
+
+        :param user: the transfer that uses it.
+        """
+
     def open(
-        self, transfer: DataTransfer, timeout: float | None
+        self, transfer: DataTransfer, reader: PartReader
     ) -> "contextlib.AbstractContextManager[DiskSource]":
         """Return the image's disk, to be read in order within a `with` block.
 
         Its `verify_unchanged()` compares what was read with the hashes that the cloud has stored.
 
-        :param timeout: maximum number of seconds to wait for a task.
+        :param reader: reads what the cloud provides.
         """
 
     def present(self) -> "contextlib.AbstractContextManager[DiskSource | None]":
         """Return the disk, for small reads within a `with` block, if it can be read already."""
 
-    def undivided(self, form: str, transfer: DataTransfer) -> ByteSource | None:
+    def undivided(self, form: str, transfer: DataTransfer, reader: PartReader) -> ByteSource | None:
         """Return the image's data, to be read in order, if that is the only way to read them.
 
         :param form: the format that the image must have; data in another one are of no use.
+        :param reader: as for `open`.
         """
 
     def finish(self, *, keep_objects: bool) -> None:
@@ -65,14 +84,25 @@ class TaskDeparture:
         """The warnings of the export."""
         return self.export.warnings
 
-    @contextlib.contextmanager
-    def open(self, transfer: DataTransfer, timeout: float | None) -> Iterator[DiskSource]:
-        """Export the image, and open the disk in its VHD."""
-        image = self.export.image
-        with resumable(f"exporting image '{image.label}'"):
+    @property
+    def object(self) -> ObjectName:
+        """The exported VHD."""
+        return self.export.target
+
+    def prepare(self, timeout: float | None) -> None:
+        """Export the image."""
+        with resumable(f"exporting image '{self.export.image.label}'"):
             self.export.run(timeout=timeout)
-        source = OrderedObject(transfer.connect(self.export.cloud.objects), self.export.target)
-        with open_disk_of(source) as disk:
+
+    def in_use(self, user: str) -> contextlib.AbstractContextManager[None]:
+        """Show that the VHD is in use."""
+        return shown_in_use(self.export.cloud, self.object, user)
+
+    @contextlib.contextmanager
+    def open(self, transfer: DataTransfer, reader: PartReader) -> Iterator[DiskSource]:
+        """Open the disk in the VHD."""
+        store = transfer.connect(self.export.cloud.objects)
+        with open_disk_of(OrderedObject(store, self.object, reader)) as disk:
             yield disk
 
     @contextlib.contextmanager
@@ -81,19 +111,23 @@ class TaskDeparture:
         if not self.export.is_exported:
             yield None
             return
-        with open_disk_of(ObjectSource(self.export.cloud.objects, self.export.target)) as disk:
+        with open_disk_of(ObjectSource(self.export.cloud.objects, self.object)) as disk:
             yield disk
 
-    def undivided(self, form: str, transfer: DataTransfer) -> None:
+    def undivided(self, form: str, transfer: DataTransfer, reader: PartReader) -> None:
         """Return None: every part of an object can be read."""
 
     def finish(self, *, keep_objects: bool) -> None:
-        """Delete the exported VHD, unless it is to be kept."""
+        """Delete the exported VHD, unless it is to be kept or another transfer needs it."""
         store = self.export.cloud.objects
         if keep_objects:
-            mark_as_kept(store, self.export.target)
+            mark_as_kept(store, self.object)
+        elif is_in_use(store, self.object):
+            self.export.cloud.progress.message(
+                f"Keeping object '{self.object}': a transfer to another target is using it."
+            )
         else:
-            delete(store, self.export.target)
+            delete(store, self.object)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,10 +142,18 @@ class DataDeparture:
         """None."""
         return ()
 
+    def prepare(self, timeout: float | None) -> None:
+        """Do nothing: the data are there."""
+
+    def in_use(self, user: str) -> contextlib.AbstractContextManager[None]:  # noqa: ARG002
+        """Do nothing: nobody cleans up images."""
+        return contextlib.nullcontext()
+
     @contextlib.contextmanager
-    def open(self, transfer: DataTransfer, timeout: float | None) -> Iterator[DiskSource]:  # noqa: ARG002
+    def open(self, transfer: DataTransfer, reader: PartReader) -> Iterator[DiskSource]:
         """Open the disk in the image's data."""
-        source = OrderedImage(transfer.connect(self.cloud.image_source(self.image)))
+        data = transfer.connect(self.cloud.image_source(self.image))
+        source = OrderedImage(data, reader=reader)
         with open_disk_of(source) as disk:
             _require_declared(disk, self.image, self.cloud.image_data.place)
             yield disk
@@ -126,12 +168,14 @@ class DataDeparture:
         with open_disk_of(data) as disk:
             yield disk
 
-    def undivided(self, form: str, transfer: DataTransfer) -> OrderedImage | None:
+    def undivided(
+        self, form: str, transfer: DataTransfer, reader: PartReader
+    ) -> OrderedImage | None:
         """Return the data if they are in the format and the service does not return parts."""
         source = transfer.connect(self.cloud.image_source(self.image))
         if form != self.image.disk_format or source.supports_ranges:
             return None
-        return OrderedImage(source, in_order=True)
+        return OrderedImage(source, in_order=True, reader=reader)
 
     def finish(self, *, keep_objects: bool) -> None:
         """Do nothing: nothing was left."""
@@ -167,26 +211,35 @@ def require_ranges(cloud: Cloud, image: ImageFacts) -> None:
         raise Refused(Message(text, hint, values))
 
 
-def departure_of(cloud: Cloud, image: ImageFacts, container: str) -> Departure:
-    """Return the departure of an image that an earlier run has planned.
+def exported(cloud: Cloud, image: ImageFacts) -> TaskDeparture:
+    """Return the departure of an image whose export is not planned."""
+    return TaskDeparture(ExportPlan(cloud, image, EXPORTS_CONTAINER))
 
-    :param container: where an export task writes to.
+
+def plan_export(cloud: Cloud, image: ImageFacts) -> TaskDeparture:
+    """Check everything that would prevent the export of an image.
+
+    :raises Refused: with all reasons.
     """
-    if cloud.profile.uses_tasks:
-        return TaskDeparture(ExportPlan(cloud, image, container))
-    return DataDeparture(cloud, image)
+    return TaskDeparture(
+        exports.plan_export(cloud, image, EXPORTS_CONTAINER, create_container=True, reuse=True)
+    )
+
+
+def departure_of(cloud: Cloud, image: ImageFacts) -> Departure:
+    """Return the departure of an image that an earlier run has planned."""
+    return exported(cloud, image) if cloud.profile.uses_tasks else DataDeparture(cloud, image)
 
 
 def plan_departure(
     cloud: Cloud,
     image: ImageFacts,
-    container: str,
     judge_arrival: Callable[[], Verdict],
     form: str | None,
+    sharing: Sharing,
 ) -> Departure:
     """Check everything that would prevent an image from leaving its cloud.
 
-    :param container: where an export task writes to.
     :param form: the format in which data are of use as they are; None if there is none.
     :param judge_arrival: returns the judgement of the target, which is reported together with it.
     :raises Refused: with all reasons.
@@ -197,8 +250,8 @@ def plan_departure(
             require_ranges(cloud, image)
         return DataDeparture(cloud, image)
     try:
-        export = exports.plan_export(cloud, image, container, create_container=True, reuse=True)
+        departure = sharing.once("plan the export", lambda: plan_export(cloud, image))
     except Refused as error:
         raise Refused(*error.messages, *judge_arrival().refusals) from error
     judge_arrival().enforce()
-    return TaskDeparture(export)
+    return departure

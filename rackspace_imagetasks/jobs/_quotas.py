@@ -31,9 +31,9 @@ def judge_upload(
     return Verdict.refuse(*find_exceeded(cloud.objects, needs, cloud.region, known))
 
 
-def judge_copy(source: Cloud, target: Cloud, name: ObjectName) -> Verdict:
+def judge_copy(source: Cloud, name: ObjectName, target: Cloud, copy: ObjectName) -> Verdict:
     """Judge whether an object can be copied to another cloud, or the rest of it."""
-    needs = needs_of_copy(source.objects, name, target.objects, name)
+    needs = needs_of_copy(source.objects, name, target.objects, copy)
     return Verdict.refuse(*find_exceeded(target.objects, needs, target.region))
 
 

@@ -14,17 +14,17 @@ from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.glance.facts import ImageFacts
 from rackspace_imagetasks.jobs import marks, transfers
 from rackspace_imagetasks.jobs._arrival_methods import delete_left
-from rackspace_imagetasks.jobs._departures import Departure, departure_of, plan_departure
+from rackspace_imagetasks.jobs._departures import departure_of, plan_departure
 from rackspace_imagetasks.jobs._properties import settable
 from rackspace_imagetasks.jobs._resumable import kept_in
 from rackspace_imagetasks.jobs._same_import import Found, SameImport, find_reader
+from rackspace_imagetasks.jobs._sharing import ALONE, Sharing
 from rackspace_imagetasks.jobs.arrivals import Arrival, judge_arrival, view_as
 from rackspace_imagetasks.jobs.imports import ImportPlan
 from rackspace_imagetasks.jobs.inspected import Inspected, inspect_departing, report_no_inspection
 from rackspace_imagetasks.jobs.names import exported_object, staged_file
-from rackspace_imagetasks.jobs.options import AUTO_METHOD, DEFAULT_PROPERTIES, PropertyOptions
+from rackspace_imagetasks.jobs.options import AUTO_METHOD, DEFAULT_COPY, CopyOptions
 from rackspace_imagetasks.jobs.transfer_run import TransferRun
-from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.objects.data_transfer import DataTransfer, TransferOptions
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.policy import Verdict
@@ -37,24 +37,19 @@ from rackspace_imagetasks.threads import in_background
 class ConversionPlan(TransferRun):
     """A checked transfer of a disk from cloud to cloud, ready to run.
 
-    :ivar departure: how the image leaves the source.
     :ivar staged: the object at the target, if the image is not sent directly.
     :ivar method: one of `options.METHODS`.
     """
 
+    reads_in_order = True
+
     disk_format: str
     staged: ObjectName
-    departure: Departure
     method: str = AUTO_METHOD
 
-    @property
-    def _departure_warnings(self) -> tuple[Message, ...]:
-        return self.departure.warnings
-
-    def _finish(self) -> None:
+    def _clean_target(self) -> None:
         if self.existing and not self.keep_objects and not self._is_read():
             delete_left(self.target, self.staged)
-        self.departure.finish(keep_objects=self.keep_objects)
 
     def _is_read(self) -> bool:
         """Return whether a task at the target reads the staged object."""
@@ -63,11 +58,16 @@ class ConversionPlan(TransferRun):
     def _transfer(self, timeout: float | None, transfer: TransferOptions) -> str:
         if self.importing:
             return self._import(None, timeout, transfer)
+        self._prepare(timeout)
+        with self._in_use():
+            return self._send(timeout, transfer)
+
+    def _send(self, timeout: float | None, transfer: TransferOptions) -> str:
         context = self.source.data_transfer(transfer)
         if data := self._undivided(context):
             report_no_inspection(self.source, self.image.label)
             return self.arrival.run(data, transfer).id
-        with self.departure.open(context, timeout) as disk:
+        with self.departure.open(context, self.sharing.reader) as disk:
             report_content(disk, self.target.progress, allow_truncated=False)
             return self._with_settings_of(disk).arrive(disk, timeout, transfer)
 
@@ -78,7 +78,9 @@ class ConversionPlan(TransferRun):
         """
         if self.inspected:
             return self.completed(self.inspected)
-        found = inspect_departing(self.source, self.target, disk, inspect=self.inspect)
+        found = inspect_departing(
+            self.source, self.target, disk, self.sharing, inspect=self.inspect
+        )
         return self.completed(self._accepted(found))
 
     def completed(self, found: Inspected) -> Self:
@@ -96,7 +98,7 @@ class ConversionPlan(TransferRun):
         """Return data that become those of the copy without their disk being read, if they must."""
         if self.target.profile.uses_tasks:
             return None
-        return self.departure.undivided(self.disk_format, transfer)
+        return self.departure.undivided(self.disk_format, transfer, self.sharing.reader)
 
     @property
     def arrival(self) -> Arrival:
@@ -145,42 +147,37 @@ def plan_conversion(
     source: Cloud,
     target: Cloud,
     image: ImageFacts,
-    *,
-    disk_format: str | None = None,
-    method: str = AUTO_METHOD,
-    properties: PropertyOptions = DEFAULT_PROPERTIES,
-    keep_objects: bool = False,
-    inspect: bool = True,
+    options: CopyOptions = DEFAULT_COPY,
+    sharing: Sharing = ALONE,
 ) -> ConversionPlan:
     """Check everything that would prevent the departure here or the arrival there.
 
-    :param disk_format: one of `DISK_FORMATS`; by default the one that the target's profile names.
-    :param method: one of `options.METHODS`.
-    :param properties: which properties the copy gets.
-    :param inspect: look inside the disk before it is sent.
+    :param options: the disk format is one of `DISK_FORMATS`.
+    :param sharing: takes steps once for several targets.
     :raises Refused: with all reasons.
     :raises NotFound: if the target lacks a service.
     """
     transfers.judge_place(source, target, image).enforce()
     source.require_apart(target)
     container = transfers.container_for(source, target)
-    form = disk_format or target.profile.disk_format
+    form = options.disk_format or target.profile.disk_format
     plan = ConversionPlan(
         source=source,
         target=target,
         image=image,
         origin=marks.origin_of(image, source.place),
-        settings=settable(image, source.profile, target.profile, properties),
+        settings=settable(image, source.profile, target.profile, options.properties),
         disk_format=form,
         staged=ObjectName(container, staged_file(exported_object(container, image.id).name, form)),
-        method=method,
-        departure=departure_of(source, image, container),
-        keep_objects=keep_objects,
-        inspect=inspect,
+        method=options.method,
+        departure=departure_of(source, image),
+        keep_objects=options.keep_objects,
+        inspect=options.inspect,
+        sharing=sharing,
     )
     usable = None if target.profile.uses_tasks else form
     judge = in_background(lambda: _judge_arrival(plan))
-    depart = in_background(lambda: plan_departure(source, image, container, judge, usable))
+    depart = in_background(lambda: plan_departure(source, image, judge, usable, sharing))
     found = _find(plan)
     if found:
         return dataclasses.replace(plan, existing=found.image, importing=found.task)
@@ -198,7 +195,7 @@ def _inspected(plan: ConversionPlan) -> ConversionPlan:
     with plan.departure.present() as disk:
         if disk is None:
             return plan
-        found = inspect_departing(plan.source, plan.target, disk)
+        found = inspect_departing(plan.source, plan.target, disk, plan.sharing)
     found.verdict.enforce()
     return plan.completed(found)
 

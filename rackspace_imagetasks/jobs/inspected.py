@@ -17,6 +17,7 @@ from rackspace_imagetasks.exceptions import SourceError, TransferError, VhdError
 from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.guest.facts import DiskFacts
 from rackspace_imagetasks.guest.fence import InspectionFailed
+from rackspace_imagetasks.jobs._sharing import ALONE, Sharing
 from rackspace_imagetasks.jobs.inspections import inspect_disk
 from rackspace_imagetasks.jobs.options import AUTO_BOOT_PROFILE, DEFAULT_DISK, DiskOptions
 from rackspace_imagetasks.objects.names import ObjectName
@@ -62,10 +63,18 @@ def inspect_for_import(
 
 
 def inspect_departing(
-    source: Cloud, target: Cloud, disk: ByteSource, *, inspect: bool = True
+    source: Cloud,
+    target: Cloud,
+    disk: ByteSource,
+    sharing: Sharing = ALONE,
+    *,
+    inspect: bool = True,
 ) -> Inspected:
-    """Look inside the disk of an image that is to move from one cloud to another."""
-    facts = _facts(source, disk, inspect=inspect)
+    """Look inside the disk of an image that is to move from one cloud to another.
+
+    :param sharing: looks once for several targets.
+    """
+    facts = sharing.once("inspect", lambda: _facts(source, disk, inspect=inspect))
     if facts is None:
         return Inspected()
     return Inspected(

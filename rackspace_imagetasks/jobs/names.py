@@ -10,6 +10,8 @@ from rackspace_imagetasks.objects.names import ObjectName
 
 CONTAINER_PREFIX = "image-transfers-"
 """Prefix of the names of all containers that transfers use."""
+EXPORTS_CONTAINER = f"{CONTAINER_PREFIX}exports"
+"""The container of the exports of all transfers, whatever their targets: they share an export."""
 _SAMPLE = 4096  # bytes
 
 

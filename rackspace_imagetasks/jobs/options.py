@@ -69,6 +69,27 @@ DEFAULT_PROPERTIES = PropertyOptions()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class CopyOptions:
+    """How an image is copied to another cloud.
+
+    :ivar properties: which properties the copy gets.
+    :ivar keep_objects: keep the exported and the staged object.
+    :ivar disk_format: qcow2, raw or vhd; None for the format of the target's profile.
+    :ivar method: one of `METHODS`, at the target.
+    :ivar inspect: look inside the disk before it is sent.
+    """
+
+    properties: PropertyOptions = DEFAULT_PROPERTIES
+    keep_objects: bool = False
+    disk_format: str | None = None
+    method: str = AUTO_METHOD
+    inspect: bool = True
+
+
+DEFAULT_COPY = CopyOptions()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class SaveOptions:
     """Where and how an exported VHD, or the data of an image, is saved.
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every transfer does around the way its image takes: resume, mark, clean up, and report."""
 
+import contextlib
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import ClassVar
 
 from rackspace_imagetasks import policy
 from rackspace_imagetasks.cloud import Cloud
@@ -14,7 +16,9 @@ from rackspace_imagetasks.glance.settings import ImageSettings
 from rackspace_imagetasks.glance.task import Task
 from rackspace_imagetasks.jobs import marks
 from rackspace_imagetasks.jobs._completion import mark_source
+from rackspace_imagetasks.jobs._departures import Departure
 from rackspace_imagetasks.jobs._resumable import resumable_job
+from rackspace_imagetasks.jobs._sharing import ALONE, Sharing
 from rackspace_imagetasks.jobs.inspected import Inspected
 from rackspace_imagetasks.jobs.marks import Mark
 from rackspace_imagetasks.jobs.reported import image_job, reported
@@ -43,6 +47,7 @@ class TransferResult:
 class TransferRun(ABC):
     """A checked transfer, whatever the way of its image.
 
+    :ivar departure: how the image leaves the source.
     :ivar origin: the value of the coordinating property.
     :ivar settings: those of the copy.
     :ivar existing: the image at the target, if an earlier run has completed it.
@@ -50,11 +55,16 @@ class TransferRun(ABC):
     :ivar keep_objects: keep the exported and the staged object.
     :ivar inspect: look inside the disk before it is sent.
     :ivar inspected: what that has shown; None before the disk can be read.
+    :ivar sharing: what it has in common with transfers of the image to other targets.
+    :cvar reads_in_order: whether the image is read as one stream, not segment by segment.
     """
+
+    reads_in_order: ClassVar[bool]
 
     source: Cloud
     target: Cloud
     image: ImageFacts
+    departure: Departure
     origin: str
     settings: ImageSettings
     existing: ImageFacts | None = None
@@ -62,6 +72,7 @@ class TransferRun(ABC):
     keep_objects: bool = False
     inspect: bool = True
     inspected: Inspected | None = None
+    sharing: Sharing = ALONE
 
     @property
     def job(self) -> Job:
@@ -88,20 +99,32 @@ class TransferRun(ABC):
     def warnings(self) -> tuple[Message, ...]:
         """What the user should know before the transfer."""
         found = self.inspected.verdict.warnings if self.inspected else ()
-        return (*self._departure_warnings, *found)
+        return (*self.departure.warnings, *found)
 
     @property
-    @abstractmethod
-    def _departure_warnings(self) -> tuple[Message, ...]:
-        """What the user should know before the image leaves the source."""
+    def needs_source(self) -> bool:
+        """Whether the image is read, because the target has nothing of it yet."""
+        return self.existing is None and self.importing is None
 
     @abstractmethod
     def _transfer(self, timeout: float | None, transfer: TransferOptions) -> str:
         """Return the ID of the image at the target, complete with its settings."""
 
     @abstractmethod
-    def _finish(self) -> None:
-        """Delete the objects that are not needed any more, or mark them as kept."""
+    def _clean_target(self) -> None:
+        """Delete the staged object, unless it is to be kept."""
+
+    def clean_source(self) -> None:
+        """Delete what the departure has left, or mark it as kept."""
+        self.departure.finish(keep_objects=self.keep_objects)
+
+    def _prepare(self, timeout: float | None) -> None:
+        """Have the source provide the disk."""
+        self.sharing.once("export", lambda: self.departure.prepare(timeout))
+
+    def _in_use(self) -> contextlib.AbstractContextManager[None]:
+        """Show that the transfer to this target uses what the source provides."""
+        return self.departure.in_use("/".join((*self.target.place, self.target.project_id)))
 
     def _accepted(self, found: Inspected) -> Inspected:
         """Return what an inspection has shown during a run, once its warnings are reported.
@@ -135,8 +158,12 @@ class TransferRun(ABC):
             except TaskTimeout as error:
                 error.result = self._result("in progress")
                 raise
-            mark_source(self.source, image, self.mark, region)
-            self._finish()
+            finally:
+                self.sharing.reader.end()
+            with self.sharing.turn:
+                mark_source(self.source, image, self.mark, region)
+            self._clean_target()
+            self.sharing.at_end(self.clean_source)
         return self._result("already there" if self.existing else "transferred", target_id)
 
     def _result(self, status: str, target_id: str | None = None) -> TransferResult:

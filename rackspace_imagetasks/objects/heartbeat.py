@@ -7,6 +7,7 @@ object itself, and expires if its process is killed.
 """
 
 import contextlib
+import hashlib
 import re
 import threading
 import uuid
@@ -30,7 +31,10 @@ def marked_object(name: str) -> str | None:
 
 @contextlib.contextmanager
 def in_use(
-    store: ObjectStore, name: ObjectName, wait: Callable[[float], object] | None = None
+    store: ObjectStore,
+    name: ObjectName,
+    wait: Callable[[float], object] | None = None,
+    user: str | None = None,
 ) -> Iterator[None]:
     """Keep a marker that an object is in use, as well as the service allows it.
 
@@ -38,9 +42,12 @@ def in_use(
     write. After a cancellation the marker is left to expire, because there is no time to delete it.
 
     :param wait: waits for a number of seconds between two writes of the marker.
+    :param user: what uses the object, so that another run of the same replaces the marker of a run
+        that was killed; None if it has no name.
     """
     store = store.with_attempts(_ATTEMPTS)
-    marker = ObjectName(name.container, f"{name.name}/in-use/{uuid.uuid4().hex}")
+    unique = uuid.uuid4().hex if user is None else hashlib.sha256(user.encode()).hexdigest()[:32]
+    marker = ObjectName(name.container, f"{_prefix(name)}{unique}")
     ended = threading.Event()
     _write(store, marker)
     thread = threading.Thread(
@@ -60,6 +67,17 @@ def in_use(
         if is_over:
             with contextlib.suppress(ImageTasksError):
                 store.delete_object(marker)
+
+
+def is_in_use(store: ObjectStore, name: ObjectName) -> bool:
+    """Return whether an object has a marker that has not expired."""
+    listed = store.list_objects(name.container, _prefix(name), absent_is_empty=True)
+    markers = [ObjectName(name.container, entry.name) for entry in listed]
+    return any(store.head_object(marker) for marker in markers)  # expired ones may be listed
+
+
+def _prefix(name: ObjectName) -> str:
+    return f"{name.name}/in-use/"
 
 
 def _repeat(

@@ -16,6 +16,8 @@ from devcloud.accesslog import AccessLog
 from tests.functional import cloudcase
 
 _PATIENCE = 60.0  # seconds
+#: The containers of transfers to ORD: in the source region, and in ORD.
+EXPORTS, STAGED = "image-transfers-exports", "image-transfers-ORD"
 
 
 class ProcessTestCase(cloudcase.CloudTestCase):
@@ -105,6 +107,10 @@ class ProcessTestCase(cloudcase.CloudTestCase):
             with contextlib.suppress(Exception):
                 names += [name for name in self.objects(each, region) if mark in name]
         return [name for name in names if "/in-use/" not in name]
+
+    def staged_by_transfers(self, mark):
+        """Give what transfers from DFW to ORD have left of a test, in both regions."""
+        return [*self.staged(EXPORTS, mark, "DFW"), *self.staged(STAGED, mark, "ORD")]
 
 
 def client_words(words, cloud, region):

@@ -23,7 +23,7 @@ class BatchTest(processcase.ProcessTestCase):
         ids = self.batch(20)
         failing, licensed = ids[3], ids[7]
         self.sdk("admin").image.update_image(licensed, **{"com.rackspace__1__options": "4"})
-        container = "image-transfers-ORD"
+        container = processcase.STAGED
         self.inject(
             Rule("TASK", f"/import/{container}/{failing}", body="Error 396: no VHD"),
             Rule("POST", "/tasks$", drop="answer", skip=4),
@@ -36,7 +36,8 @@ class BatchTest(processcase.ProcessTestCase):
             *(Rule("PUT", f"{container}/{ids[n]}", drop="upload", offset=100) for n in (1, 9)),
             region="ORD",
         )
-        self.inject(*(Rule("GET", f"{container}/{ids[n]}", drop="download") for n in (2, 6)))
+        exports = processcase.EXPORTS
+        self.inject(*(Rule("GET", f"{exports}/{ids[n]}", drop="download") for n in (2, 6)))
         words = ("transfer", "--property", f"batch={self.mark}", "--to-region", "ORD")
         outcome = self.task(*words, "--concurrency", "4", status=1)
         arrived = {row["Image"] for row in outcome.rows if row["Status"] == "transferred"}
@@ -55,9 +56,8 @@ class BatchTest(processcase.ProcessTestCase):
         self.assertEqual({"already there"}, set(statuses.values()))
         copies = [i for i in self.sdk(region="ORD").image.images() if i.name.startswith(self.name)]
         self.assertEqual(19, len(copies))
-        for region in ("DFW", "ORD"):
-            staged = "".join(self.staged(container, "", region))
-            self.assertEqual([], [image_id for image_id in ids if image_id in staged])
+        staged = "".join(self.staged_by_transfers(""))
+        self.assertEqual([], [image_id for image_id in ids if image_id in staged])
 
     def test_waiting_for_many_costs_what_waiting_for_one_does(self):
         """Eight exports that take two seconds are asked for as often as one would be."""

@@ -12,7 +12,6 @@ from tests.functional import processcase
 
 POINTS = 10
 _DELETION = 5.0  # seconds that Swift may need for it
-TRANSFERS = "image-transfers-ORD"
 
 
 class KillTest(processcase.ProcessTestCase):
@@ -71,8 +70,7 @@ class KillTest(processcase.ProcessTestCase):
             self.killed_after(moment, *words)
             self.completed(*words)
             self.require_one_image("ORD")
-            for region in ("DFW", "ORD"):
-                self.assertEqual([], self.staged(TRANSFERS, source, region))
+            self.assertEqual([], self.staged_by_transfers(source))
             self.require_sent_once(swift(), source)
 
     def test_import(self):

@@ -101,14 +101,14 @@ class AgainTest(TransferCase):
         """--keep-objects keeps both, from a clean-up too; without it, both go."""
         row = self.imported()["Image"]
         self.transfer(row, "--to-region", "ORD", "--keep-objects")
-        words = ("clean", "--container", "image-transfers-ORD", "--older-than", 0)
-        for region in ("DFW", "ORD"):
-            self.assertIn(f"{row}.vhd", self.objects("image-transfers-ORD", region))
+        places = (("DFW", processcase.EXPORTS), ("ORD", processcase.STAGED))
+        for region, container in places:
+            self.assertIn(f"{row}.vhd", self.objects(container, region))
+            words = ("clean", "--container", container, "--older-than", 0)
             unneeded = [each["Object"] for each in self.task(*words, region=region).rows]
             self.assertNotIn(f"{row}.vhd", unneeded)
         self.transfer(row, "--to-region", "ORD")
-        for region in ("DFW", "ORD"):
-            self.assertEqual([], self.staged("image-transfers-ORD", row, region))
+        self.assertEqual([], self.staged_by_transfers(row))
 
     def test_the_providers_properties_are_not_sent(self):
         """com.rackspace__ properties are the provider's to set; all others travel."""

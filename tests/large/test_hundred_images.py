@@ -13,7 +13,6 @@ from tests.large.unreliable import unreliable
 
 IMAGES = 100
 PROCESSES = 4
-CONTAINER = "image-transfers-ORD"
 _PATIENCE = 900.0  # seconds
 
 
@@ -53,13 +52,13 @@ class HundredImagesTest(processcase.ProcessTestCase):
     def deleted(self, requests, ids):
         """Return how many images have arrived: at last, their exported objects are deleted."""
         paths = " ".join(each.path for each in requests if each.method == "DELETE")
-        return sum(f"{CONTAINER}/{image}.vhd" in paths for image in ids)
+        return sum(f"{processcase.EXPORTS}/{image}.vhd" in paths for image in ids)
 
     def test_shares(self):
         """All arrive once, but one that the target refuses, which is named and arrives later."""
         refused = self.ids[6]  # of process 2
         failing = self.inject(
-            Rule("TASK", f"/import/{CONTAINER}/{refused}", body="Error 396: no VHD"),
+            Rule("TASK", f"/import/{processcase.STAGED}/{refused}", body="Error 396: no VHD"),
             region="ORD",
             service="glance",
         )
@@ -98,6 +97,5 @@ class HundredImagesTest(processcase.ProcessTestCase):
         self.assertEqual((0, "transferred"), (status, rows.pop(refused)))
         self.assertEqual({"already there"}, set(rows.values()))
         self.assertEqual(once, self.copies())
-        for region in ("DFW", "ORD"):
-            staged = "".join(self.staged(CONTAINER, "", region))
-            self.assertEqual([], [image for image in self.ids if image in staged])
+        staged = "".join(self.staged_by_transfers(""))
+        self.assertEqual([], [image for image in self.ids if image in staged])

@@ -17,18 +17,20 @@ from rackspace_imagetasks.exceptions import (
     TaskTimeout,
 )
 from rackspace_imagetasks.glance.settings import NO_SETTINGS
-from rackspace_imagetasks.jobs import exports, marks, names, transfers
+from rackspace_imagetasks.jobs import marks, names, transfers
 from rackspace_imagetasks.jobs._completion import mark_source
+from rackspace_imagetasks.jobs._departures import exported
 from rackspace_imagetasks.jobs._properties import settable
 from rackspace_imagetasks.jobs.inspected import Inspected
 from rackspace_imagetasks.messages import Hint
 from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER
+from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.store import ObjectStore
 from rackspace_imagetasks.profile import RACKSPACE
 from rackspace_imagetasks.progress import SILENT
 from tests.unit.jobs import importcase
 from tests.unit.jobs.importcase import IMAGES, image_id
-from tests.unit.objects.base import SwiftCase
+from tests.unit.objects.base import Ledger, SwiftCase
 from tests.unit.objects.swift import Swift
 from tests.unit.test_policy import WEB
 
@@ -106,7 +108,8 @@ class CopyTest(importcase.ImportCase):
             target=target,
             image=image,
             origin="origin",
-            export=exports.ExportPlan(source, image, "image-transfers-ORD"),
+            departure=exported(source, image),
+            staged=names.exported_object("image-transfers-ORD", image.id),
             settings=settable(image, RACKSPACE, RACKSPACE),
             **changes,
         )
@@ -225,8 +228,8 @@ class RoomTest(SwiftCase):
         """A copy that does not fit is refused, as soon as its size is known; nothing is sent."""
         here, there = cloud(), cloud(region="ORD")
         here.objects = self.store
-        export = exports.ExportPlan(here, WEB, "exports")
-        self.swift.put("exports", export.target.name, b"four")
+        departure = exported(here, WEB)
+        self.swift.put(*departure.object, b"four")
         other = Swift()
         self.addCleanup(other.close)
         there.objects = ObjectStore(other.adapter(), sleep=self.waits.append)
@@ -235,7 +238,8 @@ class RoomTest(SwiftCase):
             target=there,
             image=WEB,
             origin="origin",
-            export=export,
+            departure=departure,
+            staged=ObjectName("staged", "1.vhd"),
             settings=NO_SETTINGS,
         )
         other.quotas[""] = {"X-Account-Meta-Quota-Bytes": "3"}
@@ -245,10 +249,30 @@ class RoomTest(SwiftCase):
         self.assertIn("The account in region 'ORD' has a quota of 3 bytes", str(error))
         self.assertEqual([], other.requests("PUT"))
         self.assertEqual((), transfers._judge_room(plan).refusals)
-        other.quotas["exports_segments"] = {"X-Container-Meta-Quota-Count": "0"}
-        other.containers["exports_segments"] = {}
+        other.quotas["staged_segments"] = {"X-Container-Meta-Quota-Count": "0"}
+        other.containers["staged_segments"] = {}
         (text,) = map(str, transfers._judge_room(plan).refusals)
-        self.assertIn("Container 'exports_segments' in region 'ORD'", text)
+        self.assertIn("Container 'staged_segments' in region 'ORD'", text)
+
+
+class ExportTest(SwiftCase):
+    def test_what_another_transfer_needs(self):
+        """The export is deleted by the last of the transfers that use it."""
+        here = cloud()
+        here.objects = self.store
+        here.progress = Ledger()
+        image = dataclasses.replace(WEB, id="01234567-89ab-cdef-0123-456789abcdef")
+        departure = exported(here, image)
+        self.swift.put(*departure.object, b"vhd")
+        with departure.in_use("identity.test/IAD/acme"):
+            with departure.in_use("identity.test/ORD/acme"):
+                pass
+            departure.finish(keep_objects=False)
+            (text,) = here.progress.messages
+            self.assertIn(f"Keeping object '{departure.object}'", text)
+        self.assertEqual([departure.object.name], self.swift.names(departure.object.container))
+        departure.finish(keep_objects=False)
+        self.assertEqual([], self.swift.names(departure.object.container))
 
 
 class PropertiesTest(base.BaseTestCase):

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
+import contextlib
 import threading
 import unittest
 
 from rackspace_imagetasks.exceptions import Cancelled, ServiceError
-from rackspace_imagetasks.objects.heartbeat import in_use, marked_object
+from rackspace_imagetasks.objects.heartbeat import in_use, is_in_use, marked_object
+from rackspace_imagetasks.objects.names import ObjectName
 from tests.unit.objects import faults
 from tests.unit.objects.base import NAME, SwiftCase
 
@@ -30,6 +32,26 @@ class HeartbeatTest(SwiftCase):
         with in_use(self.store, NAME), in_use(self.store, NAME):
             self.assertEqual(2, len(self.markers()))
         self.assertEqual(before, vars(self.swift.containers["images"]["a"]))
+
+    def test_named_users(self):
+        """The marker of a run that was killed is taken over by the next run of the same."""
+        self.assertFalse(is_in_use(self.store, NAME))
+        with contextlib.suppress(Cancelled), in_use(self.store, NAME, user="to ORD"):
+            raise Cancelled("Stopped.")
+        with in_use(self.store, NAME, user="to IAD"):
+            self.assertEqual(2, len(self.markers()))
+        self.assertTrue(is_in_use(self.store, NAME))
+        with in_use(self.store, NAME, user="to ORD"):
+            self.assertEqual(1, len(self.markers()))
+        self.assertFalse(is_in_use(self.store, NAME))
+        self.assertFalse(is_in_use(self.store, ObjectName("nowhere", "a")))
+
+    def test_expired_markers(self):
+        """A marker that is listed although it has expired shows nothing."""
+        with in_use(self.store, NAME):
+            self.swift.fault(faults.status(404), "HEAD", "in-use")
+            self.assertFalse(is_in_use(self.store, NAME))
+            self.assertTrue(is_in_use(self.store, NAME))
 
     def test_repeated(self):
         """The marker is written again every five minutes, until the end and not after it."""
