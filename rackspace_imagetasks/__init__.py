@@ -54,12 +54,14 @@ if TYPE_CHECKING:
     from rackspace_imagetasks.jobs.imports import ImportPlan, ImportResult
     from rackspace_imagetasks.jobs.inspections import inspect_disk
     from rackspace_imagetasks.jobs.options import (
+        CopyOptions,
         DiskOptions,
         PropertyOptions,
         SaveOptions,
         StagingOptions,
     )
     from rackspace_imagetasks.jobs.saves import SavePlan, SaveResult
+    from rackspace_imagetasks.jobs.transfer_batch import TransferBatch
     from rackspace_imagetasks.jobs.transfer_run import TransferResult
     from rackspace_imagetasks.jobs.transfers import TransferPlan
     from rackspace_imagetasks.jobs.uploads import UploadPlan
@@ -102,6 +104,7 @@ __all__ = [
     "Connections",
     "Conversion",
     "ConversionPlan",
+    "CopyOptions",
     "DataTransfer",
     "DiskFacts",
     "DiskFinding",
@@ -161,6 +164,7 @@ __all__ = [
     "TaskError",
     "TaskFailed",
     "TaskTimeout",
+    "TransferBatch",
     "TransferError",
     "TransferOptions",
     "TransferPlan",
@@ -207,8 +211,10 @@ _HOMES = {
     "ConversionPlan": "jobs.conversions",
     "TransferPlan": "jobs.transfers",
     "UploadPlan": "jobs.uploads",
+    "TransferBatch": "jobs.transfer_batch",
     "TransferResult": "jobs.transfer_run",
     # Options
+    "CopyOptions": "jobs.options",
     "DiskOptions": "jobs.options",
     "ImageSettings": "glance.settings",
     "ObjectName": "objects.names",

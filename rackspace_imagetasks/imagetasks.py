@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from openstack import connection as sdk_connection
 
+from rackspace_imagetasks.batch import run_each
 from rackspace_imagetasks.bytesource import FileSource
 from rackspace_imagetasks.cloud import Cloud
 from rackspace_imagetasks.events import JobKind, OnEvent, with_events
@@ -38,6 +39,7 @@ from rackspace_imagetasks.jobs.marks import import_mark, object_prefix
 from rackspace_imagetasks.jobs.names import staged_name
 from rackspace_imagetasks.jobs.options import (
     AUTO_METHOD,
+    DEFAULT_COPY,
     DEFAULT_DISK,
     DEFAULT_PROPERTIES,
     DEFAULT_STAGING,
@@ -49,6 +51,9 @@ from rackspace_imagetasks.jobs.options import (
 )
 from rackspace_imagetasks.jobs.reported import observed, planned
 from rackspace_imagetasks.jobs.saves import SavePlan
+from rackspace_imagetasks.jobs.sharing import ALONE, Shared, SharedSteps, Sharing
+from rackspace_imagetasks.jobs.transfer_batch import TransferBatch
+from rackspace_imagetasks.jobs.transfer_run import TransferRun
 from rackspace_imagetasks.jobs.transfers import TransferPlan
 from rackspace_imagetasks.jobs.uploads import UploadPlan
 from rackspace_imagetasks.jobs.waits import wait_for_each
@@ -253,7 +258,6 @@ class ImageTasks:
         """
         return saves.plan_save(self.cloud, export, options)
 
-    @planned(JobKind.TRANSFER, "image")
     def plan_transfer(
         self,
         image: str,
@@ -274,7 +278,6 @@ class ImageTasks:
         :param inspect: look inside the disk before it is sent.
         :raises Refused, NotFound: with all reasons.
         """
-        here, there = self.cloud, target.cloud
         options = CopyOptions(
             properties=properties,
             keep_objects=keep_objects,
@@ -282,17 +285,44 @@ class ImageTasks:
             method=method,
             inspect=inspect,
         )
+        return self._plan_transfer(image, target, options)
+
+    def plan_transfers(
+        self,
+        image: str,
+        targets: "Mapping[str, ImageTasks]",
+        options: CopyOptions = DEFAULT_COPY,
+    ) -> TransferBatch:
+        """Find an image by name or ID, and check that it can be transferred to several targets.
+
+        The image is exported and read once for all of them. A target to which it cannot be
+        transferred does not prevent the transfers to the others: the plan has the error.
+
+        :param targets: by names of your choice, which the outcomes have.
+        """
+        sharing = Shared(SharedSteps(self.cloud.stop))
+
+        def plan(name: str) -> TransferRun:
+            return self._plan_transfer(image, targets[name], options, sharing)
+
+        planned = run_each(list(targets), plan, concurrency=len(targets))
+        return TransferBatch(self.cloud, tuple(planned))
+
+    @planned(JobKind.TRANSFER, "image")
+    def _plan_transfer(
+        self,
+        image: str,
+        target: "ImageTasks",
+        options: CopyOptions,
+        sharing: Sharing = ALONE,
+    ) -> TransferPlan | ConversionPlan:
+        here, there = self.cloud, target.cloud
         get_ready = [in_background(cloud.get_ready) for cloud in (here, there)]
-        facts = here.images.find(image)
+        facts = sharing.once("find", lambda: here.images.find(image))
         if all(ready().uses_tasks for ready in get_ready):
-            target._judge_arrival(disk_format, method)  # noqa: SLF001
-            return transfers.plan_transfer(
-                here,
-                there,
-                facts,
-                options,
-            )
-        return conversions.plan_conversion(here, there, facts, options)
+            target._judge_arrival(options.disk_format, options.method)  # noqa: SLF001
+            return transfers.plan_transfer(here, there, facts, options, sharing)
+        return conversions.plan_conversion(here, there, facts, options, sharing)
 
     def _judge_arrival(self, disk_format: str | None, method: str) -> None:
         form = disk_format or self.cloud.profile.disk_format

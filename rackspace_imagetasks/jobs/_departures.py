@@ -15,9 +15,9 @@ from rackspace_imagetasks.glance.ordered import OrderedImage
 from rackspace_imagetasks.jobs import exports
 from rackspace_imagetasks.jobs._in_use import shown_in_use
 from rackspace_imagetasks.jobs._resumable import resumable
-from rackspace_imagetasks.jobs._sharing import Sharing
 from rackspace_imagetasks.jobs.exports import ExportPlan
 from rackspace_imagetasks.jobs.names import EXPORTS_CONTAINER
+from rackspace_imagetasks.jobs.sharing import Sharing
 from rackspace_imagetasks.messages import Hint, Message
 from rackspace_imagetasks.objects.data_transfer import DataTransfer
 from rackspace_imagetasks.objects.deletion import delete, mark_as_kept

@@ -18,12 +18,12 @@ from rackspace_imagetasks.jobs._departures import departure_of, plan_departure
 from rackspace_imagetasks.jobs._properties import settable
 from rackspace_imagetasks.jobs._resumable import kept_in
 from rackspace_imagetasks.jobs._same_import import Found, SameImport, find_reader
-from rackspace_imagetasks.jobs._sharing import ALONE, Sharing
 from rackspace_imagetasks.jobs.arrivals import Arrival, judge_arrival, view_as
 from rackspace_imagetasks.jobs.imports import ImportPlan
 from rackspace_imagetasks.jobs.inspected import Inspected, inspect_departing, report_no_inspection
 from rackspace_imagetasks.jobs.names import exported_object, staged_file
 from rackspace_imagetasks.jobs.options import AUTO_METHOD, DEFAULT_COPY, CopyOptions
+from rackspace_imagetasks.jobs.sharing import ALONE, Sharing
 from rackspace_imagetasks.jobs.transfer_run import TransferRun
 from rackspace_imagetasks.objects.data_transfer import DataTransfer, TransferOptions
 from rackspace_imagetasks.objects.names import ObjectName

@@ -17,9 +17,9 @@ from rackspace_imagetasks.exceptions import SourceError, TransferError, VhdError
 from rackspace_imagetasks.formats import vhd
 from rackspace_imagetasks.guest.facts import DiskFacts
 from rackspace_imagetasks.guest.fence import InspectionFailed
-from rackspace_imagetasks.jobs._sharing import ALONE, Sharing
 from rackspace_imagetasks.jobs.inspections import inspect_disk
 from rackspace_imagetasks.jobs.options import AUTO_BOOT_PROFILE, DEFAULT_DISK, DiskOptions
+from rackspace_imagetasks.jobs.sharing import ALONE, Sharing
 from rackspace_imagetasks.objects.names import ObjectName
 from rackspace_imagetasks.objects.source import ObjectSource
 from rackspace_imagetasks.ordered import OrderedSource

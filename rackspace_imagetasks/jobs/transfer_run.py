@@ -18,10 +18,10 @@ from rackspace_imagetasks.jobs import marks
 from rackspace_imagetasks.jobs._completion import mark_source
 from rackspace_imagetasks.jobs._departures import Departure
 from rackspace_imagetasks.jobs._resumable import resumable_job
-from rackspace_imagetasks.jobs._sharing import ALONE, Sharing
 from rackspace_imagetasks.jobs.inspected import Inspected
 from rackspace_imagetasks.jobs.marks import Mark
 from rackspace_imagetasks.jobs.reported import image_job, reported
+from rackspace_imagetasks.jobs.sharing import ALONE, Sharing
 from rackspace_imagetasks.messages import Message
 from rackspace_imagetasks.objects.data_transfer import DEFAULT_TRANSFER, TransferOptions
 

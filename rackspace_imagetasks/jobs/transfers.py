@@ -20,12 +20,12 @@ from rackspace_imagetasks.jobs._properties import settable
 from rackspace_imagetasks.jobs._quotas import judge_copy, judge_unknown_size
 from rackspace_imagetasks.jobs._resumable import resumable
 from rackspace_imagetasks.jobs._same_import import SameImport
-from rackspace_imagetasks.jobs._sharing import ALONE, Sharing
 from rackspace_imagetasks.jobs.import_checks import check
 from rackspace_imagetasks.jobs.imports import ImportPlan
 from rackspace_imagetasks.jobs.inspected import Inspected, exported_disk, inspect_departing
 from rackspace_imagetasks.jobs.names import CONTAINER_PREFIX, exported_object
 from rackspace_imagetasks.jobs.options import DEFAULT_COPY, CopyOptions
+from rackspace_imagetasks.jobs.sharing import ALONE, Sharing
 from rackspace_imagetasks.jobs.transfer_run import TransferRun
 from rackspace_imagetasks.objects.copy import copy
 from rackspace_imagetasks.objects.data_transfer import TransferOptions

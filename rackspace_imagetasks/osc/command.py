@@ -308,12 +308,17 @@ class ImageTaskCommand(BatchCommand):
         """
         from rackspace_imagetasks.batch import run_each
 
+        self.expect(len(subjects))
+        return self.reported(run_each(subjects, job, concurrency=concurrency))
+
+    def expect(self, jobs: int) -> None:
+        """Have the progress show how many of a number of jobs are done."""
         if self._progress:
-            self._progress.expect(len(subjects))
-        outcomes = [
-            _with_result_so_far(outcome)
-            for outcome in run_each(subjects, job, concurrency=concurrency)
-        ]
+            self._progress.expect(jobs)
+
+    def reported(self, outcomes: "Iterable[Outcome[S, R]]") -> "list[Outcome[S, R]]":
+        """Report what failed, and return the outcomes; see `run_batch`."""
+        outcomes = [_with_result_so_far(outcome) for outcome in outcomes]
         if len(outcomes) == 1 and (error := outcomes[0].error):
             if outcomes[0].result is None:
                 raise error

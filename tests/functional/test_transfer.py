@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images between regions and projects; disks of any format on the way in."""
 
+import hashlib
 import re
 import subprocess
+from collections import Counter
+
+import fixtures
 
 from devcloud.faults import Rule
+from rackspace_imagetasks import ImageTasks
+from rackspace_imagetasks.shared_read import SharedRead
+from rackspace_imagetasks.units import MIB
 from tests.functional import diskcase, processcase
 
 
@@ -179,6 +186,93 @@ class SeveralTargetsTest(TransferCase):
         first = self.transfer(row["Image"], "--to", "ORD").rows[0]
         again = self.transfer(row["Image"], "--to-region", "ORD").rows[0]
         self.assertEqual(("transferred", "already there"), (first["Status"], again["Status"]))
+
+
+class SharedExportTest(TransferCase):
+    """Several targets get the image from one export, of which each segment is read once."""
+
+    def setUp(self):
+        super().setUp()
+        words = ("--file", self.disk(20), "--name", f"image-{self.mark}", "--wait")
+        self.image_id = self.task("import", *words).rows[0]["Image"]
+        self.reads = []
+
+        def shared_read(*arguments):
+            self.reads.append(SharedRead(*arguments, buffer=3 * MIB))
+            return self.reads[-1]
+
+        name = "rackspace_imagetasks.jobs.transfer_batch.SharedRead"
+        self.useFixture(fixtures.MonkeyPatch(name, shared_read))
+        self.requests = self.log()
+
+    def segments_read(self):
+        """Return how often each segment of the export was read."""
+        export = re.compile(rf"{processcase.EXPORTS}/{self.image_id}\.vhd-[0-9]+$")
+        paths = [each.path for each in self.requests() if each.method == "GET"]
+        return Counter(path for path in paths if export.search(path))
+
+    def exports(self):
+        """Return how many tasks have exported the image."""
+        tasks = ImageTasks(self.sdk()).cloud.tasks.with_inputs("export")
+        return len([1 for task in tasks if task.input["image_uuid"] == self.image_id])
+
+    def segments(self):
+        """Return the names of the segments of the export."""
+        names = self.objects(processcase.EXPORTS)
+        return [name for name in names if name.startswith(f"{self.image_id}.vhd-")]
+
+    def test_one_is_slow_and_one_fails(self):
+        """Two copies arrive; the same command then makes the third one from the same export."""
+        targets = ("--to", "ORD", "--to", "cloud:bob", "--to", "cloud:flex")
+        bob = f"{self.image_id}.vhd/slo/.*/0000000"
+        self.inject(Rule("PUT", self.image_id, bytes_per_second=4 * MIB, times=None), region="ORD")
+        failing = self.inject(
+            Rule("PUT", f"{bob}5", status=413),
+            Rule("PUT", bob, bytes_per_second=40 * MIB, times=None),
+        )
+        outcome = self.transfer(self.image_id, *targets, status=1)
+        statuses = [each["Status"] for each in outcome.rows]
+        self.assertEqual(["transferred", "failed", "transferred"], statuses)
+        self.assertEqual([1, 5], failing.fired())
+        segments = self.segments()
+        self.assertGreater(len(segments), 8, "the cloud's segments are too large for this test")
+        self.assertEqual({1}, set(self.segments_read().values()))
+        self.assertEqual(len(segments), len(self.segments_read()))
+        (read,) = self.reads
+        self.assertEqual([0, 0, 0], [reader.alone for reader in read.readers])
+        self.assertLessEqual(read.peak, 3 * MIB)
+        self.assertGreater(read.peak, MIB)
+
+        self.requests = self.log()
+        again = self.transfer(self.image_id, *targets).rows
+        statuses = [each["Status"] for each in again]
+        self.assertEqual(["already there", "transferred", "already there"], statuses)
+        self.assertEqual(1, self.exports())
+        self.assertEqual(len(segments) - 5, len(self.segments_read()))
+        self.assertEqual({1}, set(self.segments_read().values()))
+        self.assertEqual([], self.staged_by_transfers(self.image_id))
+        disks = {
+            self.saved(each["Target Image"], cloud, region)
+            for each, (cloud, region) in zip(
+                again, (("alice", "ORD"), ("bob", "DFW")), strict=False
+            )
+        }
+        self.assertEqual(1, len(disks))
+
+    def saved(self, image_id, cloud, region):
+        """Return the hash of the disk of an image, which the cloud exports as a VHD."""
+        raw = self.tmp / "saved.raw"
+        words = ("--wait", "--file", raw, "--overwrite", "--disk-format", "raw")
+        self.task("export", image_id, *words, cloud=cloud, region=region)
+        return hashlib.sha256(raw.read_bytes()).hexdigest()
+
+    def test_segments_in_parallel(self):
+        """Copies of objects take several segments at a time, and each is read once."""
+        rows = self.transfer(self.image_id, "--to", "ORD", "--to", "cloud:bob").rows
+        self.assertEqual(["transferred"] * 2, [each["Status"] for each in rows])
+        self.assertEqual({1}, set(self.segments_read().values()))
+        self.assertEqual(1, self.exports())
+        self.assertEqual([], self.staged_by_transfers(self.image_id))
 
 
 class WhereToTest(TransferCase):

@@ -27,8 +27,8 @@ LAYERS = (
     {"formats", "http"},
     {"glance", "guest", "objects"},
     {"cloud", "content_policy", "policy", "regions", "sources"},
-    {"jobs"},
     {"batch"},
+    {"jobs"},
     {"imagetasks"},
     {"osc"},
 )  # fmt: skip

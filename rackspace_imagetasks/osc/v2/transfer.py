@@ -16,6 +16,7 @@ from rackspace_imagetasks.osc.targets import TargetName, target_name, targets_of
 if typing.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rackspace_imagetasks.batch import Outcome
     from rackspace_imagetasks.imagetasks import ImageTasks
     from rackspace_imagetasks.jobs.transfer_run import TransferResult
 
@@ -150,21 +151,24 @@ class TransferImage(common.ImageTaskCommand):
 
     def take_action(self, parsed_args: argparse.Namespace) -> common.Table:
         """Transfer."""
+        from rackspace_imagetasks.batch import run_each
+
         options.check_image_arguments(parsed_args)
         names = targets_of(parsed_args)
         with self.image_tasks(parsed_args) as tasks:
             images = options.images_of(tasks, parsed_args)
             targets = [(name, self.target(tasks, name, parsed_args)) for name in names]
             _require_apart(targets)
-            copies = [
-                _Copy(image, target, name if len(names) > 1 else None)
-                for image in images
-                for name, target in targets
-            ]
-            outcomes = self.run_batch(
-                copies,
-                lambda copy: self._transfer(tasks, copy, parsed_args),
-                parsed_args.concurrency,
+            self.expect(len(images) * len(targets))
+            batches = run_each(
+                images,
+                lambda image: self._transfer(tasks, _copies(image, targets), parsed_args),
+                concurrency=parsed_args.concurrency,
+            )
+            outcomes = self.reported(
+                outcome
+                for batch in batches
+                for outcome in _of_copies(_copies(batch.subject, targets), batch)
             )
         return self.titles, rows.of_batch(self.titles, outcomes, lambda copy: copy.cells, _cells)
 
@@ -175,26 +179,46 @@ class TransferImage(common.ImageTaskCommand):
         return {"Name": 17, "Cloud": 9, "Region": 9, "Status": 13, "Properties": 36}
 
     def _transfer(
-        self, tasks: "ImageTasks", copy: _Copy, parsed_args: argparse.Namespace
-    ) -> "TransferResult":
-        from rackspace_imagetasks.jobs.options import PropertyOptions
+        self, tasks: "ImageTasks", copies: "Sequence[_Copy]", parsed_args: argparse.Namespace
+    ) -> "list[Outcome[str, TransferResult]]":
+        """Transfer one image to all targets."""
+        from rackspace_imagetasks.jobs.options import CopyOptions, PropertyOptions
 
         properties = PropertyOptions(
             adapt=not parsed_args.keep_properties, chosen=parsed_args.target_property or {}
         )
-        plan = tasks.plan_transfer(
-            copy.image,
-            copy.target,
+        copying = CopyOptions(
             keep_objects=parsed_args.keep_objects,
             properties=properties,
             disk_format=parsed_args.disk_format,
             method=parsed_args.method,
             inspect=not parsed_args.no_inspect,
         )
+        targets = {str(copy.name or ""): copy.target for copy in copies}
+        plan = tasks.plan_transfers(copies[0].image, targets, copying)
         self.warn(plan.warnings)
         if parsed_args.dry_run:
             return plan.preview()
         return plan.run(timeout=parsed_args.timeout, transfer=options.transfer_options(parsed_args))
+
+
+def _copies(image: str, targets: "Sequence[tuple[TargetName, ImageTasks]]") -> list[_Copy]:
+    """Return the copies to make of an image; only one of several targets is named."""
+    return [_Copy(image, target, name if len(targets) > 1 else None) for name, target in targets]
+
+
+def _of_copies(
+    copies: "Sequence[_Copy]", batch: "Outcome[str, list[Outcome[str, TransferResult]]]"
+) -> "list[Outcome[_Copy, TransferResult]]":
+    """Return the outcome of each copy of an image."""
+    from rackspace_imagetasks.batch import Outcome
+
+    failed: Outcome[str, TransferResult] = Outcome(batch.subject, error=batch.error)
+    outcomes = batch.result or [failed] * len(copies)
+    return [
+        Outcome(copy, outcome.result, outcome.error)
+        for copy, outcome in zip(copies, outcomes, strict=True)
+    ]
 
 
 def _require_apart(targets: "Sequence[tuple[TargetName, ImageTasks]]") -> None:
