@@ -17,6 +17,7 @@ from testtools.content import text_content
 
 from devcloud.accesslog import AccessLog
 from devcloud.faults import Rule
+from rackspace_imagetasks import ImageTasks
 from tests.functional import cloudcase
 
 CHECKOUT = Path(__file__).parents[2]
@@ -420,15 +421,19 @@ class TransferTest(AnsibleTest):
         self.assertEqual([1, 1], self.copies(names))
 
     def test_one_bad_target(self):
-        """A target that fails does not stop the next one, and each is reported."""
+        """It does not stop the others, which share an export and a read; each is reported."""
         (name,) = self.import_images(1)
-        targets = [{"cloud": f"none-{self.mark}"}, {"region_name": "ORD"}]
+        targets = [{"cloud": f"none-{self.mark}"}, {"region_name": "ORD"}, {"cloud": "bob"}]
         result, _printed = self.run_module(
             "image_transfer", "--diff", image=name, targets=targets, failed=True
         )
         self.assertEqual(
-            ["failed", "transferred"], [each["status"] for each in result["transfers"]]
+            ["failed", "transferred", "transferred"],
+            [each["status"] for each in result["transfers"]],
         )
         self.assertTrue(result["changed"])
         self.assertIn(f"none-{self.mark}: ", result["msg"])
         self.assertEqual([1], self.copies([name]))
+        exports = ImageTasks(self.sdk()).cloud.tasks.with_inputs("export")
+        images = [task.input["image_uuid"] for task in exports]
+        self.assertEqual(1, images.count(self.image_id(name)))

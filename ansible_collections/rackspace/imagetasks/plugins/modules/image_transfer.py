@@ -13,6 +13,7 @@ description:
   - Transfers an image to one or more regions or clouds, with its name, properties and tags.
   - An image that already exists at a target because of an earlier transfer is not transferred
     again. If the module is interrupted, repeat it; it continues where it stopped.
+  - The image is exported once and read once, and sent to all targets at the same time.
   - A target that fails does not stop the transfers to the other targets. The module fails at the
     end and names all targets that failed.
 extends_documentation_fragment:
@@ -146,7 +147,7 @@ from ansible_collections.rackspace.imagetasks.plugins.module_utils.image_tasks i
 )
 
 if TYPE_CHECKING:
-    from rackspace_imagetasks import ImageTasks, TransferResult
+    from rackspace_imagetasks import CopyOptions, ImageTasks, TransferResult
 
 OPTIONS: dict[str, Any] = {
     "image": {"type": "str", "required": True},
@@ -180,13 +181,51 @@ def transfer_image(session: Session) -> dict[str, Any]:
 
 
 def _transfer_to_each(session: Session) -> list[dict[str, Any]]:
-    """Transfer the image to one target after the other; return an entry for each."""
+    """Transfer the image to all targets at the same time; return an entry for each."""
     source = session.connect()
-    return [_entry(session, source, target) for target in session.params["targets"]]
+    given = session.params["targets"]
+    names = [str(given.index(target)) for target in given]
+    targets, failures = _connected(session, dict(zip(names, given, strict=True)))
+    plan = source.plan_transfers(session.params["image"], targets, _options(session.params))
+    session.warn(plan.warnings)
+    check_mode = session.module.check_mode
+    outcomes = plan.preview() if check_mode else plan.run(timeout=session.params["timeout"])
+    failures |= {outcome.subject: outcome.error for outcome in outcomes if outcome.error}
+    results = {outcome.subject: outcome.result for outcome in outcomes}
+    return [
+        _entry(target, results.get(name), failures.get(name))
+        for name, target in zip(names, given, strict=True)
+    ]
 
 
-def _entry(session: Session, source: ImageTasks, target: dict[str, Any]) -> dict[str, Any]:
-    """Transfer the image to a target; return its entry, which tells of a failure."""
+def _connected(
+    session: Session, targets: dict[str, dict[str, Any]]
+) -> tuple[dict[str, ImageTasks], dict[str, Exception]]:
+    """Return the clients of the targets, and the errors of those that have none."""
+    connected: dict[str, ImageTasks] = {}
+    failures: dict[str, Exception] = {}
+    for name, target in targets.items():
+        try:
+            connected[name] = session.connect(target)
+        except errors() as error:
+            failures[name] = error
+    return connected, failures
+
+
+def _options(params: dict[str, Any]) -> CopyOptions:
+    from rackspace_imagetasks import CopyOptions, PropertyOptions
+
+    chosen = {key: str(value) for key, value in params["target_properties"].items()}
+    return CopyOptions(
+        properties=PropertyOptions(adapt=not params["keep_properties"], chosen=chosen),
+        **{name: params[name] for name in ("keep_objects", "disk_format", "method", "inspect")},
+    )
+
+
+def _entry(
+    target: dict[str, Any], result: TransferResult | None, error: Exception | None
+) -> dict[str, Any]:
+    """Return the entry of a target, which tells of a failure."""
     entry: dict[str, Any] = {
         "cloud": cloud_name(target["cloud"]),
         "region_name": target["region_name"],
@@ -195,33 +234,11 @@ def _entry(session: Session, source: ImageTasks, target: dict[str, Any]) -> dict
         "name": None,
         "target_image_id": None,
         "properties": {},
-        "msg": "",
+        "msg": worded_error(error) if error else "",
     }
-    try:
-        result = _transfer(session, source, target)
-    except errors() as error:
-        entry["msg"] = worded_error(error)
-        result = getattr(error, "result", None)
-    known = plain(result) if result else {}
+    known = plain(result or getattr(error, "result", None) or {})
     region = known.pop("region", None)
     return entry | known | {"region_name": region or target["region_name"]}
-
-
-def _transfer(session: Session, source: ImageTasks, target: dict[str, Any]) -> TransferResult:
-    from rackspace_imagetasks import PropertyOptions
-
-    params = session.params
-    chosen = {key: str(value) for key, value in params["target_properties"].items()}
-    plan = source.plan_transfer(
-        params["image"],
-        session.connect(target),
-        properties=PropertyOptions(adapt=not params["keep_properties"], chosen=chosen),
-        **{name: params[name] for name in ("keep_objects", "disk_format", "method", "inspect")},
-    )
-    session.warn(plan.warnings)
-    if session.module.check_mode:
-        return plan.preview()
-    return plan.run(timeout=params["timeout"])
 
 
 def _title(entry: dict[str, Any]) -> str:
