@@ -16,7 +16,7 @@ from rackspace_imagetasks.units import MIB
 _AHEAD = 32  # chunks that wait to be read
 _BEHIND = 8 * MIB  # bytes that can be read again without a request
 _SKIP = 64 * MIB  # bytes that are received and dropped rather than reading elsewhere
-_SKIP_FOR_LITTLE = MIB  # the same for a small read, after which reading may continue before it
+_SKIP_FOR_LITTLE = MIB  # the same for a read after which reading may continue before it
 _BULK = 64 * 1024  # the length of a read from which on reading is expected to continue there
 
 
@@ -155,7 +155,8 @@ class OrderedSource(BaseSource):
     def _is_near(self, offset: int, length: int) -> bool:
         """Return whether the window has this offset, or soon will have it."""
         first = self._window[0].offset if self._window else self._position
-        skipped = _SKIP if length >= _BULK else _SKIP_FOR_LITTLE
+        is_last = self.has_ranges and offset + length == self.size  # followed by none
+        skipped = _SKIP_FOR_LITTLE if length < _BULK or is_last else _SKIP
         return first <= offset <= self._position + skipped
 
     def _is_start(self, offset: int, end: int) -> bool:

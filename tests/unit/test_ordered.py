@@ -12,14 +12,14 @@ _SIZE = 80 * MIB
 class Recorded(OrderedSource):
     """Zeros in one part; the requests are recorded."""
 
-    def __init__(self):
-        super().__init__("zeros", _SIZE, "zeros", [Extent(0, _SIZE)])
+    def __init__(self, size=_SIZE):
+        super().__init__("zeros", size, "zeros", [Extent(0, size)])
         self.streams = 0
         self.ranges = []
 
     def _receive(self, number):
         self.streams += 1
-        for _ in range(0, _SIZE, _CHUNK):
+        for _ in range(0, self.size, _CHUNK):
             yield bytes(_CHUNK)
 
     def _read_range(self, extent):
@@ -36,12 +36,13 @@ class OrderedTest(base.BaseTestCase):
 
         The only part is received once nevertheless, in order, and is not read in ranges.
         """
-        source = Recorded()
-        self.addCleanup(source.close)
-        source.read_at(0, MIB)
-        source.read_at(_SIZE - MIB, MIB)
-        for offset in range(MIB, _SIZE - MIB, MIB):
-            source.read_at(offset, MIB)
-        source.verify_unchanged()
-        self.assertEqual(1, source.streams)
-        self.assertEqual([Extent(_SIZE - MIB, MIB)], source.ranges)
+        for size in (_SIZE, 20 * MIB):
+            source = Recorded(size)
+            self.addCleanup(source.close)
+            source.read_at(0, MIB)
+            source.read_at(size - MIB, MIB)
+            for offset in range(MIB, size - MIB, MIB):
+                source.read_at(offset, MIB)
+            source.verify_unchanged()
+            self.assertEqual(1, source.streams)
+            self.assertEqual([Extent(size - MIB, MIB)], source.ranges)
