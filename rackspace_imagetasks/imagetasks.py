@@ -298,7 +298,8 @@ class ImageTasks:
         The image is exported and read once for all of them. A target to which it cannot be
         transferred does not prevent the transfers to the others: the plan has the error.
 
-        :param targets: by names of your choice, which the outcomes have.
+        :param targets: each another region or project, by names of your choice, which the outcomes
+            have.
         """
         sharing = Shared(SharedSteps(self.cloud.stop))
 

@@ -275,6 +275,26 @@ class SharedExportTest(TransferCase):
         self.assertEqual([], self.staged_by_transfers(self.image_id))
 
 
+class SharedDataTest(diskcase.DiskCase, TransferCase):
+    def test_data_are_read_once(self):
+        """An image of a cloud without image tasks is read once for an image task and a standard."""
+        self.require_programs("qemu-img")
+        flex = {"cloud": "flex", "region": "SJC3"}
+        disk, name = self.disk(20), f"image-{self.mark}"
+        image_id = self.task("import", disk, "--name", name, **flex).rows[0]["Image"]
+        size = self.image(image_id, "SJC3", "flex").size
+        requests = self.log("SJC3", "glance")
+        targets = ("--to", "cloud:flex-bob", "--to", "cloud:alice/ORD")
+        rows = self.transfer(image_id, *targets, **flex).rows
+        self.assertEqual(["transferred"] * 2, [each["Status"] for each in rows])
+        sent = [each.sent for each in requests() if each.path.endswith(f"{image_id}/file")]
+        self.assertEqual([size], [count for count in sent if count > MIB])
+        saved = self.tmp / "saved.vhd"
+        words = ("--wait", "--file", saved)
+        self.task("export", rows[1]["Target Image"], *words, region="ORD")
+        self.assert_same_disk(disk, "raw", saved, "vpc")
+
+
 class WhereToTest(TransferCase):
     def test_another_project(self):
         """bob's project gets alice's image: in another region and in the same one."""
