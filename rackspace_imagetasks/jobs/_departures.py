@@ -3,7 +3,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Protocol
 
 from rackspace_imagetasks import policy
@@ -69,8 +69,11 @@ class Departure(Protocol):
         :param reader: as for `open`.
         """
 
-    def finish(self, *, keep_objects: bool) -> None:
-        """Delete what the departure has left in the cloud, once the image has arrived."""
+    def finish(self, users: Collection[str], *, keep_objects: bool) -> None:
+        """Delete what the departure has left in the cloud, once the image has arrived.
+
+        :param users: the transfers that are complete; a killed run may have left their markers.
+        """
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,12 +120,12 @@ class TaskDeparture:
     def undivided(self, form: str, transfer: DataTransfer, reader: PartReader) -> None:
         """Return None: every part of an object can be read."""
 
-    def finish(self, *, keep_objects: bool) -> None:
+    def finish(self, users: Collection[str], *, keep_objects: bool) -> None:
         """Delete the exported VHD, unless it is to be kept or another transfer needs it."""
         store = self.export.cloud.objects
         if keep_objects:
             mark_as_kept(store, self.object)
-        elif is_in_use(store, self.object):
+        elif is_in_use(store, self.object, users):
             self.export.cloud.progress.message(
                 f"Keeping object '{self.object}': a transfer to another target is using it."
             )
@@ -177,7 +180,7 @@ class DataDeparture:
             return None
         return OrderedImage(source, in_order=True, reader=reader)
 
-    def finish(self, *, keep_objects: bool) -> None:
+    def finish(self, users: Collection[str], *, keep_objects: bool) -> None:
         """Do nothing: nothing was left."""
 
 

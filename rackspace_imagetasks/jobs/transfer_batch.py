@@ -103,10 +103,11 @@ class TransferBatch:
         self, outcomes: list[Outcome[str, TransferResult]]
     ) -> list[Outcome[str, TransferResult]]:
         """Delete the export; if that fails, say so for each target, as it is to be done again."""
-        plan = next(iter(self._plans.values()))
+        plans = list(self._plans.values())
+        plan = plans[0]
         try:
             with resumable_job(f"transferring image '{plan.image.label}'"):
-                plan.clean_source()
+                plan.clean_source([each.user for each in plans])
         except Cancelled:
             raise
         except ImageTasksError as error:

@@ -4,7 +4,7 @@
 import contextlib
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import ClassVar
 
 from rackspace_imagetasks import policy
@@ -114,9 +114,17 @@ class TransferRun(ABC):
     def _clean_target(self) -> None:
         """Delete the staged object, unless it is to be kept."""
 
-    def clean_source(self) -> None:
-        """Delete what the departure has left, or mark it as kept."""
-        self.departure.finish(keep_objects=self.keep_objects)
+    @property
+    def user(self) -> str:
+        """What the transfer to this target is called where it shows that it uses an object."""
+        return "/".join((*self.target.place, self.target.project_id))
+
+    def clean_source(self, users: Collection[str]) -> None:
+        """Delete what the departure has left, or mark it as kept.
+
+        :param users: the transfers that are complete.
+        """
+        self.departure.finish(users, keep_objects=self.keep_objects)
 
     def _prepare(self, timeout: float | None) -> None:
         """Have the source provide the disk."""
@@ -124,7 +132,7 @@ class TransferRun(ABC):
 
     def _in_use(self) -> contextlib.AbstractContextManager[None]:
         """Show that the transfer to this target uses what the source provides."""
-        return self.departure.in_use("/".join((*self.target.place, self.target.project_id)))
+        return self.departure.in_use(self.user)
 
     def _accepted(self, found: Inspected) -> Inspected:
         """Return what an inspection has shown during a run, once its warnings are reported.
@@ -163,7 +171,7 @@ class TransferRun(ABC):
             with self.sharing.turn:
                 mark_source(self.source, image, self.mark, region)
             self._clean_target()
-            self.sharing.at_end(self.clean_source)
+            self.sharing.at_end(lambda: self.clean_source([self.user]))
         return self._result("already there" if self.existing else "transferred", target_id)
 
     def _result(self, status: str, target_id: str | None = None) -> TransferResult:

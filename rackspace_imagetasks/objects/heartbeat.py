@@ -11,7 +11,7 @@ import hashlib
 import re
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from rackspace_imagetasks.exceptions import Cancelled, ImageTasksError
 from rackspace_imagetasks.objects.names import ObjectName
@@ -46,8 +46,7 @@ def in_use(
         that was killed; None if it has no name.
     """
     store = store.with_attempts(_ATTEMPTS)
-    unique = uuid.uuid4().hex if user is None else hashlib.sha256(user.encode()).hexdigest()[:32]
-    marker = ObjectName(name.container, f"{_prefix(name)}{unique}")
+    marker = _marker(name, user)
     ended = threading.Event()
     _write(store, marker)
     thread = threading.Thread(
@@ -69,11 +68,20 @@ def in_use(
                 store.delete_object(marker)
 
 
-def is_in_use(store: ObjectStore, name: ObjectName) -> bool:
-    """Return whether an object has a marker that has not expired."""
+def is_in_use(store: ObjectStore, name: ObjectName, besides: Iterable[str] = ()) -> bool:
+    """Return whether an object has a marker that has not expired.
+
+    :param besides: users whose markers do not count.
+    """
+    ignored = {_marker(name, user) for user in besides}
     listed = store.list_objects(name.container, _prefix(name), absent_is_empty=True)
-    markers = [ObjectName(name.container, entry.name) for entry in listed]
+    markers = {ObjectName(name.container, entry.name) for entry in listed} - ignored
     return any(store.head_object(marker) for marker in markers)  # expired ones may be listed
+
+
+def _marker(name: ObjectName, user: str | None) -> ObjectName:
+    unique = uuid.uuid4().hex if user is None else hashlib.sha256(user.encode()).hexdigest()[:32]
+    return ObjectName(name.container, f"{_prefix(name)}{unique}")
 
 
 def _prefix(name: ObjectName) -> str:

@@ -56,7 +56,8 @@ class Source:
     def prepare(self, _timeout):
         self.act("export")
 
-    def finish(self, *, keep_objects):
+    def finish(self, users, *, keep_objects):
+        self.users = users
         self.act("keep" if keep_objects else "clean")
 
     def receive(self, number):
@@ -105,7 +106,8 @@ class BatchCase(base.BaseTestCase):
         self.useFixture(fixtures.MockPatchObject(transfer_run, "mark_source", marked))
 
     def plan(self, region, **values):
-        target = types.SimpleNamespace(region=region, place=("identity.test", region))
+        place = ("identity.test", region)
+        target = types.SimpleNamespace(region=region, place=place, project_id="acme")
         return Plan(
             source=self.source,
             target=target,
@@ -140,6 +142,8 @@ class BatchTest(BatchCase):
         done = self.source.done
         self.assertEqual(["export", *range(PARTS)], done[: PARTS + 1])
         self.assertEqual([*["mark"] * 3, "clean"], done[PARTS + 1 :])
+        users = ["identity.test/ORD/acme", "identity.test/IAD/acme", "identity.test/LON/acme"]
+        self.assertEqual(users, self.source.users)
 
     def test_one_fails(self):
         """The others get their copies; the export remains for the next run."""
