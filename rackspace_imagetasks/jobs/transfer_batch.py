@@ -79,8 +79,10 @@ class TransferBatch:
                 raise refusal
             sharing = Shared(steps, readers.get(name, ONLY_READER))
             plan = dataclasses.replace(plans[name], sharing=sharing)
-            # Others that read in turn must not take the connections of this target.
-            own = dataclasses.replace(transfer, threads=Connections(width), limit_rate=limit)
+            own = dataclasses.replace(transfer, limit_rate=limit)
+            if name in readers:
+                # Others that read in turn must not take the connections of this target.
+                own = dataclasses.replace(own, threads=Connections(width))
             return plan.run(timeout=timeout, transfer=own)
 
         with self._shared_read(width) as readers:

@@ -18,6 +18,7 @@ from rackspace_imagetasks.jobs.sharing import ALONE, Shared, SharedSteps
 from rackspace_imagetasks.jobs.transfer_batch import TransferBatch
 from rackspace_imagetasks.jobs.transfer_run import TransferRun
 from rackspace_imagetasks.messages import Message
+from rackspace_imagetasks.objects.connections import Connections
 from rackspace_imagetasks.objects.data_transfer import TransferOptions
 from rackspace_imagetasks.progress import SILENT
 from rackspace_imagetasks.threads import ThreadPool
@@ -213,6 +214,12 @@ class BatchTest(BatchCase):
         self.assertIsNot(first.threads, other.threads)
         self.assertEqual((3, 3), (first.threads.limit, first.threads.maximum))
         self.assertIs(first.limit_rate, other.limit_rate)
+
+    def test_options_of_one_target(self):
+        """The only target shares its connections with those of other images."""
+        plan, options = self.plan("ORD"), TransferOptions(threads=Connections())
+        self.batch(plan).run(transfer=options)
+        self.assertIs(options.threads, plan.options[0].threads)
 
 
 class SharedStepsTest(base.BaseTestCase):
