@@ -13,7 +13,7 @@ from pathlib import Path
 import rackspace_imagetasks
 from benchmarks.measure import compare, print_table
 
-_ROUNDS = 25
+_ROUNDS = 9
 _LOAD = """
 import argparse, importlib, sys, time, openstack, cliff.lister, cliff.show, osc_lib.command.command
 start = time.process_time()
