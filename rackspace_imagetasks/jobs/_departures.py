@@ -219,14 +219,18 @@ def exported(cloud: Cloud, image: ImageFacts) -> TaskDeparture:
     return TaskDeparture(ExportPlan(cloud, image, EXPORTS_CONTAINER))
 
 
-def plan_export(cloud: Cloud, image: ImageFacts) -> TaskDeparture:
-    """Check everything that would prevent the export of an image.
+def plan_export(cloud: Cloud, image: ImageFacts, sharing: Sharing) -> TaskDeparture:
+    """Check everything that would prevent the export of an image, once for all its targets.
 
     :raises Refused: with all reasons.
     """
-    return TaskDeparture(
-        exports.plan_export(cloud, image, EXPORTS_CONTAINER, create_container=True, reuse=True)
-    )
+
+    def plan() -> ExportPlan:
+        return exports.plan_export(
+            cloud, image, EXPORTS_CONTAINER, create_container=True, reuse=True
+        )
+
+    return TaskDeparture(sharing.once("plan the export", plan))
 
 
 def departure_of(cloud: Cloud, image: ImageFacts) -> Departure:
@@ -253,7 +257,7 @@ def plan_departure(
             require_ranges(cloud, image)
         return DataDeparture(cloud, image)
     try:
-        departure = sharing.once("plan the export", lambda: plan_export(cloud, image))
+        departure = plan_export(cloud, image, sharing)
     except Refused as error:
         raise Refused(*error.messages, *judge_arrival().refusals) from error
     judge_arrival().enforce()

@@ -162,9 +162,7 @@ def inspect_export(plan: TransferPlan) -> Inspected:
 
 def _plan_departure(plan: TransferPlan) -> TransferPlan:
     """Plan the export, and report its problems together with those of the import."""
-    planning = in_background(
-        lambda: plan.sharing.once("plan the export", lambda: plan_export(plan.source, plan.image))
-    )
+    planning = in_background(lambda: plan_export(plan.source, plan.image, plan.sharing))
     room = _judge_room(plan)  # raises without access
     arrival = _judge_arrival(plan)
     try:
